@@ -1,0 +1,1 @@
+"""Shuke 熟客: a membership platform for chains."""
