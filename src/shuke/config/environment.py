@@ -1,4 +1,4 @@
-"""Everything that may be set from outside, in one typed place; a bad value stops the start and says the way out.
+"""Everything that may be set from outside, in one typed place; a bad value stops the start, with the way out.
 
 Read once per process. It needs no Django, because the database server starts before Django can.
 """
@@ -12,17 +12,19 @@ from functools import lru_cache
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from shuke.config.secrets import KEYSET_FILE, SECRET_KEY_FILE, ensure_secret
+from shuke.kit.secret_files import ensure_secret
 
+SECRET_KEY_FILE = "django_secret_key"  # noqa: S105 - the name of a file, not a secret
+KEYSET_FILE = "keyset.json"
 LOOPBACK_HOSTS = ("localhost", "127.0.0.1", "[::1]")
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 TRUE_WORDS = frozenset({"1", "true", "yes", "on"})
 FALSE_WORDS = frozenset({"0", "false", "no", "off"})
 
 VARIABLES: Mapping[str, str] = {
-    "DATABASE_URL": "postgres://user:password@host:port/name of a PostgreSQL 15 or newer; unset: the embedded server",
+    "DATABASE_URL": "postgres://user:password@host:port/name, PostgreSQL 15 or newer (default: embedded)",
     "SHUKE_HOME": "directory of the data, secrets and logs (default: .shuke in the working directory)",
-    "SHUKE_SECRETS": "directory of the secrets, when they are mounted from elsewhere (default: SHUKE_HOME/secrets)",
+    "SHUKE_SECRETS": "directory of the secrets, when mounted from elsewhere (default: SHUKE_HOME/secrets)",
     "SHUKE_HOST": "address to listen on (default 127.0.0.1)",
     "SHUKE_PORT": "port to listen on (default 8787, or the next free one)",
     "SHUKE_WEB_WORKERS": "web processes (default 2)",
@@ -33,7 +35,7 @@ VARIABLES: Mapping[str, str] = {
     "SHUKE_SECURE_COOKIES": "true when browsers reach the site by https only (default false)",
     "SHUKE_API_RATE_PER_MINUTE": "requests per minute and API key; 0 switches the limit off (default 6000)",
     "SHUKE_LOG_LEVEL": "DEBUG, INFO, WARNING, ERROR or CRITICAL (default INFO)",
-    "SHUKE_POSTGRES_PORT": "lets the embedded server also listen on 127.0.0.1 at this port (default: socket only)",
+    "SHUKE_POSTGRES_PORT": "the embedded server listens on 127.0.0.1 at this port, too (default: socket only)",
     "SHUKE_TEST_DB": "name of the test database, for several test runs on one server",
 }
 

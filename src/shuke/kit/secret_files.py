@@ -1,7 +1,7 @@
 """Secrets are made on first start, so that no installation ever runs with a default one.
 
-They live in one directory (0700), one file each (0600). Several processes may start at the same moment: the first
-file linked into place wins and everybody reads that one.
+They live in one directory (0700), one file each (0600). Several processes may start at the same moment: the
+first file linked into place wins and everybody reads that one.
 """
 
 from __future__ import annotations
@@ -12,12 +12,9 @@ import secrets
 import tempfile
 from pathlib import Path
 
-SECRET_KEY_FILE = "django_secret_key"  # noqa: S105 - the name of a file, not a secret
-KEYSET_FILE = "keyset.json"
-
 
 def ensure_private_directory(path: Path) -> Path:
-    """Create ``path`` with mode 0700 (parents 0755 less the umask); an existing directory is closed to others."""
+    """Create ``path`` with mode 0700 ; a directory that others could enter is closed to them."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with contextlib.suppress(FileExistsError):
         path.mkdir(mode=0o700)
@@ -36,10 +33,9 @@ def ensure_secret(path: Path, *, entropy_bytes: int = 48) -> str:
 
 
 def create_private_file(path: Path, content: str) -> bool:
-    """Create ``path`` (0600) with its whole content at once; False, and nothing changed, when it exists already."""
-    descriptor, temporary = tempfile.mkstemp(
-        prefix=f".{path.name}.", dir=path.parent
-    )  # mkstemp makes it 0600
+    """Create ``path`` (0600) with its whole content at once; False, and nothing changed, when it exists."""
+    # mkstemp makes the file 0600 from its first moment.
+    descriptor, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
     try:
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:
             file.write(content)
