@@ -26,8 +26,8 @@ class DatabaseChoice(Protocol):
 def django_database(choice: DatabaseChoice) -> dict[str, Any]:
     """Django's DATABASES entry. With neither a URL nor a server ever started, connecting fails and says so.
 
-    Server-side binding and prepared statements are switched on: Django's default of neither costs nearly half of
-    PostgreSQL's CPU on the statements of a sale.
+    Server-side binding and prepared statements are switched on: Django's default of neither costs nearly
+    half of PostgreSQL's CPU on the statements of a sale.
     """
     url = choice.database_url
     if url is None:

@@ -1,4 +1,4 @@
-"""What one home remembers about its server, so that other processes find it: ``SHUKE_HOME/postgres.json`` (0600)."""
+"""What a home remembers about its server, so that other processes reach it: ``SHUKE_HOME/postgres.json``."""
 
 from __future__ import annotations
 
@@ -13,17 +13,15 @@ STATE_FILE = "postgres.json"
 
 @dataclass(frozen=True, kw_only=True)
 class State:
-    """Written whenever a server has become ready. It may be stale: only a live process proves a live server."""
+    """Written whenever a server became ready. It may be stale: only its keeper's answer proves a live one."""
 
     dsn: str = field(repr=False)
+    version: str
+    pid: int
+    keeper_pid: int
     data_dir: str
     socket_dir: str
-    port: int
-    version: str
-    postmaster_pid: int
-    postmaster_started: int
-    watchdog_pid: int
-    watchdog_started: int
+    log_file: str
     system_user: str | None
 
 
@@ -37,7 +35,7 @@ def read_state(home: Path) -> State | None:
 
 def write_state(home: Path, state: State) -> None:
     """Replace the record in one step; it holds a password, so mode 0600."""
-    descriptor, temporary = tempfile.mkstemp(prefix=f".{STATE_FILE}.", dir=home)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+    handle, draft = tempfile.mkstemp(prefix=f".{STATE_FILE}.", dir=home)
+    with os.fdopen(handle, "w", encoding="utf-8") as file:
         json.dump(asdict(state), file, indent=1)
-    Path(temporary).replace(home / STATE_FILE)
+    Path(draft).replace(home / STATE_FILE)

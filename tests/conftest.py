@@ -1,0 +1,36 @@
+"""One database server and one throw-away home for a whole test run.
+
+With DATABASE_URL the run uses that server; without it, an embedded one that lives as long as the run. This
+happens while this file is imported, because Django reads its settings right after. Worker processes of a
+parallel run inherit both through the environment, and pytest-django gives each its own database.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+
+import pytest
+
+from shuke.kit import postgres
+
+_IS_WORKER = "PYTEST_XDIST_WORKER" in os.environ
+_THROW_AWAY_OPTIONS = {"fsync": "off", "full_page_writes": "off", "synchronous_commit": "off"}
+_home: tempfile.TemporaryDirectory[str] | None = None
+
+if not _IS_WORKER:
+    _home = tempfile.TemporaryDirectory(prefix="shuke-test-", ignore_cleanup_errors=True)
+    Path(_home.name).chmod(0o711)  # the server's own user must be able to pass through
+    os.environ["SHUKE_HOME"] = _home.name
+    if not os.environ.get("DATABASE_URL"):
+        server = postgres.ensure_running(Path(_home.name), options=_THROW_AWAY_OPTIONS)
+        os.environ["DATABASE_URL"] = server.dsn
+os.environ["DJANGO_SETTINGS_MODULE"] = "shuke.config.settings"
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Stop what this run started; a killed run is cleaned up by the server's keeper."""
+    if _home is not None:
+        postgres.stop(Path(_home.name))
+        _home.cleanup()
