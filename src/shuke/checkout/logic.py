@@ -1,0 +1,190 @@
+"""The one pure function that prices a sale. A quote, a commit and an import all run it; only the writing differs.
+
+Order of application (the law that docs/concepts states in prose): item prices → discounts already given by the selling
+system → tier discount → points-as-cash → earning. Every figure is an integer and is spread over the lines by largest
+remainder, so that lines always add up to the order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from shuke.kit.clock import local_date
+from shuke.kit.money import MAX_MINOR, allocate, divide
+from shuke.loyalty.logic import Earned, SaleContext, TierMove, TierState, earn, qualify
+from shuke.loyalty.programme import Programme
+
+
+class PricingRefusal(Exception):
+    """The cart cannot be priced as asked; `code` says why and `params` with which figures."""
+
+    def __init__(self, code: str, field: str, **params: int) -> None:
+        super().__init__(code)
+        self.code = code
+        self.field = field
+        self.params = params
+
+
+@dataclass(frozen=True, slots=True)
+class CartLine:
+    """`quantity` in thousandths of a unit; `list_minor` for the whole line; `given` are discounts made by the till."""
+
+    product_id: UUID | str
+    sku: str
+    category: str
+    quantity: int
+    list_minor: int
+    given: tuple[tuple[str, int], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Cart:
+    """What is being sold, where. `settled`: the selling system has fixed the prices, so the tier discount stays out."""
+
+    lines: Sequence[CartLine]
+    store: str
+    channel: str
+    settled: bool
+    points_to_use: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class MemberFacts:
+    """What pricing knows of the member. `qualifying` is the tier metric in the window that ends now, before this sale."""
+
+    tier: TierState
+    birthday: tuple[int, int] | None
+    usable_points: int
+    qualifying: int
+
+
+@dataclass(frozen=True, slots=True)
+class PricedLine:
+    list_minor: int
+    discount_minor: int
+    points_minor: int
+    payable_minor: int
+    points: int
+    growth: int
+    detail: list[dict[str, Any]] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Priced:
+    """A priced sale. Sums over `lines` equal the header; `notes` tell the cashier what limited the points."""
+
+    lines: list[PricedLine]
+    list_minor: int
+    discount_minor: int
+    sales_minor: int
+    points_minor: int
+    payable_minor: int
+    qualifying_minor: int
+    points_used: int
+    points_limit: int
+    earned: list[Earned]
+    tier: str
+    move: TierMove | None
+
+    def earned_of(self, asset: str) -> int:
+        """Units of an asset that the sale earns."""
+        return sum(e.total for e in self.earned if e.asset == asset)
+
+
+def price(programme: Programme, cart: Cart, member: MemberFacts | None, now: datetime) -> Priced:
+    """Price a cart for a member (or nobody) at an instant. Raises PricingRefusal.
+
+    The member's tier must already be reviewed up to `now` (`loyalty.logic.lapse`).
+    """
+    lists = [line.list_minor for line in cart.lines]
+    given = [sum(minor for _, minor in line.given) for line in cart.lines]
+    if sum(lists) > MAX_MINOR:
+        raise PricingRefusal("amount_too_large", "lines")
+    for index, (full, off) in enumerate(zip(lists, given, strict=True)):
+        if off > full:
+            raise PricingRefusal("discount_exceeds_price", f"lines/{index}/discounts", price=full, discount=off)
+    nets = [full - off for full, off in zip(lists, given, strict=True)]
+    level = programme.tiers.level(member.tier.tier) if member else programme.tiers.levels[0]
+
+    tier_off = [0] * len(nets)
+    if member and level.discount and not cart.settled:
+        tier_off = allocate(divide(sum(nets) * level.discount, 100_000, "half_up"), nets)
+        nets = [net - off for net, off in zip(nets, tier_off, strict=True)]
+
+    sales = sum(nets)
+    limit = points_limit(programme, member, sales)
+    points_used, points_minor = _points_as_cash(programme, member, cart.points_to_use, limit)
+    by_points = allocate(points_minor, nets) if points_minor else [0] * len(nets)
+    payable = [net - paid for net, paid in zip(nets, by_points, strict=True)]
+    amounts = nets if programme.policies.points_paid_earn else payable
+
+    earned: list[Earned] = []
+    move = None
+    if member:
+        context = SaleContext(local_date(now, programme.zone), cart.store, cart.channel, level.code, member.birthday)
+        earned = earn(programme, context, amounts, [line.category for line in cart.lines])
+        gained = sum(amounts)
+        if programme.tiers.metric == "growth":
+            gained = sum(e.total for e in earned if e.asset == "growth")
+        move = qualify(programme, member.tier, member.qualifying + gained, now)
+    zeros = [0] * len(nets)
+    points = next((e.by_line for e in earned if e.asset == "points"), zeros)
+    growth = next((e.by_line for e in earned if e.asset == "growth"), zeros)
+    lines = []
+    for i, line in enumerate(cart.lines):
+        detail: list[dict[str, Any]] | None = None
+        if line.given or tier_off[i]:
+            detail = [{"kind": "given", "code": code, "minor": minor} for code, minor in line.given]
+            if tier_off[i]:
+                detail.append({"kind": "tier", "code": level.code, "percent": level.discount, "minor": tier_off[i]})
+        off = given[i] + tier_off[i]
+        lines.append(PricedLine(lists[i], off, by_points[i], payable[i], points[i], growth[i], detail))
+    return Priced(
+        lines=lines,
+        list_minor=sum(lists),
+        discount_minor=sum(given) + sum(tier_off),
+        sales_minor=sales,
+        points_minor=points_minor,
+        payable_minor=sales - points_minor,
+        qualifying_minor=sum(amounts),
+        points_used=points_used,
+        points_limit=limit,
+        earned=earned,
+        tier=level.code if member else "",
+        move=move,
+    )
+
+
+def points_limit(programme: Programme, member: MemberFacts | None, sales_minor: int) -> int:
+    """The most points this sale may take: by share of the sale, in whole steps, and by what the member has."""
+    rule = programme.redemption
+    if member is None or rule is None:
+        return 0
+    cap_minor = sales_minor * rule.max_percent // 100_000
+    most = min(cap_minor * rule.points // rule.worth, max(member.usable_points, 0))
+    most -= most % rule.step
+    return most if most >= rule.minimum else 0
+
+
+def _points_as_cash(
+    programme: Programme, member: MemberFacts | None, asked: int, limit: int
+) -> tuple[int, int]:
+    """(points, minor units) that pay. More than the member has is refused; limits of the programme cap quietly."""
+    if asked == 0:
+        return 0, 0
+    if member is None:
+        raise PricingRefusal("points_need_member", "points_to_use")
+    rule = programme.redemption
+    if rule is None:
+        raise PricingRefusal("points_not_accepted", "points_to_use")
+    if asked > member.usable_points:
+        raise PricingRefusal("not_enough_points", "points_to_use", asked=asked, usable=max(member.usable_points, 0))
+    points = min(asked, limit)
+    points -= points % rule.step
+    if points < rule.minimum:
+        return 0, 0
+    return points, points * rule.worth // rule.points

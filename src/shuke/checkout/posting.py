@@ -1,0 +1,97 @@
+"""From a priced sale to the rows it becomes. The till's path and the import write exactly these rows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from shuke.checkout.logic import Cart, Priced
+from shuke.kit.ids import uuid7
+from shuke.ledger.logic import OpenLot, consume
+from shuke.loyalty.logic import TierMove, expires_at
+from shuke.loyalty.programme import Programme
+
+
+@dataclass(frozen=True, slots=True)
+class NewLot:
+    id: UUID
+    asset: str
+    amount: int
+    remaining: int
+    earned_at: datetime
+    active_at: datetime
+    expires_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class NewEntry:
+    account: str
+    asset: str
+    amount: int
+    lot_id: UUID | None
+    explain: dict[str, Any] | None
+
+
+@dataclass(frozen=True, slots=True)
+class NewTransfer:
+    """One transfer with its entries in order (their position is `seq`) and the lots it opens."""
+
+    id: UUID
+    kind: str
+    entries: tuple[NewEntry, ...]
+    lots: tuple[NewLot, ...]
+
+
+def earn_transfer(
+    programme: Programme, priced: Priced, debts: dict[str, int], now: datetime
+) -> NewTransfer | None:
+    """The transfer that issues what the sale earned; a debt is settled first, the rest becomes one lot per asset."""
+    entries: list[NewEntry] = []
+    lots: list[NewLot] = []
+    for earned in priced.earned:
+        settled = min(earned.total, debts.get(earned.asset, 0))
+        kept = earned.total - settled
+        explain = {"rules": earned.parts, "lines": earned.by_line}
+        if settled:
+            entries.append(NewEntry("member", earned.asset, settled, None, explain))
+        if kept:
+            lapses = expires_at(programme.expiry[earned.asset], now, programme)
+            lot = NewLot(uuid7(), earned.asset, kept, kept, now, now, lapses)
+            lots.append(lot)
+            entries.append(NewEntry("member", earned.asset, kept, lot.id, None if settled else explain))
+        entries.append(NewEntry("issued", earned.asset, -earned.total, None, None))
+    if not entries:
+        return None
+    return NewTransfer(uuid7(), "earn", tuple(entries), tuple(lots))
+
+
+def redeem_transfer(priced: Priced, lots: list[OpenLot], now: datetime) -> NewTransfer | None:
+    """The transfer that spends points as cash, one entry per lot, soonest expiry first."""
+    if not priced.points_used:
+        return None
+    explain = {"points_minor": priced.points_minor}
+    entries = [
+        NewEntry("member", "points", -taken, lot_id, explain) for lot_id, taken in consume(lots, priced.points_used, now)
+    ]
+    entries.append(NewEntry("redeemed", "points", priced.points_used, None, None))
+    return NewTransfer(uuid7(), "redeem", tuple(entries), ())
+
+
+def event_payload(order_id: UUID, cart: Cart, priced: Priced) -> dict[str, Any]:
+    """What subscribers learn of a committed order: ids and figures only."""
+    return {
+        "order_id": str(order_id),
+        "store": cart.store,
+        "channel": cart.channel,
+        "sales_minor": priced.sales_minor,
+        "payable_minor": priced.payable_minor,
+        "points_earned": priced.earned_of("points"),
+        "points_used": priced.points_used,
+    }
+
+
+def move_payload(move: TierMove) -> dict[str, Any]:
+    """What subscribers learn of a tier change."""
+    return {"from": move.before, "to": move.after.tier, "cause": move.cause, "metric": move.metric}

@@ -1,0 +1,79 @@
+"""What a till asks for and what it gets back, as plain values."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal
+from uuid import UUID
+
+MAX_LINES = 500
+MAX_QUANTITY = 10**9
+"""In thousandths: a million units on one line."""
+
+
+@dataclass(frozen=True, slots=True)
+class MemberRef:
+    """How the till names the member; `system` only for external ids."""
+
+    kind: Literal["id", "number", "phone", "email", "card", "external"]
+    value: str
+    system: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class LineRequest:
+    """`quantity` in thousandths. Without `unit_price_minor` the catalogue's price counts; `discounts` are the till's own."""
+
+    sku: str
+    quantity: int
+    unit_price_minor: int | None = None
+    list_minor: int | None = None
+    """The whole line's price before discounts, where the till states it instead of a unit price."""
+    discounts: tuple[tuple[str, int], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class SaleRequest:
+    """A cart to quote or commit. `settled`: the till's prices are final and the tier discount stays out."""
+
+    store: str
+    channel: str
+    lines: tuple[LineRequest, ...]
+    member: MemberRef | None = None
+    currency: str = "CNY"
+    settled: bool = False
+    points_to_use: int = 0
+    system: str = "api"
+    number: str | None = None
+    facts: dict[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who calls, for the ledger (`reference`), for idempotency (`id`) and for store scope."""
+
+    id: UUID
+    reference: str
+    all_stores: bool
+    store_ids: frozenset[UUID]
+
+    def may_touch(self, store_id: UUID) -> bool:
+        return self.all_stores or store_id in self.store_ids
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A stored or fresh answer: HTTP status and JSON bytes; `replayed` when it came from an earlier identical call."""
+
+    status: int
+    body: bytes
+    replayed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Instant:
+    """When it happened in the shop and when we learned of it; the same for a live sale."""
+
+    occurred_at: datetime
+    recorded_at: datetime

@@ -1,0 +1,37 @@
+"""The WSGI entry point: one process serves the console and the API, each with its own middleware."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import django
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "shuke.config.settings")
+django.setup(set_prefix=False)
+
+from django.conf import settings  # noqa: E402
+from django.core.handlers.wsgi import WSGIHandler  # noqa: E402
+
+
+class ApiHandler(WSGIHandler):
+    """Django's handler with the short middleware list of the API."""
+
+    def load_middleware(self, is_async: bool = False) -> None:
+        console = settings.MIDDLEWARE
+        settings.MIDDLEWARE = settings.API_MIDDLEWARE
+        try:
+            super().load_middleware(is_async)
+        finally:
+            settings.MIDDLEWARE = console
+
+
+_api = ApiHandler()
+_console = WSGIHandler()
+
+
+def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+    """Send /api/… to the API handler and everything else to the console's."""
+    handler = _api if environ.get("PATH_INFO", "").startswith("/api/") else _console
+    return handler(environ, start_response)

@@ -1,0 +1,73 @@
+"""The ledger's rules without a database: which lots pay first, when a lot lapses, how a debt is settled.
+
+Source of the order: soonest expiry first, then oldest, no expiry last (the law the docs state in prose).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+
+@dataclass(frozen=True, slots=True)
+class OpenLot:
+    """A lot with something left. Usable from `active_at` (inclusive) until `expires_at` (exclusive; None: never)."""
+
+    id: UUID
+    remaining: int
+    earned_at: datetime
+    active_at: datetime
+    expires_at: datetime | None
+
+    def is_usable(self, now: datetime) -> bool:
+        return self.active_at <= now and (self.expires_at is None or now < self.expires_at)
+
+
+def in_order(lots: Iterable[OpenLot]) -> list[OpenLot]:
+    """Lots in the order in which they are consumed."""
+    return sorted(
+        lots,
+        key=lambda lot: (lot.expires_at is None, lot.expires_at or lot.earned_at, lot.earned_at, lot.id),
+    )
+
+
+def available(lots: Iterable[OpenLot], now: datetime) -> int:
+    """What can be spent at this instant."""
+    return sum(lot.remaining for lot in lots if lot.is_usable(now))
+
+
+def consume(lots: Iterable[OpenLot], amount: int, now: datetime) -> list[tuple[UUID, int]]:
+    """(lot, taken) pairs that pay `amount` from usable lots, soonest expiry first. Raises ValueError when short."""
+    taken: list[tuple[UUID, int]] = []
+    left = amount
+    for lot in in_order(lots):
+        if left == 0:
+            break
+        if lot.is_usable(now):
+            part = min(left, lot.remaining)
+            taken.append((lot.id, part))
+            left -= part
+    if left:
+        raise ValueError("the usable lots hold less than the amount")
+    return taken
+
+
+def claw_back(lots: Sequence[OpenLot], own: UUID | None, amount: int) -> tuple[list[tuple[UUID, int]], int]:
+    """Take back earned points: from the lot they came in (`own`) first, then the others in order; the rest is debt.
+
+    Returns ((lot, taken) pairs, debt). Lots that have lapsed but are not yet swept still pay: taking them back harms no one.
+    """
+    first = [lot for lot in lots if lot.id == own]
+    others = [lot for lot in in_order(lots) if lot.id != own]
+    taken: list[tuple[UUID, int]] = []
+    left = amount
+    for lot in (*first, *others):
+        if left == 0:
+            break
+        part = min(left, lot.remaining)
+        if part:
+            taken.append((lot.id, part))
+            left -= part
+    return taken, left

@@ -1,0 +1,93 @@
+-- The only writers of the book. Every amount moves through ledger_post; ledger_take_book is the member's lock.
+
+CREATE OR REPLACE FUNCTION ledger_take_book(p_member uuid, p_expected bigint) RETURNS boolean
+LANGUAGE plpgsql AS $$
+BEGIN
+  -- One row per member is the lock: a rival waits here, then finds another revision.
+  -- p_expected null takes it whatever its revision; 0 also means "no book yet".
+  INSERT INTO ledger_book AS b (member_id, revision) VALUES (p_member, 1)
+  ON CONFLICT (member_id) DO UPDATE SET revision = b.revision + 1
+    WHERE p_expected IS NULL OR b.revision = p_expected;
+  RETURN FOUND;
+END $$;
+
+CREATE OR REPLACE FUNCTION ledger_post(p jsonb) RETURNS void
+LANGUAGE plpgsql AS $$
+DECLARE
+  v_id uuid := (p->>'id')::uuid;
+  v_member uuid := (p->>'member_id')::uuid;
+  v_occurred timestamptz := (p->>'occurred_at')::timestamptz;
+  v_order uuid := (p->>'order_id')::uuid;
+  v_moved integer;
+  v_touched integer;
+  r record;
+BEGIN
+  INSERT INTO ledger_transfer
+    (id, member_id, kind, occurred_at, recorded_at, order_id, refund_id, store_id, programme_version_id, actor, reason)
+  VALUES (v_id, v_member, p->>'kind', v_occurred, (p->>'recorded_at')::timestamptz, v_order, (p->>'refund_id')::uuid,
+    (p->>'store_id')::uuid, (p->>'programme_version_id')::uuid, p->>'actor', coalesce(p->>'reason', ''));
+
+  INSERT INTO ledger_lot (id, member_id, asset, amount, remaining, earned_at, active_at, expires_at, order_id)
+  SELECT l.id, v_member, l.asset, l.amount, l.amount, v_occurred, l.active_at, l.expires_at, v_order
+  FROM jsonb_to_recordset(p->'lots') AS l(id uuid, asset text, amount bigint, active_at timestamptz, expires_at timestamptz);
+
+  INSERT INTO ledger_entry (transfer_id, seq, member_id, account, asset, amount, lot_id, explain)
+  SELECT v_id, e.seq, v_member, e.account, e.asset, e.amount, e.lot_id, e.explain
+  FROM jsonb_to_recordset(p->'entries')
+    AS e(seq smallint, account text, asset text, amount bigint, lot_id uuid, explain jsonb);
+
+  FOR r IN
+    SELECT e.asset, sum(e.amount) AS total,
+      coalesce(sum(e.amount) FILTER (WHERE e.account = 'member'), 0) AS gained,
+      coalesce(-sum(e.amount) FILTER (WHERE e.account = 'member' AND e.lot_id IS NULL), 0) AS owed
+    FROM jsonb_to_recordset(p->'entries') AS e(account text, asset text, amount bigint, lot_id uuid)
+    GROUP BY e.asset
+  LOOP
+    IF r.total <> 0 THEN
+      RAISE EXCEPTION 'transfer % does not balance: % of % is left over', v_id, r.total, r.asset
+        USING ERRCODE = 'check_violation';
+    END IF;
+    UPDATE ledger_account SET balance = balance + r.gained, debt = debt + r.owed
+    WHERE member_id = v_member AND asset = r.asset;
+    IF NOT FOUND THEN
+      INSERT INTO ledger_account (member_id, asset, balance, debt) VALUES (v_member, r.asset, r.gained, r.owed);
+    END IF;
+  END LOOP;
+
+  IF p->>'kind' <> 'earn' THEN
+    -- Lots that this transfer takes from or gives back to; the range check on remaining refuses the impossible.
+    WITH moved AS (
+      SELECT e.lot_id, sum(e.amount) AS delta
+      FROM jsonb_to_recordset(p->'entries') AS e(account text, amount bigint, lot_id uuid)
+      WHERE e.account = 'member' AND e.lot_id IS NOT NULL
+        AND NOT EXISTS (SELECT 1 FROM jsonb_to_recordset(p->'lots') AS l(id uuid) WHERE l.id = e.lot_id)
+      GROUP BY e.lot_id
+    ), touched AS (
+      UPDATE ledger_lot SET remaining = remaining + moved.delta
+      FROM moved WHERE ledger_lot.id = moved.lot_id AND ledger_lot.member_id = v_member
+      RETURNING 1
+    )
+    SELECT (SELECT count(*) FROM moved), (SELECT count(*) FROM touched) INTO v_moved, v_touched;
+    IF v_moved <> v_touched THEN
+      RAISE EXCEPTION 'transfer % names a lot of another member', v_id USING ERRCODE = 'check_violation';
+    END IF;
+  END IF;
+END $$;
+
+CREATE OR REPLACE FUNCTION ledger_refuse_change() RETURNS trigger
+LANGUAGE plpgsql AS $$
+BEGIN
+  RAISE EXCEPTION '% is append-only: post a reversal instead', TG_TABLE_NAME USING ERRCODE = 'restrict_violation';
+END $$;
+
+CREATE OR REPLACE TRIGGER ledger_transfer_append_only BEFORE UPDATE OR DELETE ON ledger_transfer
+  FOR EACH ROW EXECUTE FUNCTION ledger_refuse_change();
+CREATE OR REPLACE TRIGGER ledger_entry_append_only BEFORE UPDATE OR DELETE ON ledger_entry
+  FOR EACH ROW EXECUTE FUNCTION ledger_refuse_change();
+CREATE OR REPLACE TRIGGER ledger_transfer_no_truncate BEFORE TRUNCATE ON ledger_transfer
+  FOR EACH STATEMENT EXECUTE FUNCTION ledger_refuse_change();
+CREATE OR REPLACE TRIGGER ledger_entry_no_truncate BEFORE TRUNCATE ON ledger_entry
+  FOR EACH STATEMENT EXECUTE FUNCTION ledger_refuse_change();
+-- Narrow rows that change often: leave room on the page, so that an update stays there (HOT) and bloats no index.
+ALTER TABLE ledger_book SET (fillfactor = 70);
+ALTER TABLE ledger_account SET (fillfactor = 70);

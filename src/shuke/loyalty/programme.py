@@ -1,0 +1,261 @@
+"""The compiled programme: a validated document turned into frozen, integer-only values that pricing can run on.
+
+Factors are thousandths (×1.5 = 1500), percentages are thousandths of a percent (2.5 % = 2500), amounts minor units.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+from typing import Any, Literal
+from zoneinfo import ZoneInfo
+
+from shuke.kit.money import Rounding, to_minor
+
+Stacking = Literal["add", "best", "multiply"]
+Downgrade = Literal["one_level", "to_qualified", "never", "at_once"]
+Metric = Literal["spend", "growth"]
+ExpiryModel = Literal["rolling", "fixed_date", "end_of_year", "never"]
+
+WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+
+
+@dataclass(frozen=True, slots=True)
+class Expiry:
+    """When a lot lapses: `rolling` months after it was earned, rounded up to the month's end when asked."""
+
+    model: ExpiryModel
+    months: int = 0
+    to_month_end: bool = False
+    on: date | None = None
+    """For fixed_date: the last valid day. For end_of_year, `months` counts years to keep (0: this year's end)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Conditions:
+    """All given conditions must hold; an empty one always holds. `categories` looks at the line, the rest at the order."""
+
+    tiers: frozenset[str] = frozenset()
+    stores: frozenset[str] = frozenset()
+    channels: frozenset[str] = frozenset()
+    categories: tuple[str, ...] = ()
+    weekdays: frozenset[int] = frozenset()
+    first_day: date | None = None
+    last_day: date | None = None
+    birthday_month: bool = False
+
+    def covers_category(self, path: str) -> bool:
+        """True when the line's category is one of the named ones or lies below it."""
+        return any(path == c or path.startswith(c + "/") for c in self.categories)
+
+
+@dataclass(frozen=True, slots=True)
+class EarningRule:
+    """`give` units of `asset` for every full `per` minor units of what qualifies."""
+
+    id: str
+    asset: str
+    give: int
+    per: int
+    rounding: Rounding
+    per_line: bool
+    when: Conditions
+
+
+@dataclass(frozen=True, slots=True)
+class Multiplier:
+    id: str
+    asset: str
+    factor: int
+    when: Conditions
+
+
+@dataclass(frozen=True, slots=True)
+class Level:
+    """One tier. `threshold` in minor units (spend) or units of growth; `rank` 0 is where everyone starts."""
+
+    code: str
+    rank: int
+    threshold: int
+    discount: int
+    multiplier: int
+
+
+@dataclass(frozen=True, slots=True)
+class Tiers:
+    metric: Metric
+    window_months: int
+    valid_months: int
+    grace_days: int
+    downgrade: Downgrade
+    levels: tuple[Level, ...]
+    by_code: Mapping[str, Level]
+
+    def level(self, code: str) -> Level:
+        """The level of that code; a code that the programme no longer knows counts as the lowest."""
+        return self.by_code.get(code) or self.levels[0]
+
+    def reached(self, total: int) -> Level:
+        """The highest level whose threshold the total meets."""
+        best = self.levels[0]
+        for level in self.levels:
+            if total >= level.threshold:
+                best = level
+        return best
+
+
+@dataclass(frozen=True, slots=True)
+class Redemption:
+    """`points` are worth `worth` minor units; used in multiples of `step`, at least `minimum`, up to a share of the sale."""
+
+    points: int
+    worth: int
+    step: int
+    minimum: int
+    max_percent: int
+
+
+@dataclass(frozen=True, slots=True)
+class Policies:
+    points_paid_earn: bool
+    spend_own_points: bool
+    return_spent_points: bool
+    claw_back_earned: bool
+    tier_on_refund_at_once: bool
+    stacking: Stacking
+    multiplier_rounding: Rounding
+
+
+@dataclass(frozen=True, slots=True)
+class Programme:
+    code: str
+    name: Mapping[str, str]
+    currency: str
+    zone: ZoneInfo
+    expiry: Mapping[str, Expiry]
+    asset_names: Mapping[str, Mapping[str, str]]
+    earning: tuple[EarningRule, ...]
+    multipliers: tuple[Multiplier, ...]
+    tiers: Tiers
+    redemption: Redemption | None
+    policies: Policies
+    uses_birthday: bool
+
+
+def compile_programme(document: Mapping[str, Any]) -> Programme:
+    """Compile a document that `loyalty.document.validate` accepted. Absent optional parts take their defaults."""
+    currency = document["currency"]
+    earning = tuple(_earning(rule, currency) for rule in document.get("earning", ()))
+    multipliers = tuple(_multiplier(rule) for rule in document.get("multipliers", ()))
+    policies = document.get("policies", {})
+    return Programme(
+        code=document["code"],
+        name=document["name"],
+        currency=currency,
+        zone=ZoneInfo(document["time_zone"]),
+        expiry={asset: _expiry(spec.get("expiry", {})) for asset, spec in document["assets"].items()},
+        asset_names={asset: spec["name"] for asset, spec in document["assets"].items()},
+        earning=earning,
+        multipliers=multipliers,
+        tiers=_tiers(document["tiers"], currency),
+        redemption=_redemption(document.get("redemption"), currency),
+        policies=Policies(
+            points_paid_earn=policies.get("points_paid_earn", False),
+            spend_own_points=policies.get("spend_own_points", False),
+            return_spent_points=policies.get("refund_spent_points", "return") == "return",
+            claw_back_earned=policies.get("refund_earned_points", "claw_back") == "claw_back",
+            tier_on_refund_at_once=policies.get("tier_on_refund", "at_once") == "at_once",
+            stacking=policies.get("multiplier_stacking", "add"),
+            multiplier_rounding=policies.get("multiplier_rounding", "floor"),
+        ),
+        uses_birthday=any(rule.when.birthday_month for rule in (*earning, *multipliers)),
+    )
+
+
+def _thousandths(value: str | int) -> int:
+    return int(Decimal(str(value)) * 1000)
+
+
+def _conditions(raw: Mapping[str, Any] | None) -> Conditions:
+    if not raw:
+        return Conditions()
+    dates = raw.get("dates", {})
+    return Conditions(
+        tiers=frozenset(raw.get("tiers", ())),
+        stores=frozenset(raw.get("stores", ())),
+        channels=frozenset(raw.get("channels", ())),
+        categories=tuple(raw.get("categories", ())),
+        weekdays=frozenset(WEEKDAYS.index(day) for day in raw.get("weekdays", ())),
+        first_day=_day(dates.get("from")),
+        last_day=_day(dates.get("to")),
+        birthday_month=raw.get("birthday_month", False),
+    )
+
+
+def _day(value: str | date | None) -> date | None:
+    return date.fromisoformat(value) if isinstance(value, str) else value
+
+
+def _earning(raw: Mapping[str, Any], currency: str) -> EarningRule:
+    return EarningRule(
+        id=raw["id"],
+        asset=raw.get("asset", "points"),
+        give=raw["give"],
+        per=to_minor(str(raw["per"]), currency),
+        rounding=raw.get("rounding", "floor"),
+        per_line=raw.get("round_per", "order") == "line",
+        when=_conditions(raw.get("when")),
+    )
+
+
+def _multiplier(raw: Mapping[str, Any]) -> Multiplier:
+    return Multiplier(raw["id"], raw.get("asset", "points"), _thousandths(raw["factor"]), _conditions(raw.get("when")))
+
+
+def _expiry(raw: Mapping[str, Any]) -> Expiry:
+    model = raw.get("model", "rolling")
+    if model == "rolling":
+        return Expiry("rolling", raw.get("months", 12), raw.get("round_to", "month_end") == "month_end")
+    if model == "fixed_date":
+        return Expiry("fixed_date", on=_day(raw["on"]))
+    if model == "end_of_year":
+        return Expiry("end_of_year", raw.get("years", 1))
+    return Expiry("never")
+
+
+def _tiers(raw: Mapping[str, Any], currency: str) -> Tiers:
+    metric = raw["metric"]
+    levels = tuple(
+        Level(
+            code=level["code"],
+            rank=rank,
+            threshold=to_minor(str(level["threshold"]), currency) if metric == "spend" else int(level["threshold"]),
+            discount=_thousandths(level.get("discount_percent", 0)),
+            multiplier=_thousandths(level.get("multiplier", 1)),
+        )
+        for rank, level in enumerate(raw["levels"])
+    )
+    return Tiers(
+        metric=metric,
+        window_months=raw.get("window_months", 12),
+        valid_months=raw.get("valid_months", 12),
+        grace_days=raw.get("grace_days", 0),
+        downgrade=raw.get("downgrade", "one_level"),
+        levels=levels,
+        by_code={level.code: level for level in levels},
+    )
+
+
+def _redemption(raw: Mapping[str, Any] | None, currency: str) -> Redemption | None:
+    if not raw:
+        return None
+    points = raw["points"]
+    return Redemption(
+        points=points,
+        worth=to_minor(str(raw["worth"]), currency),
+        step=raw.get("step", points),
+        minimum=raw.get("minimum", 0),
+        max_percent=_thousandths(raw.get("max_percent", 100)),
+    )
