@@ -1,0 +1,51 @@
+"""Who may open a page. Every view of the console is wrapped by one of these two; a test proves that none is forgotten."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Concatenate, ParamSpec, cast
+
+from django.contrib.auth.views import redirect_to_login
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
+
+from shuke.core.models import Staff
+from shuke.core.values import Permission
+
+P = ParamSpec("P")
+View = Callable[Concatenate[HttpRequest, P], HttpResponseBase]
+
+
+def staff_of(request: HttpRequest) -> Staff:
+    """The signed-in person, typed; only inside a view that `requires` guards."""
+    return cast(Staff, request.user)
+
+
+def requires(permission: Permission) -> Callable[[View[P]], View[P]]:
+    """Open the view only to signed-in staff whose role grants `permission`; others get the sign-in page or 403.
+
+    A fragment asked for by htmx after the session ended answers 401, at which the page reloads itself.
+    """
+
+    def guard(view: View[P]) -> View[P]:
+        @wraps(view)
+        def guarded(request: HttpRequest, *args: P.args, **kwargs: P.kwargs) -> HttpResponseBase:
+            if not request.user.is_authenticated:
+                if request.headers.get("HX-Request"):
+                    return HttpResponse(status=401)
+                return redirect_to_login(request.get_full_path())
+            if not staff_of(request).may(permission):
+                raise PermissionDenied
+            return view(request, *args, **kwargs)
+
+        guarded.console_access = permission  # type: ignore[attr-defined]
+        return guarded
+
+    return guard
+
+
+def open_to_all(view: View[P]) -> View[P]:
+    """Mark a view that needs no permission: signing in and out, choosing the language, error pages."""
+    view.console_access = "everyone"  # type: ignore[attr-defined]
+    return view

@@ -1,0 +1,111 @@
+"""The sidebar: which pages exist, how they are grouped, and which permission opens each.
+
+A page is listed once here; the sidebar, the page a person lands on after signing in and the access tests read this list.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from django.urls import NoReverseMatch, reverse
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+
+from shuke.core.models import Staff
+from shuke.core.values import Permission
+
+
+@dataclass(frozen=True, slots=True)
+class NavItem:
+    """A page: its URL name in the namespace `console`, and what a person needs to open it."""
+
+    route: str
+    label: str | Promise
+    icon: str
+    permission: Permission
+
+
+@dataclass(frozen=True, slots=True)
+class NavLink:
+    """An item as one person sees it now."""
+
+    href: str
+    label: str | Promise
+    icon: str
+    current: bool
+
+
+GROUPS: tuple[tuple[str | Promise, tuple[NavItem, ...]], ...] = (
+    (
+        _("Daily work"),
+        (
+            NavItem("overview", _("Overview"), "layout-dashboard", Permission.OVERVIEW_VIEW),
+            NavItem("cashier", _("Cashier's desk"), "cash-register", Permission.CHECKOUT_USE),
+            NavItem("members", _("Members"), "users", Permission.MEMBERS_VIEW),
+        ),
+    ),
+    (
+        _("Programme and catalogue"),
+        (
+            NavItem("programme", _("Programme"), "rosette-discount", Permission.PROGRAMME_VIEW),
+            NavItem("products", _("Products"), "package", Permission.CATALOG_VIEW),
+            NavItem("stores", _("Stores"), "building-store", Permission.CATALOG_VIEW),
+        ),
+    ),
+    (
+        _("Administration"),
+        (
+            NavItem("staff", _("Staff"), "id-badge-2", Permission.STAFF_MANAGE),
+            NavItem("api_keys", _("API keys"), "key", Permission.KEYS_MANAGE),
+            NavItem("audit", _("Audit log"), "shield-lock", Permission.AUDIT_VIEW),
+        ),
+    ),
+)
+
+
+def permitted_items(staff: Staff) -> Iterator[tuple[NavItem, str]]:
+    """The pages this person may open, in order, each with its address."""
+    for _group, items in GROUPS:
+        for item in items:
+            if staff.may(item.permission) and (href := _address(item)):
+                yield item, href
+
+
+def sidebar(staff: Staff, path: str) -> list[tuple[str | Promise, list[NavLink]]]:
+    """The groups with the links this person may use; the one that holds `path` is current. Empty groups are left out."""
+    allowed = dict(permitted_items(staff))
+    current = max((href for href in allowed.values() if _holds(href, path)), key=len, default="")
+    groups = [
+        (
+            label,
+            [
+                NavLink(allowed[item], item.label, item.icon, allowed[item] == current)
+                for item in items
+                if item in allowed
+            ],
+        )
+        for label, items in GROUPS
+    ]
+    return [(label, links) for label, links in groups if links]
+
+
+def landing_page(staff: Staff) -> str | None:
+    """Where this person starts after signing in: the first page they may open; None when there is none."""
+    return next((href for _item, href in permitted_items(staff)), None)
+
+
+def address_of(route: str, staff: Staff) -> str:
+    """The address of one page, or "" when this person may not open it."""
+    return next((href for item, href in permitted_items(staff) if item.route == route), "")
+
+
+def _address(item: NavItem) -> str:
+    try:
+        return reverse(f"console:{item.route}")
+    except NoReverseMatch:
+        return ""
+
+
+def _holds(href: str, path: str) -> bool:
+    return path == href or path.startswith(f"{href}/")
