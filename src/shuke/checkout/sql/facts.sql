@@ -5,6 +5,8 @@ SELECT
   s.tier, s.since, s.review_at,
   coalesce(b.revision, 0),
   (SELECT jsonb_object_agg(a.asset, jsonb_build_array(a.balance, a.debt)) FROM ledger_account a WHERE a.member_id = m.id),
+  (SELECT coalesce(sum(o.qualifying_minor), 0) FROM checkout_order o
+    WHERE o.member_id = m.id AND o.occurred_at >= %(window)s AND o.occurred_at <= %(now)s AND o.status = 'committed'),
   st.id, st.is_open, ch.code,
   (SELECT jsonb_agg(jsonb_build_array(p.sku, p.id, p.category_path, p.price_minor, p.currency, p.is_active, p.name))
      FROM catalog_product p WHERE p.sku = ANY(%(skus)s))

@@ -1,0 +1,133 @@
+"""Refusals of the sale. Each says which input is at fault and what to do."""
+
+from __future__ import annotations
+
+from django.utils.translation import gettext_lazy as _
+
+from shuke.kit.errors import ShukeError
+
+
+class UnknownStore(ShukeError):
+    code, status = "unknown_store", 422
+    message = _("There is no store with the code %(code)s. Check the code or create the store first.")
+
+
+class StoreClosed(ShukeError):
+    code, status = "store_closed", 409
+    message = _("The store %(code)s is closed. Reopen it before selling there.")
+
+
+class StoreOutOfScope(ShukeError):
+    code, status = "out_of_store_scope", 403
+    message = _("This account may not act for the store %(code)s.")
+
+
+class UnknownChannel(ShukeError):
+    code, status = "unknown_channel", 422
+    message = _("There is no channel with the code %(code)s.")
+
+
+class UnknownProduct(ShukeError):
+    code, status = "unknown_product", 422
+    message = _("There is no product with the SKU %(sku)s. Check the SKU or create the product first.")
+
+
+class ProductInactive(ShukeError):
+    code, status = "product_inactive", 409
+    message = _("The product %(sku)s is no longer sold.")
+
+
+class PriceMissing(ShukeError):
+    code, status = "price_missing", 422
+    message = _("The product %(sku)s has no list price: state unit_price_minor.")
+
+
+class CurrencyMismatch(ShukeError):
+    code, status = "currency_mismatch", 422
+    message = _("The programme runs in %(expected)s, not in %(given)s.")
+
+
+class UnknownMember(ShukeError):
+    code, status = "member_not_found", 404
+    message = _("No member has this identifier.")
+
+
+class MemberNotActive(ShukeError):
+    code, status = "member_not_active", 409
+    message = _("This membership is not active: it cannot earn or spend.")
+
+
+class EmptyCart(ShukeError):
+    code, status = "empty_cart", 422
+    message = _("A sale needs between one and %(most)s lines.")
+
+
+class BadQuantity(ShukeError):
+    code, status = "bad_quantity", 422
+    message = _("The quantity must be above zero and at most 1,000,000, with up to three decimals.")
+
+
+class BadLineAmount(ShukeError):
+    code, status = "bad_amount", 422
+    message = _("Amounts are whole minor units between 0 and 1,000,000,000,000,000.")
+
+
+class AmountTooLarge(ShukeError):
+    code, status = "amount_too_large", 422
+    message = _("The sale adds up to more than the largest amount that can be kept.")
+
+
+class DiscountExceedsPrice(ShukeError):
+    code, status = "discount_exceeds_price", 422
+    message = _("The discounts of this line (%(discount)s) are more than its price (%(price)s).")
+
+
+class PointsNeedMember(ShukeError):
+    code, status = "points_need_member", 422
+    message = _("Identify the member before using points.")
+
+
+class PointsNotAccepted(ShukeError):
+    code, status = "points_not_accepted", 422
+    message = _("The programme in force does not take points as cash.")
+
+
+class NotEnoughPoints(ShukeError):
+    code, status = "not_enough_points", 409
+    message = _("The member can use %(usable)s points; %(asked)s were asked for.")
+
+
+class OrderExists(ShukeError):
+    code, status = "order_exists", 409
+    message = _("The order %(number)s of %(system)s is already recorded. Send a new number, or read the stored order.")
+
+
+class OrderNotFound(ShukeError):
+    code, status = "order_not_found", 404
+    message = _("There is no such order.")
+
+
+class AlreadyRefunded(ShukeError):
+    code, status = "already_refunded", 409
+    message = _("This order is already refunded.")
+
+
+class BadInstant(ShukeError):
+    code, status = "bad_occurred_at", 422
+    message = _("The time of the sale must lie within the last 24 hours. Use the import for older sales.")
+
+
+class NoProgramme(ShukeError):
+    code, status = "no_programme", 409
+    message = _("No programme is in force yet. Apply one first: shuke programme apply FILE.")
+
+
+class TwistedKey(ShukeError):
+    code, status = "idempotency_conflict", 409
+    message = _("This Idempotency-Key was used for another request. Use a new key for a new request.")
+
+
+PRICING_REFUSALS: dict[str, type[ShukeError]] = {
+    error.code: error
+    for error in (AmountTooLarge, DiscountExceedsPrice, PointsNeedMember, PointsNotAccepted, NotEnoughPoints)
+}

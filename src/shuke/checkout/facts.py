@@ -1,0 +1,217 @@
+"""What the database knows about a sale, read in one round trip and turned into values for pricing."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cache
+from typing import Any
+from uuid import UUID
+
+from django.db import connection
+
+from shuke.checkout.errors import (
+    BadLineAmount,
+    BadQuantity,
+    CurrencyMismatch,
+    EmptyCart,
+    MemberNotActive,
+    PriceMissing,
+    ProductInactive,
+    StoreClosed,
+    StoreOutOfScope,
+    TwistedKey,
+    UnknownChannel,
+    UnknownMember,
+    UnknownProduct,
+    UnknownStore,
+)
+from shuke.checkout.logic import Cart, CartLine, MemberFacts
+from shuke.checkout.values import MAX_LINES, MAX_QUANTITY, Answer, Caller, LineRequest, MemberRef, SaleRequest
+from shuke.core.keyset import keyset
+from shuke.kit.money import MAX_MINOR, divide
+from shuke.kit.sql import load
+from shuke.ledger.logic import OpenLot
+from shuke.loyalty.logic import TierState, window_start
+from shuke.loyalty.programme import Programme
+from shuke.members.identifiers import blind, normalise
+from shuke.members.profile import open_profile
+
+
+@dataclass(frozen=True, slots=True)
+class MemberAccount:
+    """The member's side of a sale as stored: `balances` are (balance, debt) per asset."""
+
+    id: UUID
+    tier: TierState
+    birthday: tuple[int, int] | None
+    revision: int
+    balances: dict[str, tuple[int, int]]
+    qualifying: int
+    """The tier metric in the window that ends now, before this sale."""
+
+    def debt(self, asset: str) -> int:
+        return self.balances.get(asset, (0, 0))[1]
+
+    def balance(self, asset: str) -> int:
+        return self.balances.get(asset, (0, 0))[0]
+
+
+@dataclass(frozen=True, slots=True)
+class ProductFact:
+    sku: str
+    id: str
+    category: str
+    price_minor: int | None
+    currency: str
+    is_active: bool
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class SaleFacts:
+    """`answer` is set when this call was made before; then nothing else counts."""
+
+    answer: Answer | None
+    member: MemberAccount | None
+    store_id: UUID
+    products: dict[str, ProductFact]
+
+
+def read_facts(
+    programme: Programme, caller: Caller, sale: SaleRequest, now: datetime, *, key: str | None, input_hash: bytes
+) -> SaleFacts:
+    """Read and check everything a sale names. Raises the precise refusal for what is unknown or not allowed."""
+    if not 1 <= len(sale.lines) <= MAX_LINES:
+        raise EmptyCart(field="lines", most=MAX_LINES)
+    if sale.currency != programme.currency:
+        raise CurrencyMismatch(field="currency", expected=programme.currency, given=sale.currency)
+    ref = sale.member
+    with connection.cursor() as cursor:
+        cursor.execute(
+            _statement(programme.tiers.metric),
+            {
+                "now": now,
+                "window": window_start(programme.tiers, now, programme),
+                "caller": caller.id,
+                "key": key,
+                "with_profile": programme.uses_birthday,
+                "store": sale.store,
+                "channel": sale.channel,
+                "skus": list({line.sku for line in sale.lines}),
+                **_lookup(ref),
+            },
+        )
+        row = cursor.fetchone()
+    if row[0] is not None:
+        if bytes(row[0]) != input_hash:
+            raise TwistedKey(field="Idempotency-Key")
+        return SaleFacts(Answer(row[1], bytes(row[2]), replayed=True), None, caller.id, {})
+    store_id, is_open, channel = row[14], row[15], row[16]
+    if store_id is None:
+        raise UnknownStore(field="store", code=sale.store)
+    if not caller.may_touch(store_id):
+        raise StoreOutOfScope(field="store", code=sale.store)
+    if not is_open:
+        raise StoreClosed(field="store", code=sale.store)
+    if channel is None:
+        raise UnknownChannel(field="channel", code=sale.channel)
+    member = None
+    if ref is not None:
+        if row[3] is None:
+            raise UnknownMember(field="member")
+        if row[4] != "active":
+            raise MemberNotActive(field="member")
+        member = _member(programme, row)
+    products = {p[0]: ProductFact(*p) for p in _json(row[17]) or ()}
+    return SaleFacts(None, member, store_id, products)
+
+
+def _lookup(ref: MemberRef | None) -> dict[str, Any]:
+    """Parameters that name the member: by id, by number, or by the blind index of an identifier."""
+    params: dict[str, Any] = {"member": None, "number": None, "blind": None, "kind": None, "system": None}
+    if ref is None:
+        return params
+    if ref.kind == "id":
+        try:
+            params["member"] = UUID(ref.value)
+        except ValueError as error:
+            raise UnknownMember(field="member/value") from error
+    elif ref.kind == "number":
+        params["number"] = ref.value
+    else:
+        normalised = normalise(ref.kind, ref.value, ref.system)
+        params.update(blind=blind(keyset(), ref.kind, normalised), kind=ref.kind, system=ref.system)
+    return params
+
+
+def _member(programme: Programme, row: tuple[Any, ...]) -> MemberAccount:
+    tier = TierState(row[8], row[9], row[10]) if row[8] else TierState(programme.tiers.levels[0].code, row[5], None)
+    birthday = None
+    if row[6] is not None:
+        born = open_profile(row[3], row[6], row[7]).birthday
+        birthday = (born.month, born.day) if born else None
+    balances = {asset: (pair[0], pair[1]) for asset, pair in (_json(row[12]) or {}).items()}
+    return MemberAccount(row[3], tier, birthday, row[11], balances, int(row[13]))
+
+
+def _json(value: Any) -> Any:
+    return json.loads(value) if isinstance(value, str) else value
+
+
+@cache
+def _statement(metric: str) -> str:
+    """The facts statement for the programme's tier metric."""
+    text = load("checkout", "facts")
+    return text if metric == "spend" else text.replace("o.qualifying_minor", "o.growth_earned")
+
+
+def read_lots(member_id: UUID, asset: str) -> list[OpenLot]:
+    """The member's lots with something left."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT id, remaining, earned_at, active_at, expires_at FROM ledger_lot"
+            " WHERE member_id = %s AND asset = %s AND remaining > 0",
+            [member_id, asset],
+        )
+        return [OpenLot(*row) for row in cursor.fetchall()]
+
+
+def build_cart(sale: SaleRequest, products: dict[str, ProductFact]) -> Cart:
+    """The cart with list prices filled in. Raises for unknown or retired products and for impossible figures."""
+    lines = []
+    for index, line in enumerate(sale.lines):
+        product = products.get(line.sku)
+        if product is None:
+            raise UnknownProduct(field=f"lines/{index}/sku", sku=line.sku)
+        if not product.is_active:
+            raise ProductInactive(field=f"lines/{index}/sku", sku=line.sku)
+        full = _list_price(line, product, sale, index)
+        lines.append(CartLine(product.id, line.sku, product.category or "", line.quantity, full, line.discounts))
+    return Cart(tuple(lines), sale.store, sale.channel, sale.settled, sale.points_to_use)
+
+
+def _list_price(line: LineRequest, product: ProductFact, sale: SaleRequest, index: int) -> int:
+    """The line's price before discounts: stated, or unit price × quantity rounded half up."""
+    if not 0 < line.quantity <= MAX_QUANTITY:
+        raise BadQuantity(field=f"lines/{index}/quantity")
+    amounts = [line.list_minor, line.unit_price_minor, *(minor for _, minor in line.discounts)]
+    if any(amount is not None and not 0 <= amount <= MAX_MINOR for amount in amounts):
+        raise BadLineAmount(field=f"lines/{index}")
+    if line.list_minor is not None:
+        return line.list_minor
+    unit = line.unit_price_minor
+    if unit is None:
+        unit = product.price_minor
+        if unit is None or product.currency != sale.currency:
+            raise PriceMissing(field=f"lines/{index}/unit_price_minor", sku=line.sku)
+    full = divide(unit * line.quantity, 1000, "half_up")
+    if full > MAX_MINOR:
+        raise BadLineAmount(field=f"lines/{index}")
+    return full
+
+
+def member_facts(member: MemberAccount, usable_points: int) -> MemberFacts:
+    """The member as pricing wants to see them."""
+    return MemberFacts(member.tier, member.birthday, usable_points, member.qualifying)

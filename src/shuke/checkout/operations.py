@@ -1,0 +1,305 @@
+"""Quote and commit. A commit prices outside any lock, then writes in one statement that checks the member's revision.
+
+If a rival changed the member's book meanwhile, nothing is written and the price is made again from fresh facts; after a
+few such losses the book is taken first, so that a busy member is served in turn and never starves.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from itertools import count
+from typing import Any
+from uuid import UUID
+
+import msgspec
+from django.db import IntegrityError, connection, transaction
+
+from shuke.checkout.answers import order_body, priced_body
+from shuke.checkout.errors import PRICING_REFUSALS, BadInstant, NoProgramme, OrderExists
+from shuke.checkout.facts import MemberAccount, SaleFacts, build_cart, member_facts, read_facts, read_lots
+from shuke.checkout.logic import Cart, Priced, PricingRefusal, price
+from shuke.checkout.posting import NewTransfer, earn_transfer, event_payload, redeem_transfer
+from shuke.checkout.queries import qualifying_totals
+from shuke.checkout.values import Answer, Caller, SaleRequest
+from shuke.kit.ids import uuid7
+from shuke.ledger.logic import OpenLot, available
+from shuke.loyalty.logic import TierMove
+from shuke.loyalty.operations import review_member
+from shuke.loyalty.queries import InForce, programme_at
+
+OPTIMISTIC_TRIES = 3
+OLDEST_LIVE_SALE = timedelta(hours=24)
+CLOCK_SKEW = timedelta(minutes=5)
+
+_json = msgspec.json.Encoder()
+
+
+def programme_in_force(now: datetime) -> InForce:
+    """The programme that prices a sale at `now`. Raises NoProgramme."""
+    in_force = programme_at(now)
+    if in_force is None:
+        raise NoProgramme
+    return in_force
+
+
+def quote_order(*, caller: Caller, sale: SaleRequest, now: datetime) -> dict[str, Any]:
+    """Price a cart without writing. A commit of the same cart gives the same figures unless facts changed."""
+    in_force = programme_in_force(now)
+    facts, usable, lots = _reviewed_facts(in_force, caller, sale, now, key=None, input_hash=b"", with_lots=True)
+    cart = build_cart(sale, facts.products)
+    priced = _price(in_force, cart, facts.member, usable, now)
+    body = priced_body(in_force.programme, in_force.number, cart, priced, facts.products, facts.member)
+    return {**body, "points_usable": usable, "points_limit": priced.points_limit}
+
+
+def commit_order(
+    *,
+    caller: Caller,
+    sale: SaleRequest,
+    now: datetime,
+    key: str | None = None,
+    input_hash: bytes = b"",
+    occurred_at: datetime | None = None,
+) -> Answer:
+    """Sell: price, write order, ledger and tier in one durable transaction, and answer 201 with the order as JSON.
+
+    With `key`, an identical earlier call is answered from the store (`replayed`), another input under it is refused.
+    `occurred_at` places the sale up to 24 hours back. Raises the refusals of `checkout.errors`.
+    """
+    happened = occurred_at or now
+    if not now - OLDEST_LIVE_SALE <= happened <= now + CLOCK_SKEW:
+        raise BadInstant(field="occurred_at")
+    in_force = programme_in_force(happened)
+    for attempt in count():
+        try:
+            if attempt < OPTIMISTIC_TRIES:
+                answer = _try_commit(in_force, caller, sale, happened, now, key, input_hash)
+            else:
+                # Rivals won every time: queue for the member's book, then price under it.
+                with transaction.atomic():
+                    _take_book(in_force, caller, sale, happened)
+                    answer = _try_commit(in_force, caller, sale, happened, now, key, input_hash)
+        except _NumberTaken as taken:
+            # By a twin of this very call (its answer is ours), or by another order (refused).
+            answer = read_facts(in_force.programme, caller, sale, happened, key=key, input_hash=input_hash).answer
+            if answer is None:
+                raise OrderExists(field="number", system=sale.system, number=taken.number) from taken
+        except _KeyTaken:
+            continue  # a twin with this key was first: the next look finds its answer
+        if answer:
+            return answer
+    raise AssertionError("unreachable: the loop ends by returning or raising")
+
+
+class _KeyTaken(Exception):
+    """The idempotency key was stored by a rival after we looked."""
+
+
+class _NumberTaken(Exception):
+    """The order number was stored by a rival after we looked, or long ago."""
+
+    def __init__(self, number: str) -> None:
+        super().__init__(number)
+        self.number = number
+
+
+def _take_book(in_force: InForce, caller: Caller, sale: SaleRequest, at: datetime) -> None:
+    """Wait for the member's book and hold it until the transaction ends."""
+    facts = read_facts(in_force.programme, caller, sale, at, key=None, input_hash=b"")
+    if facts.member:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT ledger_take_book(%s, NULL)", [facts.member.id])
+
+
+def _try_commit(
+    in_force: InForce,
+    caller: Caller,
+    sale: SaleRequest,
+    happened: datetime,
+    now: datetime,
+    key: str | None,
+    input_hash: bytes,
+) -> Answer | None:
+    """One attempt: the answer, or None when the member's book moved in between."""
+    facts, usable, lots = _reviewed_facts(
+        in_force, caller, sale, happened, key=key, input_hash=input_hash, with_lots=sale.points_to_use > 0
+    )
+    if facts.answer:
+        return facts.answer
+    cart = build_cart(sale, facts.products)
+    priced = _price(in_force, cart, facts.member, usable, happened)
+    order_id = uuid7()
+    number = sale.number or str(order_id)
+    body = _json.encode(
+        order_body(
+            order_id,
+            sale.system,
+            number,
+            happened,
+            priced_body(in_force.programme, in_force.number, cart, priced, facts.products, facts.member),
+        )
+    )
+    debts = {asset: debt for asset, (_, debt) in facts.member.balances.items() if debt} if facts.member else {}
+    transfers = [
+        t
+        for t in (redeem_transfer(priced, lots, happened), earn_transfer(in_force.programme, priced, debts, happened))
+        if t
+    ]
+    document = _document(in_force, caller, sale, cart, priced, facts, transfers, order_id, number, happened, now, key)
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT checkout_commit(%s::jsonb, %s, %s)",
+                [_json.encode(document).decode(), body if key else None, input_hash],
+            )
+            written = cursor.fetchone()[0]
+    except IntegrityError as error:
+        if "core_idempotentcall" in str(error):
+            raise _KeyTaken from error
+        if "checkout_order_once" in str(error):
+            raise _NumberTaken(number) from error
+        raise
+    return Answer(201, body, replayed=False) if written else None
+
+
+def _reviewed_facts(
+    in_force: InForce,
+    caller: Caller,
+    sale: SaleRequest,
+    at: datetime,
+    *,
+    key: str | None,
+    input_hash: bytes,
+    with_lots: bool,
+) -> tuple[SaleFacts, int, list[OpenLot]]:
+    """Facts with the member's tier reviewed up to `at`, usable points, and the lots when they are needed."""
+    facts = read_facts(in_force.programme, caller, sale, at, key=key, input_hash=input_hash)
+    member = facts.member
+    if member is None or facts.answer:
+        return facts, 0, []
+    if member.tier.review_at is not None and member.tier.review_at <= at:
+        review_member(member_id=member.id, now=at, qualifying=qualifying_totals)
+        facts = read_facts(in_force.programme, caller, sale, at, key=key, input_hash=input_hash)
+    if not with_lots:
+        return facts, 0, []
+    lots = read_lots(member.id, "points")
+    return facts, available(lots, at), lots
+
+
+def _price(in_force: InForce, cart: Cart, member: MemberAccount | None, usable: int, at: datetime) -> Priced:
+    try:
+        return price(in_force.programme, cart, member_facts(member, usable) if member else None, at)
+    except PricingRefusal as refusal:
+        raise PRICING_REFUSALS[refusal.code](field=refusal.field, **refusal.params) from refusal
+
+
+def _document(
+    in_force: InForce,
+    caller: Caller,
+    sale: SaleRequest,
+    cart: Cart,
+    priced: Priced,
+    facts: SaleFacts,
+    transfers: list[NewTransfer],
+    order_id: UUID,
+    number: str,
+    happened: datetime,
+    now: datetime,
+    key: str | None,
+) -> dict[str, Any]:
+    """All rows of the sale as the one argument of `checkout_commit`."""
+    member = facts.member
+    header = {
+        "member_id": member.id if member else None,
+        "occurred_at": happened,
+        "recorded_at": now,
+        "store_id": facts.store_id,
+        "programme_version_id": in_force.version_id,
+        "actor": caller.reference,
+    }
+    lines = zip(cart.lines, priced.lines, strict=True)
+    return {
+        **header,
+        "id": order_id,
+        "revision": member.revision if member else None,
+        "caller_id": caller.id,
+        "key": key,
+        "channel": sale.channel,
+        "system": sale.system,
+        "number": number,
+        "currency": sale.currency,
+        "list_minor": priced.list_minor,
+        "discount_minor": priced.discount_minor,
+        "sales_minor": priced.sales_minor,
+        "points_minor": priced.points_minor,
+        "payable_minor": priced.payable_minor,
+        "qualifying_minor": priced.qualifying_minor,
+        "points_used": priced.points_used,
+        "points_earned": priced.earned_of("points"),
+        "growth_earned": priced.earned_of("growth"),
+        "tier": priced.tier,
+        "facts": sale.facts,
+        "lines": [
+            {
+                "n": n,
+                "p": line.product_id,
+                "q": f"{line.quantity // 1000}.{line.quantity % 1000:03d}",
+                "a": out.list_minor,
+                "d": out.discount_minor,
+                "c": out.points_minor,
+                "m": out.payable_minor,
+                "e": out.points,
+                "g": out.growth,
+                "x": out.detail,
+            }
+            for n, (line, out) in enumerate(lines, 1)
+        ],
+        "transfers": [transfer_document(t, {**header, "order_id": order_id}) for t in transfers],
+        **({"move": move_document(priced.move, in_force.version_id)} if priced.move else {}),
+        "event": event_payload(order_id, cart, priced),
+    }
+
+
+def transfer_document(transfer: NewTransfer, header: dict[str, Any]) -> dict[str, Any]:
+    """A transfer as `ledger_post` takes it."""
+    return {
+        **header,
+        "id": transfer.id,
+        "kind": transfer.kind,
+        "entries": [
+            {
+                "seq": seq,
+                "account": e.account,
+                "asset": e.asset,
+                "amount": e.amount,
+                "lot_id": e.lot_id,
+                "explain": e.explain,
+            }
+            for seq, e in enumerate(transfer.entries, 1)
+        ],
+        "lots": [
+            {
+                "id": lot.id,
+                "asset": lot.asset,
+                "amount": lot.amount,
+                "active_at": lot.active_at,
+                "expires_at": lot.expires_at,
+            }
+            for lot in transfer.lots
+        ],
+    }
+
+
+def move_document(move: TierMove, version_id: UUID) -> dict[str, Any]:
+    """A tier change as `loyalty_move_tier` takes it."""
+    return {
+        "id": uuid7(),
+        "at": move.at,
+        "from": move.before,
+        "to": move.after.tier,
+        "since": move.after.since,
+        "review_at": move.after.review_at,
+        "cause": move.cause,
+        "metric": move.metric,
+        "programme_version_id": version_id,
+    }
