@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from shuke.kit import postgres
+from shuke.kit.crypto import ensure_keyset
 
 _IS_WORKER = "PYTEST_XDIST_WORKER" in os.environ
 _THROW_AWAY_OPTIONS = {"fsync": "off", "full_page_writes": "off", "synchronous_commit": "off"}
@@ -24,8 +25,10 @@ if not _IS_WORKER:
     Path(_home.name).chmod(0o711)  # the server's own user must be able to pass through
     os.environ["SHUKE_HOME"] = _home.name
     if not os.environ.get("DATABASE_URL"):
-        server = postgres.ensure_running(Path(_home.name), options=_THROW_AWAY_OPTIONS)
-        os.environ["DATABASE_URL"] = server.dsn
+        os.environ["DATABASE_URL"] = postgres.ensure_running(
+            Path(_home.name), options=_THROW_AWAY_OPTIONS, say=lambda text: None
+        ).dsn
+    ensure_keyset(Path(_home.name) / "secrets" / "keyset.json")
 os.environ["DJANGO_SETTINGS_MODULE"] = "shuke.config.settings"
 
 

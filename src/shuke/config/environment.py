@@ -35,7 +35,7 @@ VARIABLES: Mapping[str, str] = {
     "SHUKE_SECURE_COOKIES": "true when browsers reach the site by https only (default false)",
     "SHUKE_API_RATE_PER_MINUTE": "requests per minute and API key; 0 switches the limit off (default 6000)",
     "SHUKE_LOG_LEVEL": "DEBUG, INFO, WARNING, ERROR or CRITICAL (default INFO)",
-    "SHUKE_POSTGRES_PORT": "the embedded server listens on 127.0.0.1 at this port, too (default: socket only)",
+    "SHUKE_POSTGRES_PORT": "port of 127.0.0.1 where the embedded server listens, too (default: socket only)",
     "SHUKE_TEST_DB": "name of the test database, for several test runs on one server",
 }
 

@@ -14,6 +14,11 @@ django.setup(set_prefix=False)
 from django.conf import settings  # noqa: E402
 from django.core.handlers.wsgi import WSGIHandler  # noqa: E402
 
+from shuke.config.supervisor import SUPERVISED, leave_with_parent  # noqa: E402
+
+if SUPERVISED in os.environ:
+    leave_with_parent()  # a worker must not outlive the web server that forked it
+
 
 class ApiHandler(WSGIHandler):
     """Django's handler with the short middleware list of the API."""

@@ -6,6 +6,6 @@
 from __future__ import annotations
 
 from shuke.kit.postgres.errors import PostgresProblem
-from shuke.kit.postgres.launcher import Server, Status, ensure_running, status, stop
+from shuke.kit.postgres.launcher import Server, Status, ensure_running, release, status, stop
 
-__all__ = ["PostgresProblem", "Server", "Status", "ensure_running", "status", "stop"]
+__all__ = ["PostgresProblem", "Server", "Status", "ensure_running", "release", "status", "stop"]

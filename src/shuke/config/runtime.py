@@ -1,0 +1,70 @@
+"""What must stand before Django can be used: secrets, a keyset, a database. Every command begins here."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+
+import psycopg
+
+from shuke.config.environment import Environment, environment
+from shuke.kit import postgres
+from shuke.kit.crypto import ensure_keyset
+
+SETTINGS_MODULE = "shuke.config.settings"
+
+
+def say_on_stderr(text: str) -> None:
+    """Progress goes beside the output, which may be read by a program."""
+    print(text, file=sys.stderr, flush=True)
+
+
+def database_ready(*, say: Callable[[str], None] = say_on_stderr) -> postgres.Server | None:
+    """Make sure there is a database: the one of DATABASE_URL (None returned), or the embedded server.
+
+    The embedded server's address is put into DATABASE_URL of this process, so that Django and the processes
+    started from here use it; it stays up at least as long as this process.
+
+    :raises shuke.kit.postgres.PostgresProblem: when the embedded server cannot start.
+    """
+    env = environment()
+    if env.database_url is not None:
+        return None
+    server = postgres.ensure_running(env.home, port=env.postgres_port, say=say)
+    os.environ["DATABASE_URL"] = server.dsn
+    environment.cache_clear()
+    return server
+
+
+def django_ready(*, with_database: bool = True, say: Callable[[str], None] = say_on_stderr) -> Environment:
+    """Set Django up, with its database running unless ``with_database`` is False (help texts need none)."""
+    if with_database:
+        database_ready(say=say)
+    env = environment()
+    if with_database:
+        _ensure_keyset(env)
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", SETTINGS_MODULE)
+    import django
+
+    django.setup()
+    return env
+
+
+class KeysetMissing(RuntimeError):  # noqa: N818
+    """There are members, but not the keys that their data are encrypted with."""
+
+
+def _ensure_keyset(env: Environment) -> None:
+    """Make the keyset on first start, but never beside data of another one: those would be unreadable."""
+    if env.keyset_path.exists():
+        return
+    with psycopg.connect(env.database_url or "", connect_timeout=10) as connection:
+        table = connection.execute("SELECT to_regclass('members_datakey')").fetchone()
+        has_table = table is not None and table[0] is not None
+        if has_table and connection.execute("SELECT FROM members_datakey LIMIT 1").fetchone() is not None:
+            raise KeysetMissing(
+                f"{env.keyset_path} is missing, but the database holds members encrypted with it. "
+                "Copy it from your other machine or from the backup of the secrets folder."
+            )
+    ensure_keyset(env.keyset_path)

@@ -1,0 +1,264 @@
+"""`shuke serve`: database, migrations, web server and job worker start, heal and stop together."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from shuke.config.environment import Environment, environment
+from shuke.config.runtime import database_ready, say_on_stderr
+from shuke.config.supervisor import SUPERVISED, Child, Supervisor
+from shuke.kit import postgres
+
+DEFAULT_PORT = 8787
+PORTS_TRIED = 50
+RECORD_FILE = "serving.json"
+LOCK_FILE = "serving.lock"
+LOCK_ATTEMPTS = 5
+STOP_TIMEOUT_SECONDS = 60.0
+READY_TIMEOUT_SECONDS = 120.0
+
+
+class ServeProblem(RuntimeError):  # noqa: N818
+    """Serving cannot begin or end; the message says why and what to do."""
+
+
+@dataclass(frozen=True)
+class Serving:
+    """What a running `shuke serve` notes for the other commands."""
+
+    pid: int
+    url: str
+    children: dict[str, int]
+
+
+def serve(*, say: Callable[[str], None] = say_on_stderr) -> None:
+    """Serve until SIGTERM or SIGINT.
+
+    :raises ServeProblem: when this home is already served, the port is taken, or the migrations fail.
+    """
+    env = environment()
+    embedded = env.database_url is None
+    lock = _take_lock(env.home)
+    try:
+        _warn_about_reachability(env, say)
+        port = _choose_port(env)
+        keep_database = _database_keeper(say) if embedded else (lambda: None)
+        _migrate()
+        _supervise(env, port, keep_database, say)
+    finally:
+        with suppress(FileNotFoundError):
+            (env.home / RECORD_FILE).unlink()
+        os.close(lock)
+        if embedded:
+            _release_database(env.home)
+
+
+def stop_serving(home: Path) -> bool:
+    """Ask the `shuke serve` of this home to stop and wait until it has; False when none ran.
+
+    :raises ServeProblem: when it does not stop in time.
+    """
+    serving = current(home)
+    if serving is None:
+        return False
+    os.kill(serving.pid, signal.SIGTERM)
+    deadline = time.monotonic() + STOP_TIMEOUT_SECONDS
+    while time.monotonic() < deadline:
+        if not _is_locked(home):
+            return True
+        time.sleep(0.1)
+    raise ServeProblem(f"Process {serving.pid} has not stopped after {STOP_TIMEOUT_SECONDS:.0f} s.")
+
+
+def current(home: Path) -> Serving | None:
+    """The running `shuke serve` of this home. The lock proves that it runs; the record says where."""
+    if not _is_locked(home):
+        return None
+    try:
+        return Serving(**json.loads((home / RECORD_FILE).read_text(encoding="utf-8")))
+    except (FileNotFoundError, ValueError, TypeError):
+        return None
+
+
+def web_command(env: Environment, port: int) -> list[str]:
+    """The command line of the web server."""
+    return [
+        *(sys.executable, "-m", "granian", "--interface", "wsgi", "--no-ws"),
+        *("--host", env.host, "--port", str(port)),
+        *("--workers", str(env.web_workers), "--blocking-threads", str(env.web_threads)),
+        *("--blocking-threads-idle-timeout", "600"),  # a thread's end closes its database connection
+        *("--respawn-failed-workers", "--workers-kill-timeout", "10"),
+        *("--log-level", "warning"),
+        "shuke.config.wsgi:application",
+    ]
+
+
+def worker_command() -> list[str]:
+    """The command line of the job worker."""
+    return [sys.executable, "-m", "shuke.config.cli", "worker"]
+
+
+def _supervise(
+    env: Environment, port: int, keep_database: Callable[[], None], say: Callable[[str], None]
+) -> None:
+    os.environ[SUPERVISED] = "1"
+    url = f"http://{_shown_host(env.host)}:{port}/"
+    web, worker = Child("The web server", web_command(env, port)), Child("The job worker", worker_command())
+    announced = False
+    began = time.monotonic()
+
+    def watch() -> None:
+        nonlocal announced
+        _record(env.home, url, [web, worker])
+        keep_database()
+        if not announced and _answers(url):
+            announced = True
+            say(f"Shuke 熟客 is served at {url}  (stop: Ctrl-C or shuke stop)")
+        elif not announced and time.monotonic() - began > READY_TIMEOUT_SECONDS:
+            announced = True
+            say(f"No answer at {url} yet; what the web server says stands above.")
+
+    supervisor = Supervisor([web, worker], say, watch)
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, supervisor.ask_to_stop)
+    supervisor.run()
+    say("Stopped.")
+
+
+def _database_keeper(say: Callable[[str], None]) -> Callable[[], None]:
+    """Start the embedded server; the returned function starts it again should its keeper have been killed."""
+    home = environment().home
+    server = database_ready(say=say)
+    assert server is not None
+
+    def keep() -> None:
+        nonlocal server
+        assert server is not None
+        if not server.is_kept():
+            say("The database's keeper is gone; starting the database again.")
+            server = postgres.ensure_running(home, port=environment().postgres_port, say=say)
+
+    return keep
+
+
+def _release_database(home: Path) -> None:
+    """Let go of it, and wait for its orderly end if nobody else uses it, so that "stopped" means stopped."""
+    with suppress(postgres.PostgresProblem):
+        postgres.release(home)
+
+
+def _migrate() -> None:
+    """In a process of its own: this one stays small, and free of Django."""
+    command = [sys.executable, "-m", "shuke.config.cli", "migrate", "--quiet"]
+    if subprocess.run(command, check=False).returncode != 0:  # noqa: S603 - our own command
+        raise ServeProblem("The migrations failed; what they say stands above. Nothing is served.")
+
+
+def _choose_port(env: Environment) -> int:
+    if env.port is not None:
+        if not _is_free(env.host, env.port):
+            raise ServeProblem(
+                f"SHUKE_PORT={env.port} on {env.host} is in use. Stop what uses it, choose another, or unset "
+                "it for the next free one."
+            )
+        return env.port
+    for port in range(DEFAULT_PORT, DEFAULT_PORT + PORTS_TRIED):
+        if _is_free(env.host, port):
+            return port
+    raise ServeProblem(f"No free port from {DEFAULT_PORT} on. Set SHUKE_PORT.")
+
+
+def _is_free(host: str, port: int) -> bool:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except PermissionError as error:
+            raise ServeProblem(f"Port {port} is reserved: {error}. Choose one above 1023.") from error
+        except socket.gaierror as error:
+            raise ServeProblem(f"SHUKE_HOST={host!r} is no address of this machine ({error}).") from error
+        except OSError as error:
+            if error.errno == 99:  # EADDRNOTAVAIL
+                raise ServeProblem(f"SHUKE_HOST={host!r} is no address of this machine ({error}).") from error
+            return False
+        return True
+
+
+def _answers(url: str) -> bool:
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # never through a proxy
+    try:
+        opener.open(url, timeout=0.5).close()
+    except urllib.error.HTTPError:
+        return True
+    except OSError:
+        return False
+    return True
+
+
+def _warn_about_reachability(env: Environment, say: Callable[[str], None]) -> None:
+    if env.host in {"0.0.0.0", "::"} and "SHUKE_ALLOWED_HOSTS" not in os.environ:  # noqa: S104
+        say(
+            f"SHUKE_HOST={env.host} listens to the network, but requests for names other than "
+            f"{', '.join(env.allowed_hosts)} are refused. Set SHUKE_ALLOWED_HOSTS to the names that people type."
+        )
+
+
+def _shown_host(host: str) -> str:
+    if host in {"0.0.0.0", "::"}:  # noqa: S104 - shown, not bound
+        return "127.0.0.1"
+    return f"[{host}]" if ":" in host else host
+
+
+def _record(home: Path, url: str, children: list[Child]) -> None:
+    pids = {child.name: child.process.pid for child in children if child.process is not None}
+    content = json.dumps(asdict(Serving(pid=os.getpid(), url=url, children=pids)))
+    path = home / RECORD_FILE
+    if path.exists() and path.read_text(encoding="utf-8") == content:
+        return
+    draft = path.with_suffix(f".{os.getpid()}")
+    draft.write_text(content, encoding="utf-8")
+    draft.replace(path)
+
+
+def _take_lock(home: Path) -> int:
+    handle = os.open(home / LOCK_FILE, os.O_RDWR | os.O_CREAT, 0o600)
+    for _ in range(LOCK_ATTEMPTS):  # another command that only looks holds it for an instant
+        with suppress(BlockingIOError):
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return handle
+        time.sleep(0.1)
+    os.close(handle)
+    serving = current(home)
+    where = f" at {serving.url} by process {serving.pid}" if serving else ""
+    raise ServeProblem(
+        f"{home} is already served{where}. Use it, stop it (shuke stop), or choose another SHUKE_HOME."
+    )
+
+
+def _is_locked(home: Path) -> bool:
+    """Whether a `shuke serve` lives: it holds the lock until it ends, however it ends."""
+    try:
+        handle = os.open(home / LOCK_FILE, os.O_RDWR)
+    except FileNotFoundError:
+        return False
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(handle)
+    return False
