@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from typing import ClassVar
-from uuid import UUID
 
 from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
+from django.db.models.functions import Lower
 
 from shuke.core.values import ROLE_PERMISSIONS, Actor, Permission, Role
 from shuke.kit.ids import uuid7
@@ -37,7 +37,7 @@ class Staff(AbstractBaseUser):
 
     class Meta:
         constraints = [
-            models.UniqueConstraint(models.functions.Lower("username"), name="core_staff_username_once"),
+            models.UniqueConstraint(Lower("username"), name="core_staff_username_once"),
             models.CheckConstraint(condition=models.Q(role__in=Role.values), name="core_staff_role_known"),
         ]
 
@@ -68,7 +68,8 @@ class ApiKey(models.Model):
 
 
 class TxidBase(models.Model):
-    """At most one row: what is added to the server's transaction numbers, which begin anew after a logical restore.
+    """At most one row: what is added to the server's transaction numbers, which begin anew after a logical
+    restore.
 
     The SQL functions `core_txid()` and `core_txid_horizon()` add it, so that numbers only ever grow.
     """
@@ -135,7 +136,7 @@ class IdempotentCall(models.Model):
 
 
 class OutboxEvent(models.Model):
-    """A past-tense fact, written in the transaction that made it true; read in (txid, id) order by consumers."""
+    """A past-tense fact, written in the transaction that made it true; consumers read in (txid, id) order."""
 
     id = models.BigAutoField(primary_key=True)
     txid = models.BigIntegerField(db_default=models.expressions.RawSQL("core_txid()", []))

@@ -1,7 +1,8 @@
 """One id per request, in every answer, log line and audit row; and log lines that carry no personal data.
 
-The id of the caller (`X-Request-Id`) is kept when it is harmless, so that a POS can follow its call through its own
-logs and ours; otherwise one is made. Query strings are never logged, because searches carry names and phone numbers.
+The id of the caller (`X-Request-Id`) is kept when it is harmless, so that a POS can follow its call through
+its own logs and ours; otherwise one is made. Query strings are never logged, because searches carry names and
+phone numbers.
 """
 
 from __future__ import annotations
@@ -55,7 +56,7 @@ def request_id(value: str) -> Iterator[None]:
 
 
 class RequestIdMiddleware:
-    """Set the request id, return it, write the access log line, and log exceptions that nobody anticipated."""
+    """Set the request id, return it, write the access log line, log unanticipated exceptions."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
@@ -93,8 +94,8 @@ class RequestIdMiddleware:
 def log_unknown_error(error: BaseException, *, method: str = "", path: str = "") -> None:
     """Log an unanticipated exception as one line of JSON, with the request id and where it happened.
 
-    Database errors quote the values of the row, so e-mail addresses, long digit runs and Chinese text are blotted
-    out of the message, and only its first line is kept.
+    Database errors quote the values of the row, so e-mail addresses, long digit runs and Chinese text are
+    blotted out of the message, and only its first line is kept.
     """
     frames = traceback.extract_tb(error.__traceback__)
     entry = {

@@ -38,20 +38,29 @@ class Permission(models.TextChoices):
 
 
 _P = Permission
+_MANAGER = {
+    _P.OVERVIEW_VIEW,
+    _P.MEMBERS_VIEW,
+    _P.MEMBERS_UNMASK,
+    _P.MEMBERS_WRITE,
+    _P.CATALOG_VIEW,
+    _P.CHECKOUT_USE,
+    _P.CHECKOUT_REFUND,
+    _P.PROGRAMME_VIEW,
+}
+_MARKETER = {_P.OVERVIEW_VIEW, _P.MEMBERS_VIEW, _P.CATALOG_VIEW, _P.PROGRAMME_VIEW, _P.PROGRAMME_PUBLISH}
 ROLE_PERMISSIONS: dict[str, frozenset[Permission]] = {
     Role.OWNER: frozenset(_P),
     Role.ADMIN: frozenset(_P),
-    Role.STORE_MANAGER: frozenset(
-        {_P.OVERVIEW_VIEW, _P.MEMBERS_VIEW, _P.MEMBERS_UNMASK, _P.MEMBERS_WRITE, _P.CATALOG_VIEW, _P.CHECKOUT_USE,
-         _P.CHECKOUT_REFUND, _P.PROGRAMME_VIEW}
-    ),
+    Role.STORE_MANAGER: frozenset(_MANAGER),
     Role.CASHIER: frozenset({_P.MEMBERS_VIEW, _P.MEMBERS_WRITE, _P.CATALOG_VIEW, _P.CHECKOUT_USE}),
-    Role.MARKETER: frozenset({_P.OVERVIEW_VIEW, _P.MEMBERS_VIEW, _P.CATALOG_VIEW, _P.PROGRAMME_VIEW, _P.PROGRAMME_PUBLISH}),
+    Role.MARKETER: frozenset(_MARKETER),
     Role.ANALYST: frozenset({_P.OVERVIEW_VIEW, _P.CATALOG_VIEW, _P.PROGRAMME_VIEW}),
-    Role.SERVICE_AGENT: frozenset({_P.MEMBERS_VIEW, _P.MEMBERS_UNMASK, _P.MEMBERS_WRITE, _P.CATALOG_VIEW, _P.CHECKOUT_REFUND,
-                                   _P.PROGRAMME_VIEW}),
-    Role.AUDITOR: frozenset({_P.OVERVIEW_VIEW, _P.MEMBERS_VIEW, _P.CATALOG_VIEW, _P.PROGRAMME_VIEW, _P.AUDIT_VIEW}),
-}  # fmt: skip
+    Role.SERVICE_AGENT: frozenset(_MANAGER - {_P.OVERVIEW_VIEW, _P.CHECKOUT_USE}),
+    Role.AUDITOR: frozenset(
+        {_P.OVERVIEW_VIEW, _P.MEMBERS_VIEW, _P.CATALOG_VIEW, _P.PROGRAMME_VIEW, _P.AUDIT_VIEW}
+    ),
+}
 
 
 class Scope(models.TextChoices):

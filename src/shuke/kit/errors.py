@@ -1,4 +1,4 @@
-"""The one base of every error that a caller can cause: stable code, HTTP status, translated words, way out."""
+"""The one base of every error that a caller can cause: stable code, HTTP status, translated words."""
 
 from __future__ import annotations
 

@@ -6,9 +6,9 @@ A room keeps its jobs in `<room>/tasks.py`, which is imported at start::
     @jobs.task(name="ledger.expire_lots", lock="ledger.expire_lots", retries=3)
     def expire_lots() -> None: ...
 
-`jobs.defer("ledger.expire_lots")` inside `atomic()` is part of the transaction: the job appears with the commit or not
-at all. A job runs at least once: a worker that dies in the middle leaves it to be run again, so tasks are written to
-be repeated. Cron times are in UTC.
+`jobs.defer("ledger.expire_lots")` inside `atomic()` is part of the transaction: the job appears with the
+commit or not at all. A job runs at least once: a worker that dies in the middle leaves it to be run again, so
+tasks are written to be repeated. Cron times are in UTC.
 """
 
 from __future__ import annotations
@@ -45,14 +45,15 @@ def task(
 ) -> Callable[[Callable[P, R]], Callable[P, R]]:
     """Register a function as the job `name` (`room.verb_noun`); it stays an ordinary function.
 
-    `retries` counts the repetitions after a failure, 3, 9, 27, 81… seconds apart. Jobs of one `lock` never run at the
-    same time. Arguments must be JSON: ids as text.
+    `retries` counts the repetitions after a failure, 3, 9, 27, 81… seconds apart. Jobs of one `lock` never
+    run at the same time. Arguments must be JSON: ids as text.
     """
 
     def register(function: Callable[P, R]) -> Callable[P, R]:
         @functools.wraps(function)
         def run(*args: Any, timestamp: int | None = None, **kwargs: Any) -> None:
-            # `timestamp` comes with periodic jobs. The result is dropped: it must be JSON and would be logged.
+            # `timestamp` comes with periodic jobs. The result is dropped: it must be JSON and would be
+            # logged.
             close_old_connections()
             try:
                 function(*args, **kwargs)
@@ -69,7 +70,8 @@ def task(
 
 
 def periodic(*, cron: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
-    """Run a registered task by the clock (five cron fields, UTC). Missed runs older than ten minutes are skipped.
+    """Run a registered task by the clock (five cron fields, UTC). Missed runs older than ten minutes are
+    skipped.
 
     A run that still waits in the queue is not queued twice.
     """
@@ -83,12 +85,18 @@ def periodic(*, cron: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
 
 
 def defer(
-    name: str, /, *, once: str | None = None, run_at: datetime | None = None, lock: str | None = None, **kwargs: Any
+    name: str,
+    /,
+    *,
+    once: str | None = None,
+    run_at: datetime | None = None,
+    lock: str | None = None,
+    **kwargs: Any,
 ) -> bool:
     """Queue a job, in the current transaction when there is one.
 
-    With `once`, nothing happens when a job with the same word still waits; returns False then. `run_at` is the
-    earliest instant. Raises KeyError for an unknown name.
+    With `once`, nothing happens when a job with the same word still waits; returns False then. `run_at` is
+    the earliest instant. Raises KeyError for an unknown name.
     """
     deferrer = _by_name[name].configure(queueing_lock=once, schedule_at=run_at, lock=lock)
     try:
@@ -142,7 +150,9 @@ async def rescue_stalled_jobs(context: JobContext, timestamp: int = 0) -> None:
         if job.id is None:
             continue
         if job.attempts >= MAX_RESCUES:
-            _log.error("job %s %s was left unfinished %d times: given up", job.id, job.task_name, job.attempts)
+            _log.error(
+                "job %s %s was left unfinished %d times: given up", job.id, job.task_name, job.attempts
+            )
             await manager.finish_job_by_id_async(job.id, Status.FAILED, delete_job=False)
         else:
             _log.warning("job %s %s was left unfinished by its worker: queued again", job.id, job.task_name)
