@@ -112,6 +112,7 @@ AXES_COOLOFF_TIME = 0.25  # hours
 AXES_RESET_ON_SUCCESS = True
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
 AXES_LOCKOUT_TEMPLATE = "console/locked_out.html"
+AXES_USERNAME_CALLABLE = "shuke.core.logins.login_name"  # "Anna" and "anna" are one account, so one counter
 AXES_ENABLE_ADMIN = False
 AXES_VERBOSE = False
 
@@ -160,9 +161,14 @@ LOGGING: dict[str, Any] = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
-    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "filters": {"plain": {"()": "shuke.core.requests.PlainErrors"}},
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line", "filters": ["plain"]}},
     "root": {"handlers": ["stderr"], "level": ENV.log_level},
-    "loggers": {"django.request": {"level": "ERROR"}, "axes": {"level": "ERROR"}, "procrastinate": {"level": "WARNING"}},
+    "loggers": {
+        "django.request": {"level": "ERROR"},
+        "axes": {"level": "ERROR"},
+        "procrastinate": {"level": "WARNING"},
+    },
 }
 SILENCED_SYSTEM_CHECKS = ["axes.W006"]
 PROCRASTINATE_ON_APP_READY = "shuke.kit.jobs.on_app_ready"

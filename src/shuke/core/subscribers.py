@@ -10,6 +10,7 @@ from django.contrib.auth.signals import user_logged_in, user_logged_out, user_lo
 from django.db.models.signals import post_migrate
 from django.http import HttpRequest
 
+from shuke.core.logins import login_name
 from shuke.core.models import Staff
 from shuke.core.operations import align_txids, record_audit
 from shuke.core.values import Actor
@@ -26,12 +27,6 @@ def connect() -> None:
     user_login_failed.connect(_login_failed, dispatch_uid="core.login_failed")
     user_locked_out.connect(_locked_out, dispatch_uid="core.locked_out")
     post_migrate.connect(_migrated, dispatch_uid="core.migrated")
-
-
-def login_name(request: HttpRequest | None, credentials: dict[str, Any] | None) -> str:
-    """The name that failed logins are counted under: without regard to case, as accounts are found."""
-    typed = (credentials or {}).get("username") or (request.POST.get("username", "") if request else "")
-    return str(typed).strip().lower()[:64]
 
 
 def _logged_in(sender: Any, request: HttpRequest, user: Staff, **kwargs: Any) -> None:
