@@ -77,7 +77,9 @@ def _member_after(member: MemberAccount, priced: Priced) -> dict[str, Any]:
     }
 
 
-def order_body(order_id: UUID, system: str, number: str, occurred_at: datetime, body: dict[str, Any]) -> dict[str, Any]:
+def order_body(
+    order_id: UUID, system: str, number: str, occurred_at: datetime, body: dict[str, Any]
+) -> dict[str, Any]:
     """A committed order as it is answered and stored for replays."""
     return {
         "id": order_id,

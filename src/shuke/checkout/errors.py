@@ -99,7 +99,9 @@ class NotEnoughPoints(ShukeError):
 
 class OrderExists(ShukeError):
     code, status = "order_exists", 409
-    message = _("The order %(number)s of %(system)s is already recorded. Send a new number, or read the stored order.")
+    message = _(
+        "The order %(number)s of %(system)s is already recorded. Send a new number, or read the stored order."
+    )
 
 
 class OrderNotFound(ShukeError):

@@ -80,7 +80,13 @@ class SaleFacts:
 
 
 def read_facts(
-    programme: Programme, caller: Caller, sale: SaleRequest, now: datetime, *, key: str | None, input_hash: bytes
+    programme: Programme,
+    caller: Caller,
+    sale: SaleRequest,
+    now: datetime,
+    *,
+    key: str | None,
+    input_hash: bytes,
 ) -> SaleFacts:
     """Read and check everything a sale names. Raises the precise refusal for what is unknown or not allowed."""
     if not 1 <= len(sale.lines) <= MAX_LINES:
@@ -147,7 +153,11 @@ def _lookup(ref: MemberRef | None) -> dict[str, Any]:
 
 
 def _member(programme: Programme, row: tuple[Any, ...]) -> MemberAccount:
-    tier = TierState(row[8], row[9], row[10]) if row[8] else TierState(programme.tiers.levels[0].code, row[5], None)
+    tier = (
+        TierState(row[8], row[9], row[10])
+        if row[8]
+        else TierState(programme.tiers.levels[0].code, row[5], None)
+    )
     birthday = None
     if row[6] is not None:
         born = open_profile(row[3], row[6], row[7]).birthday
@@ -188,7 +198,9 @@ def build_cart(sale: SaleRequest, products: dict[str, ProductFact]) -> Cart:
         if not product.is_active:
             raise ProductInactive(field=f"lines/{index}/sku", sku=line.sku)
         full = _list_price(line, product, sale, index)
-        lines.append(CartLine(product.id, line.sku, product.category or "", line.quantity, full, line.discounts))
+        lines.append(
+            CartLine(product.id, line.sku, product.category or "", line.quantity, full, line.discounts)
+        )
     return Cart(tuple(lines), sale.store, sale.channel, sale.settled, sale.points_to_use)
 
 

@@ -106,7 +106,9 @@ def price(programme: Programme, cart: Cart, member: MemberFacts | None, now: dat
         raise PricingRefusal("amount_too_large", "lines")
     for index, (full, off) in enumerate(zip(lists, given, strict=True)):
         if off > full:
-            raise PricingRefusal("discount_exceeds_price", f"lines/{index}/discounts", price=full, discount=off)
+            raise PricingRefusal(
+                "discount_exceeds_price", f"lines/{index}/discounts", price=full, discount=off
+            )
     nets = [full - off for full, off in zip(lists, given, strict=True)]
     level = programme.tiers.level(member.tier.tier) if member else programme.tiers.levels[0]
 
@@ -125,7 +127,9 @@ def price(programme: Programme, cart: Cart, member: MemberFacts | None, now: dat
     earned: list[Earned] = []
     move = None
     if member:
-        context = SaleContext(local_date(now, programme.zone), cart.store, cart.channel, level.code, member.birthday)
+        context = SaleContext(
+            local_date(now, programme.zone), cart.store, cart.channel, level.code, member.birthday
+        )
         earned = earn(programme, context, amounts, [line.category for line in cart.lines])
         gained = sum(amounts)
         if programme.tiers.metric == "growth":
@@ -140,7 +144,9 @@ def price(programme: Programme, cart: Cart, member: MemberFacts | None, now: dat
         if line.given or tier_off[i]:
             detail = [{"kind": "given", "code": code, "minor": minor} for code, minor in line.given]
             if tier_off[i]:
-                detail.append({"kind": "tier", "code": level.code, "percent": level.discount, "minor": tier_off[i]})
+                detail.append(
+                    {"kind": "tier", "code": level.code, "percent": level.discount, "minor": tier_off[i]}
+                )
         off = given[i] + tier_off[i]
         lines.append(PricedLine(lists[i], off, by_points[i], payable[i], points[i], growth[i], detail))
     return Priced(
@@ -182,7 +188,9 @@ def _points_as_cash(
     if rule is None:
         raise PricingRefusal("points_not_accepted", "points_to_use")
     if asked > member.usable_points:
-        raise PricingRefusal("not_enough_points", "points_to_use", asked=asked, usable=max(member.usable_points, 0))
+        raise PricingRefusal(
+            "not_enough_points", "points_to_use", asked=asked, usable=max(member.usable_points, 0)
+        )
     points = min(asked, limit)
     points -= points % rule.step
     if points < rule.minimum:

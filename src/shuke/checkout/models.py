@@ -55,7 +55,8 @@ class Order(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["system", "number"], name="checkout_order_once"),
             models.CheckConstraint(
-                condition=models.Q(sales_minor=models.F("list_minor") - models.F("discount_minor")), name="checkout_order_sales_adds_up"
+                condition=models.Q(sales_minor=models.F("list_minor") - models.F("discount_minor")),
+                name="checkout_order_sales_adds_up",
             ),
             models.CheckConstraint(
                 condition=models.Q(payable_minor=models.F("sales_minor") - models.F("points_minor")),
@@ -63,7 +64,11 @@ class Order(models.Model):
             ),
         ]
         indexes = [
-            models.Index(fields=["member", "-occurred_at"], include=["qualifying_minor", "status"], name="checkout_order_member"),
+            models.Index(
+                fields=["member", "-occurred_at"],
+                include=["qualifying_minor", "status"],
+                name="checkout_order_member",
+            ),
             models.Index(fields=["store", "-occurred_at"], name="checkout_order_store"),
             models.Index(fields=["-occurred_at"], name="checkout_order_time"),
         ]

@@ -45,7 +45,9 @@ def programme_in_force(now: datetime) -> InForce:
 def quote_order(*, caller: Caller, sale: SaleRequest, now: datetime) -> dict[str, Any]:
     """Price a cart without writing. A commit of the same cart gives the same figures unless facts changed."""
     in_force = programme_in_force(now)
-    facts, usable, lots = _reviewed_facts(in_force, caller, sale, now, key=None, input_hash=b"", with_lots=True)
+    facts, usable, lots = _reviewed_facts(
+        in_force, caller, sale, now, key=None, input_hash=b"", with_lots=True
+    )
     cart = build_cart(sale, facts.products)
     priced = _price(in_force, cart, facts.member, usable, now)
     body = priced_body(in_force.programme, in_force.number, cart, priced, facts.products, facts.member)
@@ -81,7 +83,9 @@ def commit_order(
                     answer = _try_commit(in_force, caller, sale, happened, now, key, input_hash)
         except _NumberTaken as taken:
             # By a twin of this very call (its answer is ours), or by another order (refused).
-            answer = read_facts(in_force.programme, caller, sale, happened, key=key, input_hash=input_hash).answer
+            answer = read_facts(
+                in_force.programme, caller, sale, happened, key=key, input_hash=input_hash
+            ).answer
             if answer is None:
                 raise OrderExists(field="number", system=sale.system, number=taken.number) from taken
         except _KeyTaken:
@@ -139,13 +143,20 @@ def _try_commit(
             priced_body(in_force.programme, in_force.number, cart, priced, facts.products, facts.member),
         )
     )
-    debts = {asset: debt for asset, (_, debt) in facts.member.balances.items() if debt} if facts.member else {}
+    debts = (
+        {asset: debt for asset, (_, debt) in facts.member.balances.items() if debt} if facts.member else {}
+    )
     transfers = [
         t
-        for t in (redeem_transfer(priced, lots, happened), earn_transfer(in_force.programme, priced, debts, happened))
+        for t in (
+            redeem_transfer(priced, lots, happened),
+            earn_transfer(in_force.programme, priced, debts, happened),
+        )
         if t
     ]
-    document = _document(in_force, caller, sale, cart, priced, facts, transfers, order_id, number, happened, now, key)
+    document = _document(
+        in_force, caller, sale, cart, priced, facts, transfers, order_id, number, happened, now, key
+    )
     try:
         with connection.cursor() as cursor:
             cursor.execute(

@@ -73,7 +73,8 @@ def redeem_transfer(priced: Priced, lots: list[OpenLot], now: datetime) -> NewTr
         return None
     explain = {"points_minor": priced.points_minor}
     entries = [
-        NewEntry("member", "points", -taken, lot_id, explain) for lot_id, taken in consume(lots, priced.points_used, now)
+        NewEntry("member", "points", -taken, lot_id, explain)
+        for lot_id, taken in consume(lots, priced.points_used, now)
     ]
     entries.append(NewEntry("redeemed", "points", priced.points_used, None, None))
     return NewTransfer(uuid7(), "redeem", tuple(entries), ())

@@ -149,7 +149,9 @@ def _plan(order: Order, now: datetime) -> RefundPlan:
         return RefundPlan(order.id, order.payable_minor, 0, 0, 0, 0, 0, None, None, 0)
     policies = version_by_id(order.programme_version_id).programme.policies
     own = list(
-        Entry.objects.filter(transfer__order_id=order.id, transfer__kind__in=("earn", "redeem"), account="member")
+        Entry.objects.filter(
+            transfer__order_id=order.id, transfer__kind__in=("earn", "redeem"), account="member"
+        )
         .order_by("transfer_id", "seq")
         .values_list("asset", "amount", "lot_id")
     )
@@ -171,7 +173,9 @@ def _plan(order: Order, now: datetime) -> RefundPlan:
             earned = sum(amount for a, amount, _ in own if a == asset and amount > 0)
             lot = next((lot_id for a, amount, lot_id in own if a == asset and amount > 0 and lot_id), None)
             taken, owed = claw_back(_lots(order.member_id, asset, given_back, lapsed), lot, earned)
-            entries += [NewEntry("member", asset, -part, lot_id, {"refund": "clawed_back"}) for lot_id, part in taken]
+            entries += [
+                NewEntry("member", asset, -part, lot_id, {"refund": "clawed_back"}) for lot_id, part in taken
+            ]
             if owed:
                 entries.append(NewEntry("member", asset, -owed, None, {"refund": "debt"}))
             entries.append(NewEntry("issued", asset, earned, None, None))
@@ -180,7 +184,11 @@ def _plan(order: Order, now: datetime) -> RefundPlan:
             elif asset == "growth":
                 growth = earned
     expired = -sum(e.amount for e in lapsed if e.account == "member")
-    balance = Account.objects.filter(member_id=order.member_id, asset="points").values_list("balance", flat=True).first()
+    balance = (
+        Account.objects.filter(member_id=order.member_id, asset="points")
+        .values_list("balance", flat=True)
+        .first()
+    )
     return RefundPlan(
         order_id=order.id,
         payable_minor=order.payable_minor,
@@ -202,17 +210,22 @@ def _expired_again(given_back: dict[UUID, int], now: datetime) -> list[NewEntry]
     )
     entries = [NewEntry("member", asset, -given_back[lot_id], lot_id, None) for lot_id, asset in gone]
     if entries:
-        entries.append(NewEntry("expired", "points", sum(given_back[lot_id] for lot_id, _ in gone), None, None))
+        entries.append(
+            NewEntry("expired", "points", sum(given_back[lot_id] for lot_id, _ in gone), None, None)
+        )
     return entries
 
 
-def _lots(
-    member_id: UUID, asset: str, given_back: dict[UUID, int], lapsed: list[NewEntry]
-) -> list[OpenLot]:
+def _lots(member_id: UUID, asset: str, given_back: dict[UUID, int], lapsed: list[NewEntry]) -> list[OpenLot]:
     """The member's lots as they stand once the returned points are back (and those that lapsed again are gone)."""
     gone = {entry.lot_id for entry in lapsed}
     rows = Lot.objects.filter(member_id=member_id, asset=asset).filter(
-        id__in=[*given_back, *Lot.objects.filter(member_id=member_id, asset=asset, remaining__gt=0).values_list("id", flat=True)]
+        id__in=[
+            *given_back,
+            *Lot.objects.filter(member_id=member_id, asset=asset, remaining__gt=0).values_list(
+                "id", flat=True
+            ),
+        ]
     )
     return [
         OpenLot(

@@ -1,0 +1,1 @@
+"""Money, clock, crypto, SQL and jobs: no business words, no tables."""

@@ -28,7 +28,9 @@ class Account(models.Model):
     debt = models.BigIntegerField(default=0)
 
     class Meta:
-        constraints = [models.CheckConstraint(condition=models.Q(debt__gte=0), name="ledger_account_debt_not_negative")]
+        constraints = [
+            models.CheckConstraint(condition=models.Q(debt__gte=0), name="ledger_account_debt_not_negative")
+        ]
 
 
 class TransferKind(models.TextChoices):
@@ -80,8 +82,12 @@ class Entry(models.Model):
 
     class Meta:
         indexes = [
-            models.Index(fields=["lot_id"], name="ledger_entry_lot", condition=models.Q(lot_id__isnull=False)),
-            models.Index(fields=["member_id"], name="ledger_entry_member", condition=models.Q(account="member")),
+            models.Index(
+                fields=["lot_id"], name="ledger_entry_lot", condition=models.Q(lot_id__isnull=False)
+            ),
+            models.Index(
+                fields=["member_id"], name="ledger_entry_member", condition=models.Q(account="member")
+            ),
         ]
 
 
@@ -113,11 +119,14 @@ class Lot(models.Model):
                 name="ledger_lot_due",
                 condition=models.Q(remaining__gt=0, expires_at__isnull=False),
             ),
-            models.Index(fields=["order_id"], name="ledger_lot_order", condition=models.Q(order_id__isnull=False)),
+            models.Index(
+                fields=["order_id"], name="ledger_lot_order", condition=models.Q(order_id__isnull=False)
+            ),
         ]
         constraints = [
             models.CheckConstraint(condition=models.Q(amount__gt=0), name="ledger_lot_amount_positive"),
             models.CheckConstraint(
-                condition=models.Q(remaining__gte=0, remaining__lte=models.F("amount")), name="ledger_lot_remaining_in_range"
+                condition=models.Q(remaining__gte=0, remaining__lte=models.F("amount")),
+                name="ledger_lot_remaining_in_range",
             ),
         ]

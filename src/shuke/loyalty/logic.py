@@ -51,10 +51,14 @@ def holds(when: Conditions, context: SaleContext) -> bool:
         return False
     if when.last_day and context.day > when.last_day:
         return False
-    return not when.birthday_month or (context.birthday is not None and context.birthday[0] == context.day.month)
+    return not when.birthday_month or (
+        context.birthday is not None and context.birthday[0] == context.day.month
+    )
 
 
-def earn(programme: Programme, context: SaleContext, amounts: Sequence[int], categories: Sequence[str]) -> list[Earned]:
+def earn(
+    programme: Programme, context: SaleContext, amounts: Sequence[int], categories: Sequence[str]
+) -> list[Earned]:
     """What an order earns, per asset. `amounts[i]` is line i's qualifying amount in minor units, `categories[i]` its path."""
     level = programme.tiers.level(context.tier)
     active = [m for m in programme.multipliers if holds(m.when, context)]
@@ -72,7 +76,9 @@ def earn(programme: Programme, context: SaleContext, amounts: Sequence[int], cat
             total += given
             by_line = [a + b for a, b in zip(by_line, base, strict=True)]
         if total:
-            bonus_total, bonus_lines, bonus_parts = _bonus(programme, asset, active, level, by_line, categories)
+            bonus_total, bonus_lines, bonus_parts = _bonus(
+                programme, asset, active, level, by_line, categories
+            )
             total += bonus_total
             by_line = [a + b for a, b in zip(by_line, bonus_lines, strict=True)]
             parts += bonus_parts
@@ -93,12 +99,19 @@ def _base(rule: EarningRule, amounts: Sequence[int], categories: Sequence[str]) 
 
 
 def _bonus(
-    programme: Programme, asset: str, active: list[Multiplier], level: Level, base: list[int], categories: Sequence[str]
+    programme: Programme,
+    asset: str,
+    active: list[Multiplier],
+    level: Level,
+    base: list[int],
+    categories: Sequence[str],
 ) -> tuple[int, list[int], list[dict[str, Any]]]:
     """Extra units from multipliers: (total, by line, parts). Factors are thousandths."""
     factors: list[tuple[dict[str, Any], int, list[bool] | None]] = []
     if asset == "points" and level.multiplier != 1000:
-        factors.append(({"id": "tier", "tier": level.code, "factor": _text(level.multiplier)}, level.multiplier, None))
+        factors.append(
+            ({"id": "tier", "tier": level.code, "factor": _text(level.multiplier)}, level.multiplier, None)
+        )
     for m in active:
         if m.asset != asset:
             continue
@@ -121,7 +134,9 @@ def _bonus(
     return bonus, allocate(bonus, weights), parts
 
 
-def _shares(stacking: str, factors: list[tuple[dict[str, Any], int, list[bool] | None]], line: int) -> list[int]:
+def _shares(
+    stacking: str, factors: list[tuple[dict[str, Any], int, list[bool] | None]], line: int
+) -> list[int]:
     """How many thousandths of the line's base each factor adds, under the stacking policy."""
     gains = [f - 1000 if lines is None or lines[line] else 0 for _, f, lines in factors]
     if stacking == "add":
@@ -155,7 +170,7 @@ def expires_at(expiry: Expiry, earned_at: datetime, programme: Programme) -> dat
     elif expiry.model == "end_of_year":
         last = date(day.year + expiry.months, 12, 31)
     else:
-        assert expiry.on is not None  # noqa: S101  the validator requires it for fixed_date
+        assert expiry.on is not None
         last = expiry.on
     return end_of_day(last, programme.zone)
 

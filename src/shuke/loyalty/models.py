@@ -39,7 +39,11 @@ class Standing(models.Model):
     class Meta:
         indexes = [
             models.Index(fields=["tier", "member"], name="loyalty_standing_tier"),
-            models.Index(fields=["review_at", "member"], name="loyalty_standing_due", condition=models.Q(review_at__isnull=False)),
+            models.Index(
+                fields=["review_at", "member"],
+                name="loyalty_standing_due",
+                condition=models.Q(review_at__isnull=False),
+            ),
         ]
 
 

@@ -211,7 +211,9 @@ def _earning(raw: Mapping[str, Any], currency: str) -> EarningRule:
 
 
 def _multiplier(raw: Mapping[str, Any]) -> Multiplier:
-    return Multiplier(raw["id"], raw.get("asset", "points"), _thousandths(raw["factor"]), _conditions(raw.get("when")))
+    return Multiplier(
+        raw["id"], raw.get("asset", "points"), _thousandths(raw["factor"]), _conditions(raw.get("when"))
+    )
 
 
 def _expiry(raw: Mapping[str, Any]) -> Expiry:
@@ -231,7 +233,9 @@ def _tiers(raw: Mapping[str, Any], currency: str) -> Tiers:
         Level(
             code=level["code"],
             rank=rank,
-            threshold=to_minor(str(level["threshold"]), currency) if metric == "spend" else int(level["threshold"]),
+            threshold=to_minor(str(level["threshold"]), currency)
+            if metric == "spend"
+            else int(level["threshold"]),
             discount=_thousandths(level.get("discount_percent", 0)),
             multiplier=_thousandths(level.get("multiplier", 1)),
         )

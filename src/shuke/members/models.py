@@ -82,7 +82,9 @@ class Identifier(models.Model):
     verified_at = models.DateTimeField(null=True)
 
     class Meta:
-        constraints = [models.UniqueConstraint(fields=["blind", "kind", "system"], name="members_identifier_once")]
+        constraints = [
+            models.UniqueConstraint(fields=["blind", "kind", "system"], name="members_identifier_once")
+        ]
 
 
 class SearchToken(models.Model):

@@ -1,0 +1,344 @@
+"""Many historic sales at once: the same pure function as the till, then COPY instead of calls.
+
+One batch is one transaction. It takes the books of its members in id order, reads their state once, prices every sale in
+time order with that state moving along, and writes all rows set-based. What it leaves behind — entries, lots, balances,
+tiers — is exactly what the till would have left (tests/checkout/test_bulk.py proves it).
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right, insort
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import msgspec
+from django.db import connection, transaction
+
+from shuke.checkout.errors import NoProgramme
+from shuke.checkout.logic import Cart, CartLine, MemberFacts, Priced, price
+from shuke.checkout.posting import NewTransfer, earn_transfer
+from shuke.kit.ids import uuid7
+from shuke.loyalty.logic import TierMove, TierState, lapse, window_start
+from shuke.loyalty.programme import Programme
+from shuke.loyalty.queries import InForce, programme_at
+from shuke.members.profile import open_profile
+
+_json = msgspec.json.Encoder()
+
+
+@dataclass(frozen=True, slots=True)
+class HistoricOrder:
+    """A sale of the past, with every name already resolved and its number known to be new."""
+
+    system: str
+    number: str
+    member_id: UUID | None
+    store_id: UUID
+    store: str
+    channel: str
+    occurred_at: datetime
+    lines: Sequence[CartLine]
+    settled: bool = True
+    facts: dict[str, Any] | None = None
+
+
+@dataclass(slots=True)
+class BatchResult:
+    orders: int = 0
+    lines: int = 0
+    sales_minor: int = 0
+    points: int = 0
+    tier_moves: int = 0
+
+
+@dataclass(slots=True)
+class _Member:
+    """A member's state as it moves through the batch."""
+
+    tier: TierState
+    birthday: tuple[int, int] | None
+    balances: dict[str, list[int]]
+    """asset → [balance, debt]"""
+    times: list[datetime] = field(default_factory=list)
+    """When each counting order happened, ascending, with the running sum of what had counted before it."""
+    running: list[int] = field(default_factory=lambda: [0])
+    moves: list[tuple[TierMove, UUID, UUID | None]] = field(default_factory=list)
+
+    def add(self, at: datetime, amount: int) -> None:
+        """Count an order; one that arrives late is slotted in."""
+        if not self.times or at >= self.times[-1]:
+            self.times.append(at)
+            self.running.append(self.running[-1] + amount)
+            return
+        index = bisect_right(self.times, at)
+        insort(self.times, at)
+        self.running.insert(index + 1, self.running[index] + amount)
+        for later in range(index + 2, len(self.running)):
+            self.running[later] += amount
+
+    def between(self, start: datetime, end: datetime) -> int:
+        """What counted from `start` to `end`, both inclusive."""
+        return self.running[bisect_right(self.times, end)] - self.running[bisect_left(self.times, start)]
+
+
+class _Copies:
+    """Rows for COPY in text format, gathered per table."""
+
+    TABLES = {
+        "checkout_order": "id, member_id, store_id, channel_id, system, number, occurred_at, recorded_at, currency,"
+        " list_minor, discount_minor, sales_minor, points_minor, payable_minor, qualifying_minor,"
+        " points_used, points_earned, growth_earned, tier, status, programme_version_id, actor, facts",
+        "checkout_orderline": "order_id, line_no, member_id, product_id, quantity, list_minor, discount_minor,"
+        " points_minor, payable_minor, points_earned, growth_earned, detail",
+        "ledger_transfer": "id, member_id, kind, occurred_at, recorded_at, order_id, store_id, programme_version_id,"
+        " actor, reason",
+        "ledger_lot": "id, member_id, asset, amount, remaining, earned_at, active_at, expires_at, order_id",
+        "ledger_entry": "transfer_id, seq, member_id, account, asset, amount, lot_id, explain",
+        "loyalty_tierchange": "id, member_id, occurred_at, from_tier, to_tier, cause, metric, review_at, order_id,"
+        " programme_version_id",
+    }
+
+    def __init__(self) -> None:
+        self.rows: dict[str, list[str]] = {table: [] for table in self.TABLES}
+
+    def write(self) -> None:
+        with connection.cursor() as cursor:
+            for table, columns in self.TABLES.items():
+                if self.rows[table]:
+                    with cursor.copy(f"COPY {table} ({columns}) FROM STDIN") as copy:
+                        copy.write("".join(self.rows[table]))
+
+
+def commit_batch(*, reference: str, orders: Sequence[HistoricOrder], now: datetime) -> BatchResult:
+    """Write a batch of historic sales. `reference` is the actor as the ledger names it.
+
+    Orders of one member must come in time order. Raises NoProgramme when none was in force at a sale,
+    and django.db.IntegrityError when an order number exists; then nothing is written.
+    """
+    result = BatchResult()
+    if not orders:
+        return result
+    with transaction.atomic():
+        members = _members({o.member_id for o in orders if o.member_id}, min(o.occurred_at for o in orders))
+        copies = _Copies()
+        windows: dict[tuple[UUID, Any], datetime] = {}
+        for order in orders:
+            in_force = programme_at(order.occurred_at)
+            if in_force is None:
+                raise NoProgramme(field="occurred_at")
+            member = members[order.member_id] if order.member_id else None
+            if member:
+                _review(in_force, member, order.occurred_at)
+            priced = _price(in_force, order, member, windows)
+            order_id = uuid7()
+            _sale_rows(copies, in_force, order, order_id, priced, reference, now)
+            if member and order.member_id:
+                debts = {asset: pair[1] for asset, pair in member.balances.items() if pair[1]}
+                transfer = earn_transfer(in_force.programme, priced, debts, order.occurred_at)
+                if transfer:
+                    _transfer_rows(copies, in_force, order, order_id, transfer, reference, now)
+                    _move_balances(member, transfer)
+                if priced.move:
+                    member.tier = priced.move.after
+                    member.moves.append((priced.move, in_force.version_id, order_id))
+                member.add(order.occurred_at, _counted(in_force.programme, priced))
+            result.orders += 1
+            result.lines += len(order.lines)
+            result.sales_minor += priced.sales_minor
+            result.points += priced.earned_of("points")
+        for member_id, member in members.items():
+            _tier_rows(copies, member_id, member)
+            result.tier_moves += len(member.moves)
+        copies.write()
+        _write_states(members)
+    return result
+
+
+def _members(ids: set[UUID], first: datetime) -> dict[UUID, _Member]:
+    """Take the books in id order and read every member's state."""
+    if not ids:
+        return {}
+    ordered = sorted(ids)
+    in_force = programme_at(first)
+    if in_force is None:
+        raise NoProgramme(field="occurred_at")
+    programme = in_force.programme
+    figure = "qualifying_minor" if programme.tiers.metric == "spend" else "growth_earned"
+    members: dict[UUID, _Member] = {}
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO ledger_book AS b (member_id, revision) SELECT id, 1 FROM unnest(%s::uuid[]) AS id ORDER BY id"
+            " ON CONFLICT (member_id) DO UPDATE SET revision = b.revision + 1",
+            [ordered],
+        )
+        cursor.execute(
+            "SELECT m.id, m.joined_at, m.profile, k.wrapped, s.tier, s.since, s.review_at FROM members_member m"
+            " LEFT JOIN members_datakey k ON k.member_id = m.id LEFT JOIN loyalty_standing s ON s.member_id = m.id"
+            " WHERE m.id = ANY(%s)",
+            [ordered],
+        )
+        for member_id, joined, profile, wrapped, tier, since, review_at in cursor.fetchall():
+            state = (
+                TierState(tier, since, review_at)
+                if tier
+                else TierState(programme.tiers.levels[0].code, joined, None)
+            )
+            born = open_profile(member_id, wrapped, profile).birthday if wrapped else None
+            members[member_id] = _Member(state, (born.month, born.day) if born else None, {})
+        cursor.execute(
+            "SELECT member_id, asset, balance, debt FROM ledger_account WHERE member_id = ANY(%s)", [ordered]
+        )
+        for member_id, asset, balance, debt in cursor.fetchall():
+            members[member_id].balances[asset] = [balance, debt]
+        cursor.execute(
+            f"SELECT member_id, occurred_at, {figure} FROM checkout_order"  # noqa: S608  one of two fixed columns
+            " WHERE member_id = ANY(%s) AND status = 'committed' AND occurred_at >= %s ORDER BY occurred_at",
+            [ordered, window_start(programme.tiers, first, programme)],
+        )
+        for member_id, at, amount in cursor.fetchall():
+            members[member_id].add(at, amount)
+    return members
+
+
+def _review(in_force: InForce, member: _Member, at: datetime) -> None:
+    """Reviews that fell due before this sale."""
+    if member.tier.review_at is None or member.tier.review_at > at:
+        return
+    programme = in_force.programme
+
+    def metric(end: datetime) -> int:
+        return member.between(window_start(programme.tiers, end, programme), end)
+
+    member.tier, moves = lapse(programme, member.tier, metric, at)
+    member.moves += [(move, in_force.version_id, None) for move in moves]
+
+
+def _price(
+    in_force: InForce, order: HistoricOrder, member: _Member | None, windows: dict[tuple[UUID, Any], datetime]
+) -> Priced:
+    at = order.occurred_at
+    facts = None
+    if member:
+        # The window's start depends on the local day only: one calendar calculation per day, not per order.
+        day = (in_force.version_id, at.astimezone(in_force.programme.zone).date())
+        start = windows.get(day)
+        if start is None:
+            start = windows[day] = window_start(in_force.programme.tiers, at, in_force.programme)
+        facts = MemberFacts(member.tier, member.birthday, 0, member.between(start, at))
+    return price(in_force.programme, Cart(order.lines, order.store, order.channel, order.settled), facts, at)
+
+
+def _counted(programme: Programme, priced: Priced) -> int:
+    return priced.qualifying_minor if programme.tiers.metric == "spend" else priced.earned_of("growth")
+
+
+def _move_balances(member: _Member, transfer: NewTransfer) -> None:
+    for entry in transfer.entries:
+        if entry.account == "member":
+            pair = member.balances.setdefault(entry.asset, [0, 0])
+            pair[0] += entry.amount
+            if entry.lot_id is None:
+                pair[1] -= entry.amount
+
+
+def _sale_rows(
+    copies: _Copies,
+    in_force: InForce,
+    order: HistoricOrder,
+    order_id: UUID,
+    priced: Priced,
+    reference: str,
+    now: datetime,
+) -> None:
+    member = order.member_id or r"\N"
+    copies.rows["checkout_order"].append(
+        f"{order_id}\t{member}\t{order.store_id}\t{order.channel}\t{_text(order.system)}\t{_text(order.number)}\t"
+        f"{order.occurred_at}\t{now}\t{in_force.programme.currency}\t{priced.list_minor}\t{priced.discount_minor}\t"
+        f"{priced.sales_minor}\t{priced.points_minor}\t{priced.payable_minor}\t{priced.qualifying_minor}\t0\t"
+        f"{priced.earned_of('points')}\t{priced.earned_of('growth')}\t{priced.tier}\tcommitted\t{in_force.version_id}\t"
+        f"{reference}\t{_document(order.facts)}\n"
+    )
+    append = copies.rows["checkout_orderline"].append
+    for n, (line, out) in enumerate(zip(order.lines, priced.lines, strict=True), 1):
+        append(
+            f"{order_id}\t{n}\t{member}\t{line.product_id}\t{line.quantity // 1000}.{line.quantity % 1000:03d}\t"
+            f"{out.list_minor}\t{out.discount_minor}\t{out.points_minor}\t{out.payable_minor}\t{out.points}\t"
+            f"{out.growth}\t{_document(out.detail)}\n"
+        )
+
+
+def _transfer_rows(
+    copies: _Copies,
+    in_force: InForce,
+    order: HistoricOrder,
+    order_id: UUID,
+    transfer: NewTransfer,
+    reference: str,
+    now: datetime,
+) -> None:
+    at = order.occurred_at
+    copies.rows["ledger_transfer"].append(
+        f"{transfer.id}\t{order.member_id}\t{transfer.kind}\t{at}\t{now}\t{order_id}\t{order.store_id}\t"
+        f"{in_force.version_id}\t{reference}\t\n"
+    )
+    for lot in transfer.lots:
+        copies.rows["ledger_lot"].append(
+            f"{lot.id}\t{order.member_id}\t{lot.asset}\t{lot.amount}\t{lot.remaining}\t{at}\t{lot.active_at}\t"
+            f"{lot.expires_at or _NULL}\t{order_id}\n"
+        )
+    for seq, entry in enumerate(transfer.entries, 1):
+        copies.rows["ledger_entry"].append(
+            f"{transfer.id}\t{seq}\t{order.member_id}\t{entry.account}\t{entry.asset}\t{entry.amount}\t"
+            f"{entry.lot_id or _NULL}\t{_document(entry.explain)}\n"
+        )
+
+
+def _tier_rows(copies: _Copies, member_id: UUID, member: _Member) -> None:
+    for move, version_id, order_id in member.moves:
+        copies.rows["loyalty_tierchange"].append(
+            f"{uuid7()}\t{member_id}\t{move.at}\t{move.before}\t{move.after.tier}\t{move.cause}\t{move.metric}\t"
+            f"{move.after.review_at or _NULL}\t{order_id or _NULL}\t{version_id}\n"
+        )
+
+
+def _write_states(members: dict[UUID, _Member]) -> None:
+    """Balances and standings as absolute values: the books are ours, nobody else moved them."""
+    accounts = [(m, asset, *pair) for m, state in members.items() for asset, pair in state.balances.items()]
+    moved = [(m, state.tier) for m, state in members.items() if state.moves]
+    with connection.cursor() as cursor:
+        if accounts:
+            cursor.execute(
+                "INSERT INTO ledger_account (member_id, asset, balance, debt)"
+                " SELECT * FROM unnest(%s::uuid[], %s::text[], %s::bigint[], %s::bigint[])"
+                " ON CONFLICT (member_id, asset) DO UPDATE SET balance = excluded.balance, debt = excluded.debt",
+                [list(column) for column in zip(*accounts, strict=True)],
+            )
+        if moved:
+            cursor.execute(
+                "INSERT INTO loyalty_standing (member_id, tier, since, review_at)"
+                " SELECT * FROM unnest(%s::uuid[], %s::text[], %s::timestamptz[], %s::timestamptz[])"
+                " ON CONFLICT (member_id) DO UPDATE"
+                " SET tier = excluded.tier, since = excluded.since, review_at = excluded.review_at",
+                [
+                    [m for m, _ in moved],
+                    [t.tier for _, t in moved],
+                    [t.since for _, t in moved],
+                    [t.review_at for _, t in moved],
+                ],
+            )
+
+
+_NULL = r"\N"
+
+
+def _document(value: Any) -> str:
+    """A JSON column of a COPY row."""
+    return _json.encode(value).decode().replace("\\", "\\\\") if value is not None else _NULL
+
+
+def _text(value: str) -> str:
+    """A text column of a COPY row."""
+    return value.replace("\\", "\\\\").replace("\t", "\\t").replace("\n", "\\n").replace("\r", "\\r")
