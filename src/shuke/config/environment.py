@@ -40,7 +40,7 @@ VARIABLES: Mapping[str, str] = {
 }
 
 
-class EnvironmentProblem(ValueError):  # noqa: N818 - reads as what it is at the place that reports it
+class EnvironmentProblem(ValueError):
     """A variable holds something unusable; the message names it and says what to write instead."""
 
     def __init__(self, variable: str, value: str, problem: str, way_out: str) -> None:

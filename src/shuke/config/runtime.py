@@ -51,7 +51,7 @@ def django_ready(*, with_database: bool = True, say: Callable[[str], None] = say
     return env
 
 
-class KeysetMissing(RuntimeError):  # noqa: N818
+class KeysetMissing(RuntimeError):
     """There are members, but not the keys that their data are encrypted with."""
 
 

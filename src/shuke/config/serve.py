@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import http.client
 import json
 import os
 import signal
@@ -10,8 +11,6 @@ import socket
 import subprocess
 import sys
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import asdict, dataclass
@@ -31,7 +30,7 @@ STOP_TIMEOUT_SECONDS = 60.0
 READY_TIMEOUT_SECONDS = 120.0
 
 
-class ServeProblem(RuntimeError):  # noqa: N818
+class ServeProblem(RuntimeError):
     """Serving cannot begin or end; the message says why and what to do."""
 
 
@@ -57,6 +56,7 @@ def serve(*, say: Callable[[str], None] = say_on_stderr) -> None:
         port = _choose_port(env)
         keep_database = _database_keeper(say) if embedded else (lambda: None)
         _migrate()
+        (env.home / "static").mkdir(exist_ok=True)  # the static file middleware complains when it is missing
         _supervise(env, port, keep_database, say)
     finally:
         with suppress(FileNotFoundError):
@@ -115,7 +115,8 @@ def _supervise(
     env: Environment, port: int, keep_database: Callable[[], None], say: Callable[[str], None]
 ) -> None:
     os.environ[SUPERVISED] = "1"
-    url = f"http://{_shown_host(env.host)}:{port}/"
+    shown = "127.0.0.1" if env.host in {"0.0.0.0", "::"} else env.host  # noqa: S104 - shown, not bound
+    url = f"http://[{shown}]:{port}/" if ":" in shown else f"http://{shown}:{port}/"
     web, worker = Child("The web server", web_command(env, port)), Child("The job worker", worker_command())
     announced = False
     began = time.monotonic()
@@ -124,7 +125,7 @@ def _supervise(
         nonlocal announced
         _record(env.home, url, [web, worker])
         keep_database()
-        if not announced and _answers(url):
+        if not announced and _answers(shown, port):
             announced = True
             say(f"Shuke 熟客 is served at {url}  (stop: Ctrl-C or shuke stop)")
         elif not announced and time.monotonic() - began > READY_TIMEOUT_SECONDS:
@@ -198,14 +199,15 @@ def _is_free(host: str, port: int) -> bool:
         return True
 
 
-def _answers(url: str) -> bool:
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # never through a proxy
+def _answers(host: str, port: int) -> bool:
+    connection = http.client.HTTPConnection(host, port, timeout=0.5)
     try:
-        opener.open(url, timeout=0.5).close()
-    except urllib.error.HTTPError:
-        return True
-    except OSError:
+        connection.request("HEAD", "/")
+        connection.getresponse()
+    except (OSError, http.client.HTTPException):
         return False
+    finally:
+        connection.close()
     return True
 
 
@@ -213,14 +215,8 @@ def _warn_about_reachability(env: Environment, say: Callable[[str], None]) -> No
     if env.host in {"0.0.0.0", "::"} and "SHUKE_ALLOWED_HOSTS" not in os.environ:  # noqa: S104
         say(
             f"SHUKE_HOST={env.host} listens to the network, but requests for names other than "
-            f"{', '.join(env.allowed_hosts)} are refused. Set SHUKE_ALLOWED_HOSTS to the names that people type."
+            f"{', '.join(env.allowed_hosts)} are refused. Set SHUKE_ALLOWED_HOSTS to the names in use."
         )
-
-
-def _shown_host(host: str) -> str:
-    if host in {"0.0.0.0", "::"}:  # noqa: S104 - shown, not bound
-        return "127.0.0.1"
-    return f"[{host}]" if ":" in host else host
 
 
 def _record(home: Path, url: str, children: list[Child]) -> None:
