@@ -11,10 +11,12 @@ import os
 import tempfile
 from pathlib import Path
 
+import django
 import pytest
 
 from shuke.kit import postgres
 from shuke.kit.crypto import ensure_keyset
+from tests.flush import allow_flush_of_history
 
 _IS_WORKER = "PYTEST_XDIST_WORKER" in os.environ
 _THROW_AWAY_OPTIONS = {"fsync": "off", "full_page_writes": "off", "synchronous_commit": "off"}
@@ -30,6 +32,9 @@ if not _IS_WORKER:
         ).dsn
     ensure_keyset(Path(_home.name) / "secrets" / "keyset.json")
 os.environ["DJANGO_SETTINGS_MODULE"] = "shuke.config.settings"
+# pytest-django looked for settings before this file set them; test modules import models at their top.
+django.setup()
+allow_flush_of_history()
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:

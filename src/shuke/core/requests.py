@@ -83,7 +83,7 @@ class RequestIdMiddleware:
 
 
 def log_unknown_error(error: BaseException, *, method: str = "", path: str = "") -> None:
-    """Log an exception that nobody anticipated: one line of JSON with the request id and where it happened."""
+    """Log an exception that nobody anticipated, as one line of JSON with the request id and the place."""
     _errors.error(json.dumps({"method": method, "path": path, **_described(error)}))
 
 
@@ -103,7 +103,7 @@ class PlainErrors(logging.Filter):
 def blot(text: str) -> str:
     """The first line of a message without what could be personal data, at most 300 characters.
 
-    Database errors quote the values of the row: e-mail addresses, runs of five digits or more and Chinese text go.
+    Database errors quote values of the row, so e-mail addresses, five or more digits and Chinese text go.
     """
     line = text.strip().split("\n", 1)[0][:300]
     return _HAN.sub("▇", _LONG_DIGITS.sub("▇", _EMAIL.sub("▇", line)))
