@@ -1,0 +1,23 @@
+"""What other rooms read from the member file."""
+
+from shuke.members.queries.finding import find_member, get_member, identify, identify_id_by_phone
+from shuke.members.queries.listing import count_members, list_members
+from shuke.members.queries.reading import (
+    get_candidate,
+    list_attribute_definitions,
+    list_identifiers,
+    open_profiles,
+)
+
+__all__ = [
+    "count_members",
+    "find_member",
+    "get_candidate",
+    "get_member",
+    "identify",
+    "identify_id_by_phone",
+    "list_attribute_definitions",
+    "list_identifiers",
+    "list_members",
+    "open_profiles",
+]
