@@ -45,12 +45,6 @@ class InvalidProgramme(ShukeError):
         super().__init__(field=problems[0].path or None, count=len(problems), first=problems[0])
 
 
-class NoProgramme(ShukeError):
-    code = "no_programme"
-    status = 409
-    message = _("No programme is in force at this time. Publish one first: shuke programme apply FILE")
-
-
 class UnknownVersion(ShukeError):
     code = "unknown_programme_version"
     status = 404
@@ -74,4 +68,6 @@ class EffectiveInThePast(ShukeError):
 class CurrencyFixed(ShukeError):
     code = "currency_fixed"
     status = 422
-    message = _("The currency is %(currency)s since version 1 and cannot change: what members spent is kept in it.")
+    message = _(
+        "The currency is %(currency)s since version 1 and cannot change: what members spent is kept in it."
+    )

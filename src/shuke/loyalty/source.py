@@ -71,7 +71,9 @@ def read(source: str | bytes) -> Node:
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         where = mark.line + 1 if mark else 1
-        raise _problem("yaml_syntax", "", where, _("not valid YAML: %(why)s"), why=error.problem or error.context) from None
+        raise _problem(
+            "yaml_syntax", "", where, _("not valid YAML: %(why)s"), why=error.problem or error.context
+        ) from None
     except yaml.YAMLError as error:
         raise _problem("yaml_syntax", "", 1, _("not valid YAML: %(why)s"), why=str(error)[:200]) from None
     if root is None:
@@ -94,28 +96,42 @@ def _build(text: str) -> Node | None:
     stack: list[_Open] = []
     documents = nodes = 0
     for event in yaml.parse(text, Loader=_LOADER):
-        line = event.start_mark.line + 1
+        line = event.start_mark.line + 1 if event.start_mark else 1
         if isinstance(event, yaml.DocumentStartEvent):
             documents += 1
             if documents > 1:
                 raise _problem("yaml_feature", "", line, _("only one YAML document is allowed in a file"))
         elif isinstance(event, yaml.AliasEvent):
-            raise _problem("yaml_feature", _here(stack), line, _("YAML aliases (*%(name)s) are not allowed"), name=event.anchor)
+            raise _problem(
+                "yaml_feature",
+                _here(stack),
+                line,
+                _("YAML aliases (*%(name)s) are not allowed"),
+                name=event.anchor,
+            )
         elif isinstance(event, yaml.CollectionEndEvent):
             stack.pop()
-        elif isinstance(event, yaml.NodeEvent):
+        elif isinstance(event, yaml.ScalarEvent | yaml.CollectionStartEvent):
             nodes += 1
             if nodes > MAX_NODES:
                 raise _problem("too_large", "", line, _("more than %(limit)d values"), limit=MAX_NODES)
             if event.tag not in (None, "!") and not _is_standard(event.tag):
-                raise _problem("yaml_feature", _here(stack), line, _("YAML tags (%(tag)s) are not allowed"), tag=event.tag)
+                raise _problem(
+                    "yaml_feature",
+                    _here(stack),
+                    line,
+                    _("YAML tags (%(tag)s) are not allowed"),
+                    tag=event.tag,
+                )
             node = _node(event, line)
             path = _attach(stack, node, line)
             if not stack and root is None:
                 root = node
             if not isinstance(node, Scalar):
                 if len(stack) >= MAX_DEPTH:
-                    raise _problem("too_deep", path, line, _("nested deeper than %(limit)d levels"), limit=MAX_DEPTH)
+                    raise _problem(
+                        "too_deep", path, line, _("nested deeper than %(limit)d levels"), limit=MAX_DEPTH
+                    )
                 stack.append(_Open(node, path))
     return root
 
@@ -124,7 +140,7 @@ def _is_standard(tag: str) -> bool:
     return tag in ("tag:yaml.org,2002:str", "tag:yaml.org,2002:map", "tag:yaml.org,2002:seq")
 
 
-def _node(event: yaml.NodeEvent, line: int) -> Node:
+def _node(event: yaml.ScalarEvent | yaml.CollectionStartEvent, line: int) -> Node:
     if isinstance(event, yaml.ScalarEvent):
         return Scalar(line, event.value, quoted=event.style is not None or event.tag is not None)
     if isinstance(event, yaml.MappingStartEvent):
@@ -146,7 +162,9 @@ def _attach(stack: list[_Open], node: Node, line: int) -> str:
         if node.text in top.node.items or node.text in top.node.key_lines:
             path = child(top.path, node.text)
             first = top.node.key_lines[node.text]
-            raise _problem("duplicate_key", path, line, _("given twice, first in line %(first)d"), first=first)
+            raise _problem(
+                "duplicate_key", path, line, _("given twice, first in line %(first)d"), first=first
+            )
         top.key = node.text
         top.node.key_lines[node.text] = line
         return top.path

@@ -1,0 +1,254 @@
+"""What changes between two programme documents, in sentences that a shop owner understands."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from django.utils.functional import Promise
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from shuke.loyalty.words import (
+    CHOICES,
+    Document,
+    asset_name,
+    describe_conditions,
+    describe_earning,
+    describe_expiry,
+    describe_multiplier,
+    grouped,
+    localized,
+)
+
+Kind = Literal["added", "removed", "changed"]
+Show = Callable[[Any], str]
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One difference. `path` is its place in the newer document (in the older one when removed); `text` says it."""
+
+    kind: Kind
+    path: str
+    text: str
+
+
+def diff_documents(old: Document, new: Document) -> list[Change]:
+    """Every difference in meaning between two checked documents, in the active language; empty when there is none."""
+    return [
+        *_fields("", "", old, new, _HEADER),
+        *_assets(old, new),
+        *_rules(
+            "earning",
+            old,
+            new,
+            _EARNING,
+            gettext_lazy("New rule"),
+            gettext_lazy("Rule ended"),
+            describe_earning,
+        ),
+        *_rules(
+            "multipliers",
+            old,
+            new,
+            _MULTIPLIER,
+            gettext_lazy("New multiplier"),
+            gettext_lazy("Multiplier ended"),
+            describe_multiplier,
+        ),
+        *_fields("tiers", _("Tiers"), old["tiers"], new["tiers"], _TIERS),
+        *_levels(old, new),
+        *_redemption(old, new),
+        *_fields("policies", _("Policy"), old["policies"], new["policies"], _POLICIES),
+    ]
+
+
+def _word(value: Any) -> str:
+    return str(CHOICES[value])
+
+
+def _percent(value: str) -> str:
+    return f"{value}%"
+
+
+def _factor(value: str) -> str:
+    return f"×{value}"
+
+
+def _months(value: int) -> str:
+    return _("%(count)d months") % {"count": value}
+
+
+def _days(value: int) -> str:
+    return _("%(count)d days") % {"count": value}
+
+
+Fields = Sequence[tuple[str, str | Promise, Show]]
+
+_HEADER: Fields = (
+    ("name", gettext_lazy("Programme name"), localized),
+    ("code", gettext_lazy("Programme code"), str),
+    ("currency", gettext_lazy("Currency"), str),
+    ("time_zone", gettext_lazy("Time zone"), str),
+)
+_EARNING: Fields = (
+    ("name", gettext_lazy("name"), localized),
+    ("asset", gettext_lazy("asset"), str),
+    ("give", gettext_lazy("gives"), grouped),
+    ("per", gettext_lazy("for every"), grouped),
+    ("rounding", gettext_lazy("rounding"), _word),
+    ("round_per", gettext_lazy("rounding"), _word),
+)
+_MULTIPLIER: Fields = (
+    ("name", gettext_lazy("name"), localized),
+    ("asset", gettext_lazy("asset"), str),
+    ("factor", gettext_lazy("factor"), _factor),
+)
+_TIERS: Fields = (
+    ("metric", gettext_lazy("are reached"), _word),
+    ("window_months", gettext_lazy("count the last"), _months),
+    ("valid_months", gettext_lazy("last for"), _months),
+    ("grace_days", gettext_lazy("grace"), _days),
+    ("downgrade", gettext_lazy("downgrade"), _word),
+)
+_LEVEL: Fields = (
+    ("name", gettext_lazy("name"), localized),
+    ("threshold", gettext_lazy("threshold"), grouped),
+    ("discount_percent", gettext_lazy("discount"), _percent),
+    ("multiplier", gettext_lazy("multiplier"), _factor),
+)
+_REDEMPTION: Fields = (
+    ("step", gettext_lazy("step"), grouped),
+    ("minimum", gettext_lazy("minimum"), grouped),
+    ("max_percent", gettext_lazy("largest share of an order"), _percent),
+)
+_POLICIES: Fields = (
+    ("points_paid_earn", gettext_lazy("amounts paid by points earn"), _word),
+    ("spend_own_points", gettext_lazy("an order may spend the points it earns"), _word),
+    ("refund_spent_points", gettext_lazy("spent points at a refund"), _word),
+    ("refund_earned_points", gettext_lazy("earned points at a refund"), _word),
+    ("tier_on_refund", gettext_lazy("tier after a refund"), _word),
+    ("multiplier_stacking", gettext_lazy("several multipliers"), _word),
+    ("multiplier_rounding", gettext_lazy("rounding of multipliers"), _word),
+)
+
+
+def _fields(path: str, what: str, old: Document, new: Document, fields: Fields) -> list[Change]:
+    """One sentence for each field that differs."""
+    changes = []
+    for key, label, show in fields:
+        if old.get(key) != new.get(key):
+            here = f"{path}.{key}" if path else key
+            before, after = show(old[key]), show(new[key])
+            if before == after:  # only another language's name differs
+                before, after = ", ".join(old[key].values()), ", ".join(new[key].values())
+            changes.append(Change("changed", here, _changed(what, str(label), before, after)))
+    return changes
+
+
+def _changed(what: str, field: str, old: str, new: str) -> str:
+    subject = _("%(what)s %(field)s") % {"what": what, "field": field} if what else field
+    return _("%(subject)s %(old)s → %(new)s") % {"subject": subject, "old": old, "new": new}
+
+
+def _said(head: str | Promise, name: str, text: str = "") -> str:
+    if not text:
+        return _("%(head)s: %(name)s") % {"head": head, "name": name}
+    return _("%(head)s: %(name)s (%(text)s)") % {"head": head, "name": name, "text": text}
+
+
+def _assets(old: Document, new: Document) -> list[Change]:
+    changes = []
+    before, after = old["assets"], new["assets"]
+    for code in sorted(set(before) | set(after)):
+        path = f"assets.{code}"
+        if code not in before:
+            text = describe_expiry(after[code]["expiry"])
+            changes.append(
+                Change("added", path, _said(_("New asset"), asset_name(new, code), _("expires: %s") % text))
+            )
+        elif code not in after:
+            changes.append(Change("removed", path, _said(_("Asset ended"), asset_name(old, code))))
+        else:
+            name = asset_name(new, code)
+            fields: Fields = (("name", _("name"), localized), ("expiry", _("expire"), describe_expiry))
+            changes += _fields(path, name, before[code], after[code], fields)
+    return changes
+
+
+def _rules(
+    section: str,
+    old: Document,
+    new: Document,
+    fields: Fields,
+    added: Promise,
+    ended: Promise,
+    describe: Callable[[Mapping[str, Any], Document], str],
+) -> list[Change]:
+    """Rules are matched by their id; those that are in both keep their place out of the comparison."""
+    changes = []
+    before = {rule["id"]: rule for rule in old[section]}
+    for index, rule in enumerate(new[section]):
+        path, name = f"{section}[{index}]", localized(rule["name"])
+        former = before.pop(rule["id"], None)
+        if former is None:
+            changes.append(Change("added", path, _said(added, name, describe(rule, new))))
+            continue
+        changes += _fields(path, _("“%s”") % name, former, rule, fields)
+        if former.get("when") != rule.get("when"):
+            applied, applies = (
+                describe_conditions(former.get("when"), old),
+                describe_conditions(rule.get("when"), new),
+            )
+            changes.append(
+                Change("changed", f"{path}.when", _changed(_("“%s”") % name, _("applies"), applied, applies))
+            )
+    for index, rule in enumerate(old[section]):
+        if rule["id"] in before:
+            text = _said(ended, localized(rule["name"]), describe(rule, old))
+            changes.append(Change("removed", f"{section}[{index}]", text))
+    return changes
+
+
+def _levels(old: Document, new: Document) -> list[Change]:
+    changes = []
+    before = {level["code"]: level for level in old["tiers"]["levels"]}
+    for index, level in enumerate(new["tiers"]["levels"]):
+        path, name = f"tiers.levels[{index}]", localized(level["name"])
+        former = before.pop(level["code"], None)
+        if former is None:
+            text = _("threshold %s") % grouped(level["threshold"])
+            changes.append(Change("added", path, _said(_("New tier"), name, text)))
+        else:
+            changes += _fields(path, localized(former["name"]), former, level, _LEVEL)
+    for index, level in enumerate(old["tiers"]["levels"]):
+        if level["code"] in before:
+            changes.append(
+                Change("removed", f"tiers.levels[{index}]", _said(_("Tier ended"), localized(level["name"])))
+            )
+    return changes
+
+
+def _redemption(old: Document, new: Document) -> list[Change]:
+    before, after = old.get("redemption"), new.get("redemption")
+    if before is None and after is None:
+        return []
+    if before is None:
+        return [Change("added", "redemption", _said(_("New"), _("Points as cash"), _rate(after or {}, new)))]
+    if after is None:
+        return [Change("removed", "redemption", _said(_("Ended"), _("Points as cash"), _rate(before, old)))]
+    changes = []
+    if (before["points"], before["worth"]) != (after["points"], after["worth"]):
+        text = _changed(_("Points as cash"), _("rate"), _rate(before, old), _rate(after, new))
+        changes.append(Change("changed", "redemption.worth", text))
+    return [*changes, *_fields("redemption", _("Points as cash"), before, after, _REDEMPTION)]
+
+
+def _rate(redemption: Mapping[str, Any], document: Document) -> str:
+    return _("%(points)s = %(worth)s %(currency)s") % {
+        "points": grouped(redemption["points"]),
+        "worth": grouped(redemption["worth"]),
+        "currency": document["currency"],
+    }

@@ -1,0 +1,470 @@
+"""The programme document: YAML in, a complete and typed document out, or everything that is wrong with it.
+
+The result holds only JSON values and every default spelt out, so that a published version means the same for ever, even
+when a later release chooses other defaults. Numbers with decimals stay text: nothing here is ever a float.
+`loyalty.programme.compile_programme` reads exactly these keys.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from functools import cache
+from typing import Any
+from zoneinfo import available_timezones
+
+from django.utils.translation import gettext_lazy as _
+
+from shuke.loyalty import source
+from shuke.loyalty.errors import InvalidProgramme, Problem
+from shuke.loyalty.programme import WEEKDAYS
+from shuke.loyalty.readers import (
+    Key,
+    Notes,
+    amount,
+    boolean,
+    choice,
+    day,
+    decimal,
+    did_you_mean,
+    mapping,
+    names,
+    one_of,
+    scalar,
+    sequence,
+    shown,
+    slug,
+    text,
+    whole,
+)
+from shuke.loyalty.source import Node, child
+
+SCHEMA = 1
+MAX_RULES = 1000
+MAX_LEVELS = 50
+MAX_ASSETS = 20
+MAX_CONDITION_VALUES = 500
+RESERVED_IDS = frozenset({"tier"})
+"""Entries explain the tier's own multiplier under this id."""
+
+# ISO 4217, the currencies in circulation.
+# fmt: off
+CURRENCIES = frozenset({
+    "AED", "AFN", "ALL", "AMD", "AOA", "ARS", "AUD", "AWG", "AZN", "BAM", "BBD", "BDT", "BHD", "BIF", "BMD", "BND",
+    "BOB", "BRL", "BSD", "BTN", "BWP", "BYN", "BZD", "CAD", "CDF", "CHF", "CLP", "CNY", "COP", "CRC", "CUP", "CVE",
+    "CZK", "DJF", "DKK", "DOP", "DZD", "EGP", "ERN", "ETB", "EUR", "FJD", "FKP", "GBP", "GEL", "GHS", "GIP", "GMD",
+    "GNF", "GTQ", "GYD", "HKD", "HNL", "HTG", "HUF", "IDR", "ILS", "INR", "IQD", "IRR", "ISK", "JMD", "JOD", "JPY",
+    "KES", "KGS", "KHR", "KMF", "KPW", "KRW", "KWD", "KYD", "KZT", "LAK", "LBP", "LKR", "LRD", "LSL", "LYD", "MAD",
+    "MDL", "MGA", "MKD", "MMK", "MNT", "MOP", "MRU", "MUR", "MVR", "MWK", "MXN", "MYR", "MZN", "NAD", "NGN", "NIO",
+    "NOK", "NPR", "NZD", "OMR", "PAB", "PEN", "PGK", "PHP", "PKR", "PLN", "PYG", "QAR", "RON", "RSD", "RUB", "RWF",
+    "SAR", "SBD", "SCR", "SDG", "SEK", "SGD", "SHP", "SLE", "SOS", "SRD", "SSP", "STN", "SVC", "SYP", "SZL", "THB",
+    "TJS", "TMT", "TND", "TOP", "TRY", "TTD", "TWD", "TZS", "UAH", "UGX", "USD", "UYU", "UZS", "VES", "VND", "VUV",
+    "WST", "XAF", "XCD", "XOF", "XPF", "YER", "ZAR", "ZMW", "ZWG",
+})
+# fmt: on
+
+
+def validate(document: str | bytes) -> dict[str, Any]:
+    """The checked document of a YAML source (JSON is YAML, too).
+
+    :raises InvalidProgramme: with every problem, each with code, path, line and message.
+    """
+    root = source.read(document)
+    notes = Notes()
+    result = _programme(notes, root)
+    if notes.problems:
+        raise InvalidProgramme(sorted(notes.problems, key=lambda problem: problem.line))
+    return result
+
+
+def problems_of(document: str | bytes) -> tuple[Problem, ...]:
+    """Everything that is wrong with a source; empty when it can be published."""
+    try:
+        validate(document)
+    except InvalidProgramme as error:
+        return error.problems
+    return ()
+
+
+def digest_of(document: Mapping[str, Any]) -> str:
+    """SHA-256 of the checked document: equal for sources that mean the same, whatever their layout."""
+    canonical = json.dumps(document, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(canonical.encode()).hexdigest()
+
+
+def _programme(notes: Notes, root: Node) -> dict[str, Any]:
+    # What others refer to is read first: the currency, the assets, the tiers.
+    keys = {
+        "shuke": Key(_schema, required=True),
+        "code": Key(slug(longest=40), required=True),
+        "name": Key(names, required=True),
+        "currency": Key(_currency, required=True),
+        "time_zone": Key(_time_zone, required=True),
+        "assets": Key(_assets, required=True),
+        "tiers": Key(_tiers, required=True),
+        "earning": Key(sequence(_earning, most=MAX_RULES), default=[]),
+        "multipliers": Key(sequence(_multiplier, most=MAX_RULES), default=[]),
+        "redemption": Key(_redemption),
+        "policies": Key(mapping(_POLICIES), default={name: key.default for name, key in _POLICIES.items()}),
+    }
+    return mapping(keys)(notes, root, "") or {}
+
+
+def _schema(notes: Notes, node: Node, path: str) -> int | None:
+    found = scalar(notes, node, path)
+    if found is not None and found.text != str(SCHEMA):
+        notes.add(
+            "unknown_schema",
+            path,
+            node.line,
+            _("this release reads documents of schema %(schema)d"),
+            schema=SCHEMA,
+        )
+        return None
+    return SCHEMA
+
+
+def _currency(notes: Notes, node: Node, path: str) -> str | None:
+    found = scalar(notes, node, path)
+    if found is None:
+        return None
+    if found.text not in CURRENCIES:
+        notes.add(
+            "unknown_currency",
+            path,
+            node.line,
+            _("“%(value)s” is no currency code such as CNY (ISO 4217)"),
+            value=shown(found.text),
+        )
+        return None
+    notes.currency = found.text
+    return found.text
+
+
+@cache
+def _time_zones() -> frozenset[str]:
+    return frozenset(available_timezones())
+
+
+def _time_zone(notes: Notes, node: Node, path: str) -> str | None:
+    found = scalar(notes, node, path)
+    if found is None or found.text in _time_zones():
+        return found.text if found else None
+    guess = did_you_mean(found.text, sorted(_time_zones())) or "Asia/Shanghai"
+    notes.add(
+        "unknown_time_zone",
+        path,
+        node.line,
+        _("“%(value)s” is no time zone; did you mean “%(guess)s”?"),
+        value=shown(found.text),
+        guess=guess,
+    )
+    return None
+
+
+# Assets ----------------------------------------------------------------------------------------------
+
+
+def _assets(notes: Notes, node: Node, path: str) -> dict[str, Any] | None:
+    if not isinstance(node, source.Mapping):
+        notes.add("wrong_type", path, node.line, _("must be a mapping of keys to values"))
+        return None
+    if len(node.items) > MAX_ASSETS:
+        notes.add(
+            "too_many",
+            path,
+            node.line,
+            _("has %(count)d items; at most %(most)d are allowed"),
+            count=len(node.items),
+            most=MAX_ASSETS,
+        )
+        return None
+    code_reader = slug(longest=30)
+    spec_reader = mapping(
+        {"name": Key(names, required=True), "expiry": Key(_expiry, default=_EXPIRY_DEFAULT)}
+    )
+    result: dict[str, Any] = {}
+    for code, spec in node.items.items():
+        here = child(path, code)
+        valid = code_reader(notes, source.Scalar(node.key_lines[code], code, quoted=True), here)
+        if valid is not None:
+            notes.assets.add(code)
+            result[code] = spec_reader(notes, spec, here)
+    if "points" not in node.items:
+        notes.add("missing_key", child(path, "points"), node.line, _("is required"))
+    return result
+
+
+_EXPIRY_DEFAULT = {"model": "rolling", "months": 12, "round_to": "month_end"}
+_EXPIRY_KEYS = {
+    "rolling": {
+        "months": Key(whole(1, 240), default=12),
+        "round_to": Key(choice("month_end", "none"), default="month_end"),
+    },
+    "fixed_date": {"on": Key(day, required=True)},
+    "end_of_year": {"years": Key(whole(0, 20), default=1)},
+    "never": {},
+}
+
+
+def _expiry(notes: Notes, node: Node, path: str) -> dict[str, Any] | None:
+    model_key = Key(choice(*_EXPIRY_KEYS), default="rolling")
+    if not isinstance(node, source.Mapping):
+        mapping({"model": model_key})(notes, node, path)
+        return None
+    model = "rolling"
+    if "model" in node.items:
+        read = model_key.reader(notes, node.items["model"], child(path, "model"))
+        if read is None:
+            return None
+        model = read
+    own = _EXPIRY_KEYS[model]
+    foreign = {name for keys in _EXPIRY_KEYS.values() for name in keys} - set(own)
+    kept = {}
+    for name, item in node.items.items():
+        if name in foreign:
+            notes.add(
+                "not_for_model",
+                child(path, name),
+                node.key_lines[name],
+                _("does not belong to the model “%(model)s”"),
+                model=model,
+            )
+        else:
+            kept[name] = item
+    found: dict[str, Any] | None = mapping({"model": model_key, **own})(
+        notes, source.Mapping(node.line, kept, node.key_lines), path
+    )
+    return found
+
+
+# Rules -----------------------------------------------------------------------------------------------
+
+
+def _rule_id(notes: Notes, node: Node, path: str) -> str | None:
+    value: str | None = slug(longest=40)(notes, node, path)
+    if value is None:
+        return None
+    if value in RESERVED_IDS:
+        notes.add("reserved", path, node.line, _("“%(value)s” is reserved"), value=value)
+    elif value in notes.ids:
+        notes.add(
+            "duplicate",
+            path,
+            node.line,
+            _("“%(value)s” is already the id of %(other)s"),
+            value=value,
+            other=notes.ids[value],
+        )
+    else:
+        notes.ids[value] = path.rpartition(".")[0]
+        return value
+    return None
+
+
+def _asset(notes: Notes, node: Node, path: str) -> Any:
+    return one_of(notes.assets, _("asset"))(notes, node, path)
+
+
+def _earning(notes: Notes, node: Node, path: str) -> Any:
+    return mapping(
+        {
+            "id": Key(_rule_id, required=True),
+            "name": Key(names, required=True),
+            "asset": Key(_asset, default="points"),
+            "give": Key(whole(1, 1_000_000), required=True),
+            "per": Key(amount(above_zero=True), required=True),
+            "rounding": Key(choice("floor", "half_up", "ceil"), default="floor"),
+            "round_per": Key(choice("order", "line"), default="order"),
+            "when": Key(_conditions),
+        }
+    )(notes, node, path)
+
+
+def _multiplier(notes: Notes, node: Node, path: str) -> Any:
+    return mapping(
+        {
+            "id": Key(_rule_id, required=True),
+            "name": Key(names, required=True),
+            "asset": Key(_asset, default="points"),
+            "factor": Key(decimal("1", "100"), required=True),
+            "when": Key(_conditions),
+        }
+    )(notes, node, path)
+
+
+def _conditions(notes: Notes, node: Node, path: str) -> dict[str, Any] | None:
+    def some(reader: Any) -> Key:
+        return Key(sequence(reader, least=1, most=MAX_CONDITION_VALUES, distinct=True))
+
+    found: dict[str, Any] | None = mapping(
+        {
+            "tiers": some(one_of(notes.tiers, _("tier"))),
+            "stores": some(text(longest=40)),
+            "channels": some(text(longest=40)),
+            "categories": some(_category),
+            "weekdays": some(choice(*WEEKDAYS)),
+            "dates": Key(_dates),
+            "birthday_month": Key(boolean),
+        }
+    )(notes, node, path)
+    return found or None
+
+
+def _category(notes: Notes, node: Node, path: str) -> str | None:
+    value: str | None = text(longest=240)(notes, node, path)
+    if value is not None and any(part != part.strip() or not part for part in value.split("/")):
+        notes.add(
+            "bad_category",
+            path,
+            node.line,
+            _("“%(value)s” is no category path such as FOOD/FRUIT"),
+            value=shown(value),
+        )
+        return None
+    return value
+
+
+def _dates(notes: Notes, node: Node, path: str) -> dict[str, str] | None:
+    found: dict[str, str] | None = mapping({"from": Key(day), "to": Key(day)})(notes, node, path)
+    if found and "from" in found and "to" in found and found["to"] < found["from"]:
+        notes.add(
+            "dates_reversed",
+            child(path, "to"),
+            node.line,
+            _("must not be before %(first)s"),
+            first=found["from"],
+        )
+    return found or None
+
+
+# Tiers, redemption, policies -------------------------------------------------------------------------
+
+
+def _tiers(notes: Notes, node: Node, path: str) -> dict[str, Any] | None:
+    metric = "spend"
+    if isinstance(node, source.Mapping):
+        given = node.items.get("metric")
+        if isinstance(given, source.Scalar) and given.text == "growth":
+            metric = "growth"
+            if "growth" not in notes.assets:
+                notes.add(
+                    "unknown_reference", child(path, "metric"), given.line, _("needs the asset “growth”")
+                )
+
+    def level(notes: Notes, node: Node, path: str) -> Any:
+        threshold = amount(above_zero=False) if metric == "spend" else whole(0)
+        return mapping(
+            {
+                "code": Key(_level_code, required=True),
+                "name": Key(names, required=True),
+                "threshold": Key(threshold, required=True),
+                "discount_percent": Key(decimal("0", "100"), default="0"),
+                "multiplier": Key(decimal("1", "100"), default="1"),
+            }
+        )(notes, node, path)
+
+    def levels(notes: Notes, node: Node, path: str) -> Any:
+        found = sequence(level, least=1, most=MAX_LEVELS)(notes, node, path)
+        if found is not None and isinstance(node, source.Sequence):
+            _check_thresholds(notes, node, path, found)
+        return found
+
+    found: dict[str, Any] | None = mapping(
+        {
+            "metric": Key(choice("spend", "growth"), required=True),
+            "window_months": Key(whole(1, 120), default=12),
+            "valid_months": Key(whole(1, 120), default=12),
+            "grace_days": Key(whole(0, 366), default=0),
+            "downgrade": Key(choice("one_level", "to_qualified", "never", "at_once"), default="one_level"),
+            "levels": Key(levels, required=True),
+        }
+    )(notes, node, path)
+    return found
+
+
+def _level_code(notes: Notes, node: Node, path: str) -> str | None:
+    value: str | None = slug(longest=30)(notes, node, path)
+    if value is not None and value in notes.tiers:
+        notes.add("duplicate", path, node.line, _("“%(value)s” is given twice"), value=value)
+        return None
+    if value is not None:
+        notes.tiers.append(value)
+    return value
+
+
+def _check_thresholds(notes: Notes, node: source.Sequence, path: str, levels: list[dict[str, Any]]) -> None:
+    """Thresholds begin at zero and rise strictly: equal or falling ones would overlap."""
+    if len(levels) != len(node.items):
+        return  # a level could not be read at all; that is reported already
+    highest: tuple[float, str, str] | None = None
+    for index, level in enumerate(levels):
+        shown_threshold = level.get("threshold")
+        if shown_threshold is None:
+            continue
+        value = int(
+            str(shown_threshold).replace(".", "")
+        )  # one currency, so equal decimals: comparable as integers
+        here = child(f"{path}[{index}]", "threshold")
+        line = _line_of(node.items[index], "threshold")
+        if index == 0 and value != 0:
+            notes.add("threshold_not_zero", here, line, _("must be 0: everyone starts at the lowest tier"))
+        if highest is not None and value <= highest[0]:
+            notes.add(
+                "threshold_order",
+                here,
+                line,
+                _("must be greater than %(other)s (%(tier)s)"),
+                other=highest[1],
+                tier=highest[2],
+            )
+        if highest is None or value > highest[0]:
+            highest = (value, str(shown_threshold), level.get("code", f"levels[{index}]"))
+
+
+def _line_of(node: Node, key: str) -> int:
+    return node.items[key].line if isinstance(node, source.Mapping) and key in node.items else node.line
+
+
+def _redemption(notes: Notes, node: Node, path: str) -> dict[str, Any] | None:
+    found: dict[str, Any] | None = mapping(
+        {
+            "points": Key(whole(1, 1_000_000_000), required=True),
+            "worth": Key(amount(above_zero=True), required=True),
+            "step": Key(whole(1, 1_000_000_000)),
+            "minimum": Key(whole(0, 1_000_000_000), default=0),
+            "max_percent": Key(decimal("0.001", "100"), default="100"),
+        }
+    )(notes, node, path)
+    if found and "points" in found:
+        found.setdefault("step", found["points"])
+        minor = int(str(found.get("worth", "0")).replace(".", ""))
+        if found["step"] * minor % found["points"]:
+            notes.add(
+                "step_not_exact",
+                child(path, "step"),
+                _line_of(node, "step"),
+                _("%(step)d points are not a whole number of the smallest coin; choose another step"),
+                step=found["step"],
+            )
+        if found.get("minimum", 0) % found["step"]:
+            notes.add(
+                "minimum_not_steps",
+                child(path, "minimum"),
+                _line_of(node, "minimum"),
+                _("must be a multiple of the step, %(step)d"),
+                step=found["step"],
+            )
+    return found
+
+
+_POLICIES = {
+    "points_paid_earn": Key(boolean, default=False),
+    "spend_own_points": Key(boolean, default=False),
+    "refund_spent_points": Key(choice("return", "keep"), default="return"),
+    "refund_earned_points": Key(choice("claw_back", "keep"), default="claw_back"),
+    "tier_on_refund": Key(choice("at_once", "period_end"), default="at_once"),
+    "multiplier_stacking": Key(choice("add", "best", "multiply"), default="add"),
+    "multiplier_rounding": Key(choice("floor", "half_up", "ceil"), default="floor"),
+}

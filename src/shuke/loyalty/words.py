@@ -1,0 +1,198 @@
+"""A programme document in human words: its rules, its terms, and why an entry of the ledger is what it is.
+
+Every function answers in the active language. Documents are those that `loyalty.document.validate` returned.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+from typing import Any
+
+from django.utils.translation import get_language, gettext_lazy, pgettext_lazy
+from django.utils.translation import gettext as _
+
+Document = Mapping[str, Any]
+
+# Django writes language codes in small letters, documents as BCP 47 does.
+_LANGUAGES = {"zh-hans": "zh-Hans", "zh-hant": "zh-Hant", "en": "en"}
+
+CHOICES = {
+    "floor": gettext_lazy("rounded down"),
+    "half_up": gettext_lazy("rounded half up"),
+    "ceil": gettext_lazy("rounded up"),
+    "order": gettext_lazy("once per order"),
+    "line": gettext_lazy("per line"),
+    "spend": gettext_lazy("by spend"),
+    "growth": gettext_lazy("by growth"),
+    "one_level": gettext_lazy("one level at the end of the term"),
+    "to_qualified": gettext_lazy("to the qualified level at the end of the term"),
+    "at_once": gettext_lazy("at once"),
+    "period_end": gettext_lazy("at the end of the term"),
+    "return": gettext_lazy("returned"),
+    "claw_back": gettext_lazy("taken back"),
+    "keep": gettext_lazy("kept"),
+    "add": gettext_lazy("added up"),
+    "best": gettext_lazy("only the best"),
+    "multiply": gettext_lazy("multiplied"),
+    "never": pgettext_lazy("expiry or downgrade", "never"),
+    True: gettext_lazy("yes"),
+    False: gettext_lazy("no"),
+}
+
+WEEKDAYS = {
+    "mon": gettext_lazy("Monday"),
+    "tue": gettext_lazy("Tuesday"),
+    "wed": gettext_lazy("Wednesday"),
+    "thu": gettext_lazy("Thursday"),
+    "fri": gettext_lazy("Friday"),
+    "sat": gettext_lazy("Saturday"),
+    "sun": gettext_lazy("Sunday"),
+}
+
+
+def localized(names: Mapping[str, str], language: str | None = None) -> str:
+    """The name in a language (default: the active one); without one, the zh-Hans name."""
+    wanted = _LANGUAGES.get((language or get_language() or "").lower(), "zh-Hans")
+    return names.get(wanted) or names.get("zh-Hans") or next(iter(names.values()), "")
+
+
+def grouped(number: str | int) -> str:
+    """A number for reading: "5000.00" → "5,000.00"."""
+    return f"{Decimal(number):,}"
+
+
+def asset_name(document: Document, asset: str) -> str:
+    spec = document["assets"].get(asset)
+    return localized(spec["name"]) if spec else asset
+
+
+def tier_name(document: Document, code: str) -> str:
+    level = next((level for level in document["tiers"]["levels"] if level["code"] == code), None)
+    return localized(level["name"]) if level else code
+
+
+def rule_name(document: Document, rule_id: str) -> str:
+    """The name of an earning rule or multiplier; its id when the document does not know it."""
+    rules = (*document["earning"], *document["multipliers"])
+    rule = next((rule for rule in rules if rule["id"] == rule_id), None)
+    return localized(rule["name"]) if rule else rule_id
+
+
+def describe_expiry(expiry: Mapping[str, Any]) -> str:
+    """When units lapse: "12 months after they were earned, at the end of the month"."""
+    match expiry["model"]:
+        case "rolling" if expiry["round_to"] == "month_end":
+            return _("%(months)d months after they were earned, at the end of the month") % {
+                "months": expiry["months"]
+            }
+        case "rolling":
+            return _("%(months)d months after they were earned") % {"months": expiry["months"]}
+        case "fixed_date":
+            return _("after %(day)s") % {"day": expiry["on"]}
+        case "end_of_year" if expiry["years"] == 0:
+            return _("at the end of the year in which they were earned")
+        case "end_of_year":
+            return _("at the end of the year, %(years)d years after they were earned") % {
+                "years": expiry["years"]
+            }
+        case _:
+            return str(CHOICES["never"])
+
+
+def describe_earning(rule: Mapping[str, Any], document: Document) -> str:
+    """ "1 Points for every 1.00 CNY; on Wednesday"."""
+    text = _("%(give)s %(asset)s for every %(per)s %(currency)s") % {
+        "give": grouped(rule["give"]),
+        "asset": asset_name(document, rule["asset"]),
+        "per": grouped(rule["per"]),
+        "currency": document["currency"],
+    }
+    return _with_conditions(text, rule, document)
+
+
+def describe_multiplier(rule: Mapping[str, Any], document: Document) -> str:
+    """ "Points ×2; on Wednesday"."""
+    text = _("%(asset)s ×%(factor)s") % {
+        "asset": asset_name(document, rule["asset"]),
+        "factor": rule["factor"],
+    }
+    return _with_conditions(text, rule, document)
+
+
+def _with_conditions(text: str, rule: Mapping[str, Any], document: Document) -> str:
+    conditions = describe_conditions(rule.get("when"), document)
+    return (
+        _("%(text)s; %(conditions)s") % {"text": text, "conditions": conditions} if rule.get("when") else text
+    )
+
+
+def describe_conditions(when: Mapping[str, Any] | None, document: Document) -> str:
+    """The conditions of a rule, which all must hold; "always" without any."""
+    if not when:
+        return _("always")
+    parts = []
+    if tiers := when.get("tiers"):
+        parts.append(_("for %(tiers)s") % {"tiers": _listed([tier_name(document, code) for code in tiers])})
+    if stores := when.get("stores"):
+        parts.append(_("in stores %(stores)s") % {"stores": _listed(stores)})
+    if channels := when.get("channels"):
+        parts.append(_("through %(channels)s") % {"channels": _listed(channels)})
+    if categories := when.get("categories"):
+        parts.append(_("on %(categories)s") % {"categories": _listed(categories)})
+    if weekdays := when.get("weekdays"):
+        parts.append(
+            _("every %(weekdays)s") % {"weekdays": _listed([str(WEEKDAYS[day]) for day in weekdays])}
+        )
+    if dates := when.get("dates"):
+        parts.append(_dates(dates))
+    if when.get("birthday_month"):
+        parts.append(_("in the member's birthday month"))
+    return _("; ").join(parts) or _("always")
+
+
+def _dates(dates: Mapping[str, str]) -> str:
+    if "from" in dates and "to" in dates:
+        return _("from %(first)s to %(last)s") % {"first": dates["from"], "last": dates["to"]}
+    if "from" in dates:
+        return _("from %(first)s on") % {"first": dates["from"]}
+    return _("until %(last)s") % {"last": dates["to"]}
+
+
+def _listed(words: Sequence[str]) -> str:
+    """Words after each other; of a long list the first ten and how many more."""
+    shown = _(", ").join(words[:10])
+    return (
+        _("%(shown)s and %(more)d more") % {"shown": shown, "more": len(words) - 10}
+        if len(words) > 10
+        else shown
+    )
+
+
+def explain_earning(explain: Mapping[str, Any], document: Document, asset: str = "points") -> str:
+    """Why an entry earned what it did, from its `explain` and the version of the programme that priced it.
+
+    {"rules": [{"id": "base", "points": 19}, {"id": "tier", "tier": "gold", "factor": "1.2", "points": 3}]} →
+    "19 from Points on every purchase, 3 more for Gold (×1.2): 22 Points in all".
+    """
+    parts, total = [], 0
+    for rule in explain.get("rules", ()):
+        figures = {"points": grouped(rule["points"]), "factor": rule.get("factor")}
+        total += rule["points"]
+        if rule["id"] == "tier":
+            figures["name"] = tier_name(document, rule.get("tier", ""))
+        else:
+            figures["name"] = rule_name(document, rule["id"])
+        template = (
+            _("%(points)s more for %(name)s (×%(factor)s)")
+            if figures["factor"]
+            else _("%(points)s from %(name)s")
+        )
+        parts.append(template % figures)
+    if not parts:
+        return ""
+    return _("%(parts)s: %(total)s %(asset)s in all") % {
+        "parts": _(", ").join(parts),
+        "total": grouped(total),
+        "asset": asset_name(document, asset),
+    }
