@@ -15,20 +15,22 @@ import typer
 from typer.core import TyperGroup
 
 from shuke.config.environment import VARIABLES, EnvironmentProblem, environment
-from shuke.config.runtime import KeysetMissing, django_ready
+from shuke.config.runtime import RuntimeProblem, django_ready
 from shuke.config.serve import ServeProblem, stop_serving
 from shuke.config.serve import serve as serve_all
 from shuke.kit import postgres
+from shuke.kit.errors import ShukeError
 
 ROOM_COMMANDS: dict[str, tuple[str, str]] = {
     "audit": ("shuke.core.commands", "Seal and verify the audit log."),
     "staff": ("shuke.core.staff_commands", "Create accounts, set passwords, end lock-outs."),
+    "members": ("shuke.members.commands", "Upkeep of the member file."),
     "ledger": ("shuke.ledger.commands", "Reconcile the points ledger, expire points."),
     "programme": ("shuke.loyalty.commands", "Validate, compare and apply the membership programme."),
     "import": ("shuke.integrations.commands", "Import members, products, stores and orders from files."),
     "demo": ("shuke.config.demo.commands", "Load a real grocer's year and serve it."),
 }
-EXPECTED_PROBLEMS = (EnvironmentProblem, postgres.PostgresProblem, ServeProblem, KeysetMissing)
+EXPECTED_PROBLEMS = (EnvironmentProblem, postgres.PostgresProblem, RuntimeProblem, ServeProblem, ShukeError)
 
 
 class Rooms(TyperGroup):

@@ -13,6 +13,12 @@ from shuke.kit import postgres
 from shuke.kit.crypto import ensure_keyset
 
 SETTINGS_MODULE = "shuke.config.settings"
+OLDEST_SERVER = 150000
+CONNECT_SECONDS = 10
+
+
+class RuntimeProblem(RuntimeError):
+    """The database or the keys cannot be used; the message says why and what to do."""
 
 
 def say_on_stderr(text: str) -> None:
@@ -38,12 +44,15 @@ def database_ready(*, say: Callable[[str], None] = say_on_stderr) -> postgres.Se
 
 
 def django_ready(*, with_database: bool = True, say: Callable[[str], None] = say_on_stderr) -> Environment:
-    """Set Django up, with its database running unless ``with_database`` is False (help texts need none)."""
+    """Set Django up, with its database running unless ``with_database`` is False (help texts need none).
+
+    :raises RuntimeProblem: when the database cannot be used, or its members' keys are missing.
+    """
     if with_database:
         database_ready(say=say)
+        _check_database(environment())
+        _ensure_keyset(environment())
     env = environment()
-    if with_database:
-        _ensure_keyset(env)
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", SETTINGS_MODULE)
     import django
 
@@ -51,20 +60,37 @@ def django_ready(*, with_database: bool = True, say: Callable[[str], None] = say
     return env
 
 
-class KeysetMissing(RuntimeError):
-    """There are members, but not the keys that their data are encrypted with."""
+def _check_database(env: Environment) -> None:
+    """Refuse a database that cannot be reached or is too old, before anything is half done with it."""
+    with _connection(env) as connection:
+        version = connection.info.server_version
+    if version < OLDEST_SERVER:
+        raise RuntimeProblem(
+            f"The server of DATABASE_URL is PostgreSQL {version // 10000}; 15 or newer is needed. Upgrade it, or "
+            "unset DATABASE_URL for the embedded server."
+        )
 
 
 def _ensure_keyset(env: Environment) -> None:
     """Make the keyset on first start, but never beside data of another one: those would be unreadable."""
     if env.keyset_path.exists():
         return
-    with psycopg.connect(env.database_url or "", connect_timeout=10) as connection:
+    with _connection(env) as connection:
         table = connection.execute("SELECT to_regclass('members_datakey')").fetchone()
         has_table = table is not None and table[0] is not None
         if has_table and connection.execute("SELECT FROM members_datakey LIMIT 1").fetchone() is not None:
-            raise KeysetMissing(
+            raise RuntimeProblem(
                 f"{env.keyset_path} is missing, but the database holds members encrypted with it. "
                 "Copy it from your other machine or from the backup of the secrets folder."
             )
     ensure_keyset(env.keyset_path)
+
+
+def _connection(env: Environment) -> psycopg.Connection[tuple[object, ...]]:
+    try:
+        return psycopg.connect(env.database_url or "", connect_timeout=CONNECT_SECONDS)
+    except psycopg.OperationalError as error:
+        raise RuntimeProblem(
+            f"The database cannot be reached: {str(error).strip()}\nCheck DATABASE_URL and that server, or unset it "
+            "for the embedded server."
+        ) from error
