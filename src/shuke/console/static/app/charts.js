@@ -10,6 +10,11 @@
   const escape = (text) => String(text).replace(/[&<>"']/g, (c) => ({ '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;', "'": '&#39;' }[c]));
   const colour = (number) => token(`--c${(number - 1) % 8 + 1}`);
 
+  const roundUp = (value) => {
+    const step = 10 ** Math.floor(Math.log10(Math.max(value, 1))) / 2;
+    return Math.ceil(value / step) * step || 1;
+  };
+
   function base() {
     const fontFamily = getComputedStyle(document.body).fontFamily;
     return {
@@ -55,7 +60,7 @@
       };
       options.yAxis = [axis, { ...axis, show: second, splitLine: { show: false } }];
       // Bars on the second axis stay in the lower half, under the line they accompany.
-      if (second) options.yAxis[1].max = (range) => Math.ceil(range.max * 2.2) || 1;
+      if (second) options.yAxis[1].max = (range) => roundUp(range.max * 2.2);
       options.series = data.series.map((each) => each.type === 'bar'
         ? { name: each.name, type: 'bar', yAxisIndex: each.axis, data: each.data, stack: each.stack || undefined, barMaxWidth: second ? 9 : 22,
             itemStyle: { borderRadius: [3, 3, 0, 0], opacity: second ? 0.5 : 0.9 }, color: colour(each.colour) }
