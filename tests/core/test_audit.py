@@ -77,7 +77,9 @@ def test_row_keeps_everything_and_its_hash_covers_what_was_stored() -> None:
 
 @pytest.mark.django_db
 @pytest.mark.parametrize(
-    "data", [{"price": 1.5}, {"who": object()}, {"nested": [{"x": float("nan")}]}], ids=["float", "object", "nan"]
+    "data",
+    [{"price": 1.5}, {"who": object()}, {"nested": [{"x": float("nan")}]}],
+    ids=["float", "object", "nan"],
 )
 def test_data_that_json_would_change_is_refused(data: dict[str, object]) -> None:
     with pytest.raises(TypeError):
@@ -110,7 +112,11 @@ def test_database_refuses_to_change_history(statement: str) -> None:
         number=1, sealed_at=NOW, after_txid=0, through_txid=1, rows=0, root=b"", previous=b"", hash=b""
     )
     publish_event(name="test.happened.v1", member_id=None, occurred_at=NOW, payload={})
-    with pytest.raises(IntegrityError, match="rows are history"), transaction.atomic(), connection.cursor() as cursor:
+    with (
+        pytest.raises(IntegrityError, match="rows are history"),
+        transaction.atomic(),
+        connection.cursor() as cursor,
+    ):
         cursor.execute(statement)
     assert AuditEvent.objects.count() == AuditSeal.objects.count() == OutboxEvent.objects.count() == 1
 

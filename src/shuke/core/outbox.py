@@ -7,6 +7,7 @@ long transaction therefore delays readers; it never makes them miss anything.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
@@ -42,7 +43,8 @@ def read_batch(consumer: str, limit: int) -> list[Event]:
         if place is None:
             return []
         cursor.execute(load("core", "read_events"), [*place, limit])
-        return [Event(*row) for row in cursor.fetchall()]
+        # Django leaves JSON of plain statements as text.
+        return [Event(*row[:5], json.loads(row[5])) for row in cursor.fetchall()]
 
 
 def advance(consumer: str, event: Event, *, now: datetime | None = None) -> None:
