@@ -39,7 +39,7 @@ class InvalidInput(ShukeError):
 
     code = "invalid_input"
     status = 422
-    message = _("%(reason)s")
+    message = "%(reason)s"
 
     def __init__(self, *, field: str, reason: str | Promise) -> None:
         super().__init__(field=field, reason=reason)
@@ -121,7 +121,7 @@ class WeakPassword(ShukeError):
 
     code = "weak_password"
     status = 422
-    message = _("%(reason)s")
+    message = "%(reason)s"
 
     def __init__(self, *, reason: str) -> None:
         super().__init__(field="password", reason=reason)
