@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import django
@@ -35,6 +36,16 @@ os.environ["DJANGO_SETTINGS_MODULE"] = "shuke.config.settings"
 # pytest-django looked for settings before this file set them; test modules import models at their top.
 django.setup()
 allow_flush_of_history()
+
+
+@pytest.fixture
+def server_home() -> Iterator[Path]:
+    """A fresh home that a server's own user can enter, which pytest's private directories forbid."""
+    with tempfile.TemporaryDirectory(prefix="shuke-home-", ignore_cleanup_errors=True) as name:
+        home = Path(name)
+        home.chmod(0o711)
+        yield home
+        postgres.stop(home)
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:

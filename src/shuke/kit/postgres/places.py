@@ -66,7 +66,13 @@ def arrange_places(home: Path, *, say: Callable[[str], None]) -> Places:
             raise PostgresProblem(f"{base} cannot be written by this user. Choose another SHUKE_HOME.")
         user = None
     else:
-        user = _owner_of_existing(base / "postgres") or _system_user(say)
+        user = _system_user(say)
+        owner = _user_of(base / "postgres") if (base / "postgres").exists() else user
+        if owner.uid != user.uid:
+            raise PostgresProblem(
+                f"The database in {base / 'postgres'} belongs to the user {owner.name}. Start as that user "
+                f"(runuser -u {owner.name} -- shuke …), or hand it over: chown -R {user.name} {base / 'postgres'}"
+            )
         if not may_pass(user, base):
             base = _elsewhere(home, base, user, say)
         data_dir = base / "postgres"
@@ -121,10 +127,12 @@ def _own_private(path: Path, user: User | None) -> Path:
         path.mkdir(mode=0o700)
     except FileExistsError:
         found = path.lstat()
-        if not stat.S_ISDIR(found.st_mode) or found.st_uid not in {uid, os.geteuid()}:
+        if not stat.S_ISDIR(found.st_mode):
+            raise PostgresProblem(f"{path} is not a directory. Remove it and start again.") from None
+        if found.st_uid not in {uid, os.geteuid()}:
             raise PostgresProblem(
-                f"{path} exists but is not a directory of ours, so it is not safe for the database socket. "
-                "Remove it and start again."
+                f"{path} belongs to the user {_user_of(path).name}. Start as that user (runuser -u USER -- shuke …), "
+                "or choose another SHUKE_HOME."
             ) from None
         if stat.S_IMODE(found.st_mode) != 0o700:
             path.chmod(0o700)
@@ -140,14 +148,6 @@ def _may_enter(user: User, directory: Path) -> bool:
     if found.st_gid == user.gid:
         return bool(found.st_mode & stat.S_IXGRP)
     return bool(found.st_mode & stat.S_IXOTH)
-
-
-def _owner_of_existing(data_dir: Path) -> User | None:
-    """A data directory keeps its owner: one begun by an ordinary user is served as that user by root, too."""
-    if not data_dir.exists():
-        return None
-    owner = _user_of(data_dir)
-    return owner if owner.uid != 0 else None
 
 
 def _user_of(path: Path) -> User:
