@@ -20,6 +20,7 @@ from django.db import connection, transaction
 from shuke.checkout.errors import NoProgramme
 from shuke.checkout.logic import Cart, CartLine, MemberFacts, Priced, price
 from shuke.checkout.posting import NewTransfer, earn_transfer
+from shuke.core.keyset import keyset
 from shuke.kit.ids import uuid7
 from shuke.loyalty.logic import TierMove, TierState, lapse, window_start
 from shuke.loyalty.programme import Programme
@@ -105,7 +106,7 @@ class _Copies:
         self.rows: dict[str, list[str]] = {table: [] for table in self.TABLES}
 
     def write(self) -> None:
-        with connection.cursor() as cursor:
+        with connection.wrap_database_errors, connection.cursor() as cursor:
             for table, columns in self.TABLES.items():
                 if self.rows[table]:
                     with cursor.copy(f"COPY {table} ({columns}) FROM STDIN") as copy:
@@ -186,8 +187,7 @@ def _members(ids: set[UUID], first: datetime) -> dict[UUID, _Member]:
                 if tier
                 else TierState(programme.tiers.levels[0].code, joined, None)
             )
-            born = open_profile(member_id, wrapped, profile).birthday if wrapped else None
-            members[member_id] = _Member(state, (born.month, born.day) if born else None, {})
+            members[member_id] = _Member(state, _birthday(member_id, wrapped, profile), {})
         cursor.execute(
             "SELECT member_id, asset, balance, debt FROM ledger_account WHERE member_id = ANY(%s)", [ordered]
         )
@@ -201,6 +201,14 @@ def _members(ids: set[UUID], first: datetime) -> dict[UUID, _Member]:
         for member_id, at, amount in cursor.fetchall():
             members[member_id].add(at, amount)
     return members
+
+
+def _birthday(member_id: UUID, wrapped: bytes | None, profile: bytes) -> tuple[int, int] | None:
+    """(month, day) out of the encrypted profile; None when unknown or erased."""
+    if wrapped is None:
+        return None
+    born = open_profile(member_id, keyset().unwrap(wrapped, member_id.bytes), profile).birthday
+    return (born.month, born.day) if born else None
 
 
 def _review(in_force: InForce, member: _Member, at: datetime) -> None:

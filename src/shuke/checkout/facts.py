@@ -160,7 +160,7 @@ def _member(programme: Programme, row: tuple[Any, ...]) -> MemberAccount:
     )
     birthday = None
     if row[6] is not None:
-        born = open_profile(row[3], row[6], row[7]).birthday
+        born = open_profile(row[3], keyset().unwrap(row[6], row[3].bytes), row[7]).birthday
         birthday = (born.month, born.day) if born else None
     balances = {asset: (pair[0], pair[1]) for asset, pair in (_json(row[12]) or {}).items()}
     return MemberAccount(row[3], tier, birthday, row[11], balances, int(row[13]))

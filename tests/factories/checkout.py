@@ -1,0 +1,74 @@
+"""A small shop for tests: a store, a channel, products, a programme in force, and a till that sells."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from itertools import count
+from typing import Any
+from uuid import UUID
+
+from shuke.catalog.models import Category, Channel, Product, Store
+from shuke.checkout.operations import commit_order
+from shuke.checkout.values import Caller, LineRequest, MemberRef, SaleRequest
+from shuke.kit.ids import uuid7
+from shuke.loyalty.models import ProgrammeVersion
+from shuke.loyalty.queries import forget_versions
+from tests.factories.programmes import document
+
+START = datetime(2024, 1, 1, tzinfo=UTC)
+TILL = Caller(UUID(int=7), "key:test", True, frozenset())
+_numbers = count(1)
+
+
+def make_shop(**changes: Any) -> Store:
+    """Store S1 (and S2), channel pos, SKUs A (10.00), B (2.50), C (no price), and `document(**changes)` in force."""
+    publish(**changes)
+    Channel.objects.get_or_create(code="pos", defaults={"name": "POS"})
+    Category.objects.get_or_create(path="FOOD", defaults={"name": "FOOD", "depth": 1})
+    for sku, price in (("A", 1000), ("B", 250), ("C", None)):
+        Product.objects.create(
+            sku=sku, name=f"Product {sku}", category_id="FOOD", price_minor=price, created_at=START
+        )
+    Store.objects.create(code="S2", name="Second", created_at=START)
+    return Store.objects.create(code="S1", name="First", created_at=START)
+
+
+def publish(effective_at: datetime = START, **changes: Any) -> ProgrammeVersion:
+    """Put a programme in force, past the publishing rules that need not be told here."""
+    number = ProgrammeVersion.objects.count() + 1
+    version = ProgrammeVersion.objects.create(
+        id=uuid7(),
+        number=number,
+        document=document(**changes),
+        source=json.dumps(document(**changes)),
+        digest=f"{number:064d}",
+        effective_at=effective_at,
+        published_at=effective_at,
+    )
+    forget_versions()
+    return version
+
+
+def sale(*lines: tuple[str, int], member: Any = None, points: int = 0, **more: Any) -> SaleRequest:
+    """A sale of (sku, whole units) lines at S1."""
+    return SaleRequest(
+        store=more.pop("store", "S1"),
+        channel="pos",
+        lines=tuple(LineRequest(sku, units * 1000) for sku, units in lines)
+        if lines
+        else more.pop("line_requests"),
+        member=MemberRef("id", str(member.id)) if member else None,
+        points_to_use=points,
+        system="till",
+        number=more.pop("number", f"T{next(_numbers)}"),
+        **more,
+    )
+
+
+def sell(
+    *lines: tuple[str, int], now: datetime, key: str | None = None, caller: Caller = TILL, **more: Any
+) -> dict:
+    """Commit a sale and return the decoded answer."""
+    answer = commit_order(caller=caller, sale=sale(*lines, **more), now=now, key=key, input_hash=b"h")
+    return json.loads(answer.body)
