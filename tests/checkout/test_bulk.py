@@ -142,7 +142,7 @@ def test_bulk_and_till_leave_identical_books_on_two_thousand_real_baskets(shop):
                     CartLine(products[sku].id, sku, products[sku].category_id, q, full, off)
                     for sku, q, full, off in priced
                 ],
-            )  # fmt: skip
+            )
         )
     # As the import does it: by member, in several batches, so that state is read back in between.
     historic.sort(key=lambda order: (order.member_id, order.occurred_at))

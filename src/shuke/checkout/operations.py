@@ -43,11 +43,12 @@ def programme_in_force(now: datetime) -> InForce:
 
 
 def quote_order(*, caller: Caller, sale: SaleRequest, now: datetime) -> dict[str, Any]:
-    """Price a cart without writing. A commit of the same cart gives the same figures unless facts changed."""
+    """Price a cart. A commit of the same cart gives the same figures unless facts changed.
+
+    Writes nothing, save a tier review that has fallen due: the quote must see the tier that the commit will see.
+    """
     in_force = programme_in_force(now)
-    facts, usable, lots = _reviewed_facts(
-        in_force, caller, sale, now, key=None, input_hash=b"", with_lots=True
-    )
+    facts, usable, _ = _reviewed_facts(in_force, caller, sale, now, key=None, input_hash=b"", with_lots=True)
     cart = build_cart(sale, facts.products)
     priced = _price(in_force, cart, facts.member, usable, now)
     body = priced_body(in_force.programme, in_force.number, cart, priced, facts.products, facts.member)

@@ -170,7 +170,9 @@ def compile_programme(document: Mapping[str, Any]) -> Programme:
             stacking=policies.get("multiplier_stacking", "add"),
             multiplier_rounding=policies.get("multiplier_rounding", "floor"),
         ),
-        uses_birthday=any(rule.when.birthday_month for rule in (*earning, *multipliers)),
+        uses_birthday=any(
+            when.birthday_month for when in (*(r.when for r in earning), *(m.when for m in multipliers))
+        ),
     )
 
 
