@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from django.utils.functional import Promise
-from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import pgettext, pgettext_lazy
 
 from shuke.loyalty.words import (
     CHOICES,
@@ -45,8 +44,8 @@ def diff_documents(old: Document, new: Document) -> list[Change]:
             old,
             new,
             _EARNING,
-            gettext_lazy("New rule"),
-            gettext_lazy("Rule ended"),
+            pgettext_lazy("programme", "New rule"),
+            pgettext_lazy("programme", "Rule ended"),
             describe_earning,
         ),
         *_rules(
@@ -54,14 +53,14 @@ def diff_documents(old: Document, new: Document) -> list[Change]:
             old,
             new,
             _MULTIPLIER,
-            gettext_lazy("New multiplier"),
-            gettext_lazy("Multiplier ended"),
+            pgettext_lazy("programme", "New multiplier"),
+            pgettext_lazy("programme", "Multiplier ended"),
             describe_multiplier,
         ),
-        *_fields("tiers", _("Tiers"), old["tiers"], new["tiers"], _TIERS),
+        *_fields("tiers", pgettext("programme", "Tiers"), old["tiers"], new["tiers"], _TIERS),
         *_levels(old, new),
         *_redemption(old, new),
-        *_fields("policies", _("Policy"), old["policies"], new["policies"], _POLICIES),
+        *_fields("policies", pgettext("programme", "Policy:"), old["policies"], new["policies"], _POLICIES),
     ]
 
 
@@ -78,60 +77,60 @@ def _factor(value: str) -> str:
 
 
 def _months(value: int) -> str:
-    return _("%(count)d months") % {"count": value}
+    return pgettext("programme", "%(count)d months") % {"count": value}
 
 
 def _days(value: int) -> str:
-    return _("%(count)d days") % {"count": value}
+    return pgettext("programme", "%(count)d days") % {"count": value}
 
 
 Fields = Sequence[tuple[str, str | Promise, Show]]
 
 _HEADER: Fields = (
-    ("name", gettext_lazy("Programme name"), localized),
-    ("code", gettext_lazy("Programme code"), str),
-    ("currency", gettext_lazy("Currency"), str),
-    ("time_zone", gettext_lazy("Time zone"), str),
+    ("name", pgettext_lazy("programme", "Programme name"), localized),
+    ("code", pgettext_lazy("programme", "Programme code"), str),
+    ("currency", pgettext_lazy("programme", "Currency"), str),
+    ("time_zone", pgettext_lazy("programme", "Time zone"), str),
 )
 _EARNING: Fields = (
-    ("name", gettext_lazy("name"), localized),
-    ("asset", gettext_lazy("asset"), str),
-    ("give", gettext_lazy("gives"), grouped),
-    ("per", gettext_lazy("for every"), grouped),
-    ("rounding", gettext_lazy("rounding"), _word),
-    ("round_per", gettext_lazy("rounding"), _word),
+    ("name", pgettext_lazy("programme", "name"), localized),
+    ("asset", pgettext_lazy("programme", "asset"), str),
+    ("give", pgettext_lazy("programme", "gives"), grouped),
+    ("per", pgettext_lazy("programme", "for every"), grouped),
+    ("rounding", pgettext_lazy("programme", "rounding"), _word),
+    ("round_per", pgettext_lazy("programme", "rounding"), _word),
 )
 _MULTIPLIER: Fields = (
-    ("name", gettext_lazy("name"), localized),
-    ("asset", gettext_lazy("asset"), str),
-    ("factor", gettext_lazy("factor"), _factor),
+    ("name", pgettext_lazy("programme", "name"), localized),
+    ("asset", pgettext_lazy("programme", "asset"), str),
+    ("factor", pgettext_lazy("programme", "factor"), _factor),
 )
 _TIERS: Fields = (
-    ("metric", gettext_lazy("are reached"), _word),
-    ("window_months", gettext_lazy("count the last"), _months),
-    ("valid_months", gettext_lazy("last for"), _months),
-    ("grace_days", gettext_lazy("grace"), _days),
-    ("downgrade", gettext_lazy("downgrade"), _word),
+    ("metric", pgettext_lazy("programme", "are reached"), _word),
+    ("window_months", pgettext_lazy("programme", "count the last"), _months),
+    ("valid_months", pgettext_lazy("programme", "last for"), _months),
+    ("grace_days", pgettext_lazy("programme", "grace"), _days),
+    ("downgrade", pgettext_lazy("programme", "downgrade"), _word),
 )
 _LEVEL: Fields = (
-    ("name", gettext_lazy("name"), localized),
-    ("threshold", gettext_lazy("threshold"), grouped),
-    ("discount_percent", gettext_lazy("discount"), _percent),
-    ("multiplier", gettext_lazy("multiplier"), _factor),
+    ("name", pgettext_lazy("programme", "name"), localized),
+    ("threshold", pgettext_lazy("programme", "threshold"), grouped),
+    ("discount_percent", pgettext_lazy("programme", "discount"), _percent),
+    ("multiplier", pgettext_lazy("programme", "multiplier"), _factor),
 )
 _REDEMPTION: Fields = (
-    ("step", gettext_lazy("step"), grouped),
-    ("minimum", gettext_lazy("minimum"), grouped),
-    ("max_percent", gettext_lazy("largest share of an order"), _percent),
+    ("step", pgettext_lazy("programme", "step"), grouped),
+    ("minimum", pgettext_lazy("programme", "minimum"), grouped),
+    ("max_percent", pgettext_lazy("programme", "largest share of an order"), _percent),
 )
 _POLICIES: Fields = (
-    ("points_paid_earn", gettext_lazy("amounts paid by points earn"), _word),
-    ("spend_own_points", gettext_lazy("an order may spend the points it earns"), _word),
-    ("refund_spent_points", gettext_lazy("spent points at a refund"), _word),
-    ("refund_earned_points", gettext_lazy("earned points at a refund"), _word),
-    ("tier_on_refund", gettext_lazy("tier after a refund"), _word),
-    ("multiplier_stacking", gettext_lazy("several multipliers"), _word),
-    ("multiplier_rounding", gettext_lazy("rounding of multipliers"), _word),
+    ("points_paid_earn", pgettext_lazy("programme", "amounts paid by points earn:"), _word),
+    ("spend_own_points", pgettext_lazy("programme", "an order may spend the points it earns:"), _word),
+    ("refund_spent_points", pgettext_lazy("programme", "spent points at a refund:"), _word),
+    ("refund_earned_points", pgettext_lazy("programme", "earned points at a refund:"), _word),
+    ("tier_on_refund", pgettext_lazy("programme", "tier after a refund:"), _word),
+    ("multiplier_stacking", pgettext_lazy("programme", "several multipliers:"), _word),
+    ("multiplier_rounding", pgettext_lazy("programme", "rounding of multipliers:"), _word),
 )
 
 
@@ -149,14 +148,14 @@ def _fields(path: str, what: str, old: Document, new: Document, fields: Fields) 
 
 
 def _changed(what: str, field: str, old: str, new: str) -> str:
-    subject = _("%(what)s %(field)s") % {"what": what, "field": field} if what else field
-    return _("%(subject)s %(old)s → %(new)s") % {"subject": subject, "old": old, "new": new}
+    subject = pgettext("programme", "%(what)s %(field)s") % {"what": what, "field": field} if what else field
+    return pgettext("programme", "%(subject)s %(old)s → %(new)s") % {"subject": subject, "old": old, "new": new}
 
 
 def _said(head: str | Promise, name: str, text: str = "") -> str:
     if not text:
-        return _("%(head)s: %(name)s") % {"head": head, "name": name}
-    return _("%(head)s: %(name)s (%(text)s)") % {"head": head, "name": name, "text": text}
+        return pgettext("programme", "%(head)s: %(name)s") % {"head": head, "name": name}
+    return pgettext("programme", "%(head)s: %(name)s (%(text)s)") % {"head": head, "name": name, "text": text}
 
 
 def _assets(old: Document, new: Document) -> list[Change]:
@@ -167,13 +166,13 @@ def _assets(old: Document, new: Document) -> list[Change]:
         if code not in before:
             text = describe_expiry(after[code]["expiry"])
             changes.append(
-                Change("added", path, _said(_("New asset"), asset_name(new, code), _("expires: %s") % text))
+                Change("added", path, _said(pgettext("programme", "New asset"), asset_name(new, code), pgettext("programme", "expires: %s") % text))
             )
         elif code not in after:
-            changes.append(Change("removed", path, _said(_("Asset ended"), asset_name(old, code))))
+            changes.append(Change("removed", path, _said(pgettext("programme", "Asset ended"), asset_name(old, code))))
         else:
             name = asset_name(new, code)
-            fields: Fields = (("name", _("name"), localized), ("expiry", _("expire"), describe_expiry))
+            fields: Fields = (("name", pgettext("programme", "name"), localized), ("expiry", pgettext("programme", "expire"), describe_expiry))
             changes += _fields(path, name, before[code], after[code], fields)
     return changes
 
@@ -196,14 +195,14 @@ def _rules(
         if former is None:
             changes.append(Change("added", path, _said(added, name, describe(rule, new))))
             continue
-        changes += _fields(path, _("“%s”") % name, former, rule, fields)
+        changes += _fields(path, pgettext("programme", "“%s”") % name, former, rule, fields)
         if former.get("when") != rule.get("when"):
             applied, applies = (
                 describe_conditions(former.get("when"), old),
                 describe_conditions(rule.get("when"), new),
             )
             changes.append(
-                Change("changed", f"{path}.when", _changed(_("“%s”") % name, _("applies"), applied, applies))
+                Change("changed", f"{path}.when", _changed(pgettext("programme", "“%s”") % name, pgettext("programme", "applies"), applied, applies))
             )
     for index, rule in enumerate(old[section]):
         if rule["id"] in before:
@@ -219,14 +218,14 @@ def _levels(old: Document, new: Document) -> list[Change]:
         path, name = f"tiers.levels[{index}]", localized(level["name"])
         former = before.pop(level["code"], None)
         if former is None:
-            text = _("threshold %s") % grouped(level["threshold"])
-            changes.append(Change("added", path, _said(_("New tier"), name, text)))
+            text = pgettext("programme", "threshold %s") % grouped(level["threshold"])
+            changes.append(Change("added", path, _said(pgettext("programme", "New tier"), name, text)))
         else:
             changes += _fields(path, localized(former["name"]), former, level, _LEVEL)
     for index, level in enumerate(old["tiers"]["levels"]):
         if level["code"] in before:
             changes.append(
-                Change("removed", f"tiers.levels[{index}]", _said(_("Tier ended"), localized(level["name"])))
+                Change("removed", f"tiers.levels[{index}]", _said(pgettext("programme", "Tier ended"), localized(level["name"])))
             )
     return changes
 
@@ -236,18 +235,18 @@ def _redemption(old: Document, new: Document) -> list[Change]:
     if before is None and after is None:
         return []
     if before is None:
-        return [Change("added", "redemption", _said(_("New"), _("Points as cash"), _rate(after or {}, new)))]
+        return [Change("added", "redemption", _said(pgettext("programme", "New"), pgettext("programme", "Points as cash"), _rate(after or {}, new)))]
     if after is None:
-        return [Change("removed", "redemption", _said(_("Ended"), _("Points as cash"), _rate(before, old)))]
+        return [Change("removed", "redemption", _said(pgettext("programme", "Ended"), pgettext("programme", "Points as cash"), _rate(before, old)))]
     changes = []
     if (before["points"], before["worth"]) != (after["points"], after["worth"]):
-        text = _changed(_("Points as cash"), _("rate"), _rate(before, old), _rate(after, new))
+        text = _changed(pgettext("programme", "Points as cash"), pgettext("programme", "rate"), _rate(before, old), _rate(after, new))
         changes.append(Change("changed", "redemption.worth", text))
-    return [*changes, *_fields("redemption", _("Points as cash"), before, after, _REDEMPTION)]
+    return [*changes, *_fields("redemption", pgettext("programme", "Points as cash"), before, after, _REDEMPTION)]
 
 
 def _rate(redemption: Mapping[str, Any], document: Document) -> str:
-    return _("%(points)s = %(worth)s %(currency)s") % {
+    return pgettext("programme", "%(points)s = %(worth)s %(currency)s") % {
         "points": grouped(redemption["points"]),
         "worth": grouped(redemption["worth"]),
         "currency": document["currency"],

@@ -15,6 +15,7 @@ from typing import Any
 from zoneinfo import available_timezones
 
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from shuke.loyalty import source
 from shuke.loyalty.errors import InvalidProgramme, Problem
@@ -264,7 +265,7 @@ def _rule_id(notes: Notes, node: Node, path: str) -> str | None:
 
 
 def _asset(notes: Notes, node: Node, path: str) -> Any:
-    return one_of(notes.assets, _("asset"))(notes, node, path)
+    return one_of(notes.assets, pgettext_lazy("programme", "asset"))(notes, node, path)
 
 
 def _earning(notes: Notes, node: Node, path: str) -> Any:
@@ -300,7 +301,7 @@ def _conditions(notes: Notes, node: Node, path: str) -> dict[str, Any] | None:
 
     found: dict[str, Any] | None = mapping(
         {
-            "tiers": some(one_of(notes.tiers, _("tier"))),
+            "tiers": some(one_of(notes.tiers, pgettext_lazy("programme", "tier"))),
             "stores": some(text(longest=40)),
             "channels": some(text(longest=40)),
             "categories": some(_category),

@@ -9,8 +9,7 @@ from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
-from django.utils.translation import get_language, gettext_lazy, pgettext_lazy
-from django.utils.translation import gettext as _
+from django.utils.translation import get_language, pgettext, pgettext_lazy
 
 Document = Mapping[str, Any]
 
@@ -18,36 +17,36 @@ Document = Mapping[str, Any]
 _LANGUAGES = {"zh-hans": "zh-Hans", "zh-hant": "zh-Hant", "en": "en"}
 
 CHOICES = {
-    "floor": gettext_lazy("rounded down"),
-    "half_up": gettext_lazy("rounded half up"),
-    "ceil": gettext_lazy("rounded up"),
-    "order": gettext_lazy("once per order"),
-    "line": gettext_lazy("per line"),
-    "spend": gettext_lazy("by spend"),
-    "growth": gettext_lazy("by growth"),
-    "one_level": gettext_lazy("one level at the end of the term"),
-    "to_qualified": gettext_lazy("to the qualified level at the end of the term"),
-    "at_once": gettext_lazy("at once"),
-    "period_end": gettext_lazy("at the end of the term"),
-    "return": gettext_lazy("returned"),
-    "claw_back": gettext_lazy("taken back"),
-    "keep": gettext_lazy("kept"),
-    "add": gettext_lazy("added up"),
-    "best": gettext_lazy("only the best"),
-    "multiply": gettext_lazy("multiplied"),
-    "never": pgettext_lazy("expiry or downgrade", "never"),
-    True: gettext_lazy("yes"),
-    False: gettext_lazy("no"),
+    "floor": pgettext_lazy("programme", "rounded down"),
+    "half_up": pgettext_lazy("programme", "rounded half up"),
+    "ceil": pgettext_lazy("programme", "rounded up"),
+    "order": pgettext_lazy("programme", "once per order"),
+    "line": pgettext_lazy("programme", "per line"),
+    "spend": pgettext_lazy("programme", "by spend"),
+    "growth": pgettext_lazy("programme", "by growth"),
+    "one_level": pgettext_lazy("programme", "one level at the end of the term"),
+    "to_qualified": pgettext_lazy("programme", "to the qualified level at the end of the term"),
+    "at_once": pgettext_lazy("programme", "at once"),
+    "period_end": pgettext_lazy("programme", "at the end of the term"),
+    "return": pgettext_lazy("programme", "returned"),
+    "claw_back": pgettext_lazy("programme", "taken back"),
+    "keep": pgettext_lazy("programme", "kept"),
+    "add": pgettext_lazy("programme", "added up"),
+    "best": pgettext_lazy("programme", "only the best"),
+    "multiply": pgettext_lazy("programme", "multiplied"),
+    "never": pgettext_lazy("programme", "never"),
+    True: pgettext_lazy("programme", "yes"),
+    False: pgettext_lazy("programme", "no"),
 }
 
 WEEKDAYS = {
-    "mon": gettext_lazy("Monday"),
-    "tue": gettext_lazy("Tuesday"),
-    "wed": gettext_lazy("Wednesday"),
-    "thu": gettext_lazy("Thursday"),
-    "fri": gettext_lazy("Friday"),
-    "sat": gettext_lazy("Saturday"),
-    "sun": gettext_lazy("Sunday"),
+    "mon": pgettext_lazy("programme", "Monday"),
+    "tue": pgettext_lazy("programme", "Tuesday"),
+    "wed": pgettext_lazy("programme", "Wednesday"),
+    "thu": pgettext_lazy("programme", "Thursday"),
+    "fri": pgettext_lazy("programme", "Friday"),
+    "sat": pgettext_lazy("programme", "Saturday"),
+    "sun": pgettext_lazy("programme", "Sunday"),
 }
 
 
@@ -83,17 +82,17 @@ def describe_expiry(expiry: Mapping[str, Any]) -> str:
     """When units lapse: "12 months after they were earned, at the end of the month"."""
     match expiry["model"]:
         case "rolling" if expiry["round_to"] == "month_end":
-            return _("%(months)d months after they were earned, at the end of the month") % {
+            return pgettext("programme", "%(months)d months after they were earned, at the end of the month") % {
                 "months": expiry["months"]
             }
         case "rolling":
-            return _("%(months)d months after they were earned") % {"months": expiry["months"]}
+            return pgettext("programme", "%(months)d months after they were earned") % {"months": expiry["months"]}
         case "fixed_date":
-            return _("after %(day)s") % {"day": expiry["on"]}
+            return pgettext("programme", "after %(day)s") % {"day": expiry["on"]}
         case "end_of_year" if expiry["years"] == 0:
-            return _("at the end of the year in which they were earned")
+            return pgettext("programme", "at the end of the year in which they were earned")
         case "end_of_year":
-            return _("at the end of the year, %(years)d years after they were earned") % {
+            return pgettext("programme", "at the end of the year, %(years)d years after they were earned") % {
                 "years": expiry["years"]
             }
         case _:
@@ -102,7 +101,7 @@ def describe_expiry(expiry: Mapping[str, Any]) -> str:
 
 def describe_earning(rule: Mapping[str, Any], document: Document) -> str:
     """ "1 Points for every 1.00 CNY; on Wednesday"."""
-    text = _("%(give)s %(asset)s for every %(per)s %(currency)s") % {
+    text = pgettext("programme", "%(give)s %(asset)s for every %(per)s %(currency)s") % {
         "give": grouped(rule["give"]),
         "asset": asset_name(document, rule["asset"]),
         "per": grouped(rule["per"]),
@@ -113,7 +112,7 @@ def describe_earning(rule: Mapping[str, Any], document: Document) -> str:
 
 def describe_multiplier(rule: Mapping[str, Any], document: Document) -> str:
     """ "Points ×2; on Wednesday"."""
-    text = _("%(asset)s ×%(factor)s") % {
+    text = pgettext("programme", "%(asset)s ×%(factor)s") % {
         "asset": asset_name(document, rule["asset"]),
         "factor": rule["factor"],
     }
@@ -123,47 +122,47 @@ def describe_multiplier(rule: Mapping[str, Any], document: Document) -> str:
 def _with_conditions(text: str, rule: Mapping[str, Any], document: Document) -> str:
     conditions = describe_conditions(rule.get("when"), document)
     return (
-        _("%(text)s; %(conditions)s") % {"text": text, "conditions": conditions} if rule.get("when") else text
+        pgettext("programme", "%(text)s; %(conditions)s") % {"text": text, "conditions": conditions} if rule.get("when") else text
     )
 
 
 def describe_conditions(when: Mapping[str, Any] | None, document: Document) -> str:
     """The conditions of a rule, which all must hold; "always" without any."""
     if not when:
-        return _("always")
+        return pgettext("programme", "always")
     parts = []
     if tiers := when.get("tiers"):
-        parts.append(_("for %(tiers)s") % {"tiers": _listed([tier_name(document, code) for code in tiers])})
+        parts.append(pgettext("programme", "for %(tiers)s") % {"tiers": _listed([tier_name(document, code) for code in tiers])})
     if stores := when.get("stores"):
-        parts.append(_("in stores %(stores)s") % {"stores": _listed(stores)})
+        parts.append(pgettext("programme", "in stores %(stores)s") % {"stores": _listed(stores)})
     if channels := when.get("channels"):
-        parts.append(_("through %(channels)s") % {"channels": _listed(channels)})
+        parts.append(pgettext("programme", "through %(channels)s") % {"channels": _listed(channels)})
     if categories := when.get("categories"):
-        parts.append(_("on %(categories)s") % {"categories": _listed(categories)})
+        parts.append(pgettext("programme", "on %(categories)s") % {"categories": _listed(categories)})
     if weekdays := when.get("weekdays"):
         parts.append(
-            _("every %(weekdays)s") % {"weekdays": _listed([str(WEEKDAYS[day]) for day in weekdays])}
+            pgettext("programme", "every %(weekdays)s") % {"weekdays": _listed([str(WEEKDAYS[day]) for day in weekdays])}
         )
     if dates := when.get("dates"):
         parts.append(_dates(dates))
     if when.get("birthday_month"):
-        parts.append(_("in the member's birthday month"))
-    return _("; ").join(parts) or _("always")
+        parts.append(pgettext("programme", "in the member's birthday month"))
+    return pgettext("programme", "; ").join(parts) or pgettext("programme", "always")
 
 
 def _dates(dates: Mapping[str, str]) -> str:
     if "from" in dates and "to" in dates:
-        return _("from %(first)s to %(last)s") % {"first": dates["from"], "last": dates["to"]}
+        return pgettext("programme", "from %(first)s to %(last)s") % {"first": dates["from"], "last": dates["to"]}
     if "from" in dates:
-        return _("from %(first)s on") % {"first": dates["from"]}
-    return _("until %(last)s") % {"last": dates["to"]}
+        return pgettext("programme", "from %(first)s on") % {"first": dates["from"]}
+    return pgettext("programme", "until %(last)s") % {"last": dates["to"]}
 
 
 def _listed(words: Sequence[str]) -> str:
     """Words after each other; of a long list the first ten and how many more."""
-    shown = _(", ").join(words[:10])
+    shown = pgettext("programme", ", ").join(words[:10])
     return (
-        _("%(shown)s and %(more)d more") % {"shown": shown, "more": len(words) - 10}
+        pgettext("programme", "%(shown)s and %(more)d more") % {"shown": shown, "more": len(words) - 10}
         if len(words) > 10
         else shown
     )
@@ -184,15 +183,15 @@ def explain_earning(explain: Mapping[str, Any], document: Document, asset: str =
         else:
             figures["name"] = rule_name(document, rule["id"])
         template = (
-            _("%(points)s more for %(name)s (×%(factor)s)")
+            pgettext("programme", "%(points)s more for %(name)s (×%(factor)s)")
             if figures["factor"]
-            else _("%(points)s from %(name)s")
+            else pgettext("programme", "%(points)s from %(name)s")
         )
         parts.append(template % figures)
     if not parts:
         return ""
-    return _("%(parts)s: %(total)s %(asset)s in all") % {
-        "parts": _(", ").join(parts),
+    return pgettext("programme", "%(parts)s: %(total)s %(asset)s in all") % {
+        "parts": pgettext("programme", ", ").join(parts),
         "total": grouped(total),
         "asset": asset_name(document, asset),
     }

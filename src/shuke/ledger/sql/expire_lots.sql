@@ -5,12 +5,12 @@ WITH transfers AS (
   SELECT t.id, t.member_id, 'expire', t.occurred_at, %(now)s, NULL, NULL, NULL, NULL, %(actor)s, ''
   FROM unnest(%(transfer_ids)s::uuid[], %(member_ids)s::uuid[], %(instants)s::timestamptz[]) AS t(id, member_id, occurred_at)
 ), legs AS (
-  INSERT INTO ledger_entry (transfer_id, seq, member_id, account, asset, amount, lot_id, explain)
-  SELECT e.transfer_id, e.seq, e.member_id, 'member', e.asset, -e.amount, e.lot_id, NULL
+  INSERT INTO ledger_entry (transfer_id, seq, member_id, account, asset, amount, lot_id)
+  SELECT e.transfer_id, e.seq, e.member_id, 'member', e.asset, -e.amount, e.lot_id
   FROM unnest(%(leg_transfers)s::uuid[], %(leg_seqs)s::smallint[], %(leg_members)s::uuid[], %(leg_assets)s::text[],
     %(leg_amounts)s::bigint[], %(lot_ids)s::uuid[]) AS e(transfer_id, seq, member_id, asset, amount, lot_id)
   UNION ALL
-  SELECT t.id, t.seq, t.member_id, 'expired', t.asset, t.amount, NULL, NULL
+  SELECT t.id, t.seq, t.member_id, 'expired', t.asset, t.amount, NULL
   FROM unnest(%(transfer_ids)s::uuid[], %(last_seqs)s::smallint[], %(member_ids)s::uuid[], %(assets)s::text[],
     %(amounts)s::bigint[]) AS t(id, seq, member_id, asset, amount)
 ), emptied AS (
