@@ -3,13 +3,55 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from django.db import connection
+from django.db.models import Q
 
+from shuke.checkout.answers import quantity_text
+from shuke.checkout.errors import OrderNotFound
+from shuke.checkout.models import Order, OrderLine, Refund
+from shuke.core.pagination import decode_cursor, encode_cursor
 from shuke.loyalty.logic import window_start
 from shuke.loyalty.queries import programme_at
+
+MAX_PAGE = 200
+SUMMARY_FIELDS = (
+    "id",
+    "member_id",
+    "store_id",
+    "channel_id",
+    "system",
+    "number",
+    "occurred_at",
+    "recorded_at",
+    "currency",
+    "list_minor",
+    "discount_minor",
+    "sales_minor",
+    "points_minor",
+    "payable_minor",
+    "points_used",
+    "points_earned",
+    "growth_earned",
+    "tier",
+    "status",
+    "programme_version_id",
+)
+REFUND_FIELDS = (
+    "id",
+    "occurred_at",
+    "payable_minor",
+    "points_returned",
+    "points_expired",
+    "points_clawed_back",
+    "growth_clawed_back",
+    "debt_created",
+    "reason",
+)
 
 
 def qualifying_totals(member_ids: list[UUID], ends: Mapping[UUID, datetime]) -> dict[UUID, int]:
@@ -36,3 +78,92 @@ def qualifying_totals(member_ids: list[UUID], ends: Mapping[UUID, datetime]) -> 
         )
         totals.update({member_id: int(total) for member_id, total in cursor.fetchall()})
     return totals
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderFilters:
+    """Which orders a list shows; None does not filter. `until` is exclusive."""
+
+    member_id: UUID | None = None
+    store_ids: frozenset[UUID] | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class OrderPage:
+    """One page, newest first. `next_cursor` is None on the last."""
+
+    orders: list[dict[str, Any]]
+    next_cursor: str | None
+
+
+def list_orders(filters: OrderFilters, cursor: str | None = None, *, limit: int = 50) -> OrderPage:
+    """One page of orders without their lines, newest first; one query on the index of member, store or time.
+
+    Raises InvalidInput for a damaged cursor.
+    """
+    limit = max(1, min(limit, MAX_PAGE))
+    rows = Order.objects.select_related("store", "programme_version").only(
+        *SUMMARY_FIELDS, "store__code", "programme_version__number"
+    )
+    if filters.member_id is not None:
+        rows = rows.filter(member_id=filters.member_id)
+    if filters.store_ids is not None:
+        rows = rows.filter(store_id__in=filters.store_ids)
+    if filters.since is not None:
+        rows = rows.filter(occurred_at__gte=filters.since)
+    if filters.until is not None:
+        rows = rows.filter(occurred_at__lt=filters.until)
+    if cursor:
+        occurred_at, order_id = decode_cursor(cursor)
+        rows = rows.filter(
+            Q(occurred_at__lte=occurred_at) & (Q(occurred_at__lt=occurred_at) | Q(id__lt=order_id))
+        )
+    page = list(rows.order_by("-occurred_at", "-id")[: limit + 1])
+    last = page[limit - 1] if len(page) > limit else None
+    return OrderPage(
+        [_summary(order) for order in page[:limit]],
+        encode_cursor([last.occurred_at, last.id]) if last else None,
+    )
+
+
+def get_order(*, order_id: UUID, store_ids: frozenset[UUID] | None = None) -> dict[str, Any]:
+    """An order with its lines and its refund. Raises OrderNotFound, also for one of a store outside `store_ids`."""
+    order = Order.objects.select_related("store", "programme_version").filter(id=order_id).first()
+    if order is None or (store_ids is not None and order.store_id not in store_ids):
+        raise OrderNotFound
+    lines = OrderLine.objects.filter(order_id=order_id).select_related("product").order_by("line_no")
+    refund = Refund.objects.filter(order_id=order_id).first()
+    return {
+        **_summary(order),
+        "lines": [
+            {
+                "line_no": line.line_no,
+                "sku": line.product.sku,
+                "name": line.product.name,
+                "quantity": quantity_text(int(line.quantity * 1000)),
+                "list_minor": line.list_minor,
+                "discount_minor": line.discount_minor,
+                "points_minor": line.points_minor,
+                "payable_minor": line.payable_minor,
+                "points_earned": line.points_earned,
+                "growth_earned": line.growth_earned,
+                "discounts": line.detail or [],
+            }
+            for line in lines
+        ],
+        "refund": {field: getattr(refund, field) for field in REFUND_FIELDS} if refund else None,
+        "facts": order.facts,
+    }
+
+
+def _summary(order: Order) -> dict[str, Any]:
+    return {
+        **{field: getattr(order, field) for field in SUMMARY_FIELDS if not field.endswith("_id")},
+        "id": order.id,
+        "member_id": order.member_id,
+        "store": order.store.code,
+        "channel": order.channel_id,
+        "programme_version": order.programme_version.number if order.programme_version else None,
+    }

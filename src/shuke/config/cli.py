@@ -26,6 +26,7 @@ ROOM_COMMANDS: dict[str, tuple[str, str]] = {
     "staff": ("shuke.core.staff_commands", "Create accounts, set passwords, end lock-outs."),
     "members": ("shuke.members.commands", "Upkeep of the member file."),
     "ledger": ("shuke.ledger.commands", "Reconcile the points ledger, expire points."),
+    "orders": ("shuke.checkout.commands", "Prove that orders, their lines and the ledger agree."),
     "programme": ("shuke.loyalty.commands", "Validate, compare and apply the membership programme."),
     "import": ("shuke.integrations.commands", "Import members, products, stores and orders from files."),
     "demo": ("shuke.config.demo.commands", "Load a real grocer's year and serve it."),
