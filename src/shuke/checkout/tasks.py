@@ -10,7 +10,7 @@ from shuke.loyalty.operations import review_tiers
 @jobs.periodic(cron="12 * * * *")
 @jobs.task(name="checkout.review_tiers", lock="checkout.review_tiers", retries=3)
 def review_due_tiers() -> None:
-    """Review every tier that is due, batch by batch. A sale reviews its own member's first, so lateness prices nothing wrong."""
+    """Review every tier that is due, batch by batch. A sale reviews its own member's first, so being late misprices nothing."""
     now = clock.now()
     while review_tiers(now=now, qualifying=qualifying_totals):
         pass
