@@ -346,6 +346,16 @@ def test_a_home_with_a_long_path_gets_a_short_socket(server_home: Path) -> None:
             shutil.rmtree(leftover)
 
 
+def test_a_home_with_odd_characters(server_home: Path) -> None:
+    home = server_home / 'Käse, "Wein" & 100% 熟客'
+    home.mkdir()
+    try:
+        with psycopg.connect(start(home).dsn) as connection:
+            assert connection.execute("SELECT 1").fetchone() == (1,)
+    finally:
+        postgres.stop(home)
+
+
 def test_a_socket_directory_of_someone_else_is_refused(server_home: Path) -> None:
     (server_home / "elsewhere").mkdir()
     (server_home / "socket").symlink_to(server_home / "elsewhere")

@@ -12,6 +12,9 @@ from functools import lru_cache
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import psycopg
+from psycopg.conninfo import conninfo_to_dict
+
 from shuke.kit.secret_files import ensure_secret
 
 SECRET_KEY_FILE = "django_secret_key"  # noqa: S105 - the name of a file, not a secret
@@ -210,8 +213,12 @@ def _database_url(variables: Mapping[str, str]) -> str | None:
     try:
         parts = urlsplit(url)
         _ = parts.port
-    except ValueError as error:
-        raise EnvironmentProblem("DATABASE_URL", "(hidden)", f"cannot be read: {error}", example) from error
+        if parts.scheme in {"postgres", "postgresql"}:
+            conninfo_to_dict(url)
+    except (ValueError, psycopg.ProgrammingError) as error:
+        # The driver's own words may repeat the password.
+        problem = "is not understood; special characters in it must be percent-encoded"
+        raise EnvironmentProblem("DATABASE_URL", "(hidden)", problem, example) from error
     if parts.scheme not in {"postgres", "postgresql"}:
         raise EnvironmentProblem(
             "DATABASE_URL", f"{parts.scheme}:…", "does not begin with postgres:// or postgresql://", example

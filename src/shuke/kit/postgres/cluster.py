@@ -8,6 +8,7 @@ import subprocess
 import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from urllib.parse import quote
 
 from shuke.kit.postgres.binaries import server_version
 from shuke.kit.postgres.errors import PostgresProblem
@@ -67,7 +68,8 @@ def ensure_cluster(
 def dsn(places: Places, *, secrets_dir: Path, port: int) -> str:
     """The URL of the application's role; its password was generated, so it needs no quoting."""
     password = ensure_secret(secrets_dir / PASSWORD_FILE)
-    return f"postgresql://{APPLICATION_ROLE}:{password}@/{DATABASE}?host={places.socket_dir}&port={port}"
+    socket_dir = quote(str(places.socket_dir), safe="/")
+    return f"postgresql://{APPLICATION_ROLE}:{password}@/{DATABASE}?host={socket_dir}&port={port}"
 
 
 def server_arguments(places: Places, *, port: int | None, options: Mapping[str, str]) -> list[str]:
@@ -79,7 +81,8 @@ def server_arguments(places: Places, *, port: int | None, options: Mapping[str, 
     chosen = {
         "listen_addresses": "127.0.0.1" if port else "",
         "port": str(port or 5432),
-        "unix_socket_directories": str(places.socket_dir),
+        # The option is a list: only in double quotes may the one path contain a comma.
+        "unix_socket_directories": '"{}"'.format(str(places.socket_dir).replace('"', '""')),
         "unix_socket_permissions": "0700",
         "password_encryption": "scram-sha-256",
         "max_connections": "100",

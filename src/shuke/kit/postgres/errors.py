@@ -3,5 +3,5 @@
 from __future__ import annotations
 
 
-class PostgresProblem(RuntimeError):  # noqa: N818 - reads as what it is where it is shown to the operator
+class PostgresProblem(RuntimeError):
     """The embedded server cannot be used; the message names the cause and the way out."""

@@ -53,7 +53,7 @@ LONGEST_PAUSE_SECONDS = 30.0
 LARGEST_LOG_BYTES = 64 * 1024 * 1024
 
 
-class Busy(Exception):  # noqa: N818
+class Busy(Exception):
     """Another keeper holds the lock."""
 
 
