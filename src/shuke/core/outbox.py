@@ -44,7 +44,10 @@ def read_batch(consumer: str, limit: int) -> list[Event]:
             return []
         cursor.execute(load("core", "read_events"), [*place, limit])
         # Django leaves JSON of plain statements as text.
-        return [Event(*row[:5], json.loads(row[5])) for row in cursor.fetchall()]
+        return [
+            Event(event_id, txid, name, member_id, occurred_at, json.loads(payload))
+            for event_id, txid, name, member_id, occurred_at, payload in cursor.fetchall()
+        ]
 
 
 def advance(consumer: str, event: Event, *, now: datetime | None = None) -> None:

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import ipaddress
+from datetime import timedelta
 from typing import Any
 
 from axes.signals import user_locked_out
+from django.conf import settings
 from django.contrib.auth.signals import user_logged_in, user_logged_out, user_login_failed
 from django.db.models.signals import post_migrate
 from django.http import HttpRequest
 
 from shuke.core.logins import login_name
-from shuke.core.models import Staff
+from shuke.core.models import AuditEvent, Staff
 from shuke.core.operations import align_txids, record_audit
 from shuke.core.values import Actor
 from shuke.kit.clock import now
 
+_JUST_LOCKED = "shuke_just_locked"
 _UNKNOWN = Actor("system", None, "unknown account")
 """What was typed as a username is not written down when there is no such account: it may be a password."""
 
@@ -41,16 +44,25 @@ def _logged_out(sender: Any, request: HttpRequest, user: Staff | None, **kwargs:
 def _login_failed(
     sender: Any, credentials: dict[str, Any], request: HttpRequest | None = None, **kwargs: Any
 ) -> None:
-    # During a lock-out nothing is tried, and nothing more is written: a flood of attempts must not fill the
-    # log.
-    if not getattr(request, "axes_locked_out", False):
-        _record("core.login_failed.v1", _account(login_name(request, credentials)), request)
+    # During a lock-out nothing is tried, and nothing more is written: a flood must not fill the log.
+    if getattr(request, "axes_locked_out", False) and not getattr(request, _JUST_LOCKED, False):
+        return
+    _record("core.login_failed.v1", _account(login_name(request, credentials)), request)
 
 
 def _locked_out(sender: Any, request: HttpRequest, username: str, **kwargs: Any) -> None:
-    # The signal comes with every attempt during the lock-out; the failure that began it carries its count.
-    if getattr(request, "axes_failures_since_start", None) is not None:
-        _record("core.login_locked_out.v1", _account(username.lower()), request)
+    """Sent with every attempt during the lock-out; written once."""
+    staff, action = _account(username.lower()), "core.login_locked_out.v1"
+    lasting = now() - timedelta(hours=settings.AXES_COOLOFF_TIME)
+    already = AuditEvent.objects.filter(
+        action=action,
+        actor_id=staff.id if staff else None,
+        occurred_at__gt=lasting,
+        data__network=_network(request),
+    )
+    if not already.exists():
+        setattr(request, _JUST_LOCKED, True)
+        _record(action, staff, request)
 
 
 def _migrated(sender: Any, **kwargs: Any) -> None:

@@ -91,7 +91,9 @@ def verify_audit(*, expected_head: str | None = None) -> VerifyResult:
                     )
                 previous = seal
             if expected and count["seals"] < expected[0]:
-                detail = f"the chain ends at seal {count['seals']}, but {expected[0]} was noted: the tail is gone"
+                detail = (
+                    f"the chain ends at seal {count['seals']}, but {expected[0]} was noted: the tail is gone"
+                )
                 raise _Found(Difference("head_missing", None, None, detail))
             for event in rows:
                 _check_row(event, None)
