@@ -16,8 +16,8 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 from shuke.core.errors import InvalidInput
+from shuke.core.text import clean_text
 from shuke.members.models import AttributeDefinition, AttributeKind
-from shuke.members.profile import clean_text
 
 MAX_TEXT = 500
 MAX_TAGS = 50

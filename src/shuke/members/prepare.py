@@ -78,7 +78,8 @@ def prepare_member(
         )
     profile = clean_profile(new.profile, today=now.date())
     clear, extra = sort_personal(new, profile, definitions)
-    profile = replace(profile, extra=extra)
+    if extra:
+        profile = replace(profile, extra=extra)
     member_id = uuid7(joined_at)
     data_key, wrapped_key = keyset.new_data_key(member_id.bytes)
     identifiers = tuple(

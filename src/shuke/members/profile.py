@@ -8,9 +8,8 @@ profile moved to another row does not open.
 from __future__ import annotations
 
 import re
-import unicodedata
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import date, timedelta
 from typing import Any
 from uuid import UUID
@@ -20,6 +19,7 @@ from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 from shuke.core.errors import InvalidInput
+from shuke.core.text import clean_text
 from shuke.kit import crypto
 from shuke.members.identifiers import normalise_email, normalise_phone
 from shuke.members.surnames import COMPOUND_SURNAMES
@@ -34,7 +34,6 @@ Stored = bytes | memoryview
 PROFILE_FIELDS = ("name", "phone", "email", "birthday", "gender", "address", "note")
 
 _HAN_NAME = re.compile(r"[\u3400-\u4dbf\u4e00-\u9fff\U00020000-\U000323af〇·]+")
-_DIRECTION_MARKS = re.compile(r"[\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff]")
 _MASK = "*"
 
 
@@ -42,6 +41,9 @@ class Gender(models.TextChoices):
     FEMALE = "female", _("Female")
     MALE = "male", _("Male")
     OTHER = "other", _("Other")
+
+
+_GENDERS = frozenset(Gender.values)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +69,7 @@ def clean_profile(profile: Profile, *, today: date) -> Profile:
 
     Raises InvalidInput naming the first field that cannot be used. `extra` is left to the attribute rules.
     """
-    return replace(
-        profile,
+    return Profile(
         name=clean_text("name", profile.name, MAX_NAME),
         phone=normalise_phone(profile.phone) if profile.phone else "",
         email=normalise_email(profile.email) if profile.email else "",
@@ -76,31 +77,17 @@ def clean_profile(profile: Profile, *, today: date) -> Profile:
         gender=_clean_gender(profile.gender),
         address=clean_text("address", profile.address, MAX_ADDRESS, lines=True),
         note=clean_text("note", profile.note, MAX_NOTE, lines=True),
+        extra=profile.extra,
     )
-
-
-def clean_text(where: str, text: str, limit: int, *, lines: bool = False) -> str:
-    """Trimmed NFC text. Raises InvalidInput beyond `limit` characters, or for control characters.
-
-    Direction marks are dropped: they can make one name look like another. Line breaks stay only with `lines`.
-    """
-    if len(text) > 4 * limit:
-        raise _too_long(where, limit)
-    if text.isascii() and text.isprintable():
-        clean = text.strip()
-    else:
-        clean = _DIRECTION_MARKS.sub("", unicodedata.normalize("NFC", text)).strip()
-        allowed = "\n\t" if lines else ""
-        if any(unicodedata.category(c) in {"Cc", "Cs"} and c not in allowed for c in clean):
-            raise InvalidInput(field=where, reason=_("This text holds control characters. Type it anew."))
-    if len(clean) > limit:
-        raise _too_long(where, limit)
-    return clean
 
 
 def seal_profile(member_id: UUID, data_key: bytes, profile: Profile) -> bytes:
     """The profile as ciphertext bound to the member."""
-    document = {name: value for name, value in _entries(profile) if value}
+    document: dict[str, Any] = {
+        field: value for field in PROFILE_FIELDS if (value := getattr(profile, field))
+    }
+    if profile.extra:
+        document["extra"] = dict(profile.extra)
     return crypto.encrypt(data_key, msgspec.json.encode(document), CONTEXT + member_id.bytes)
 
 
@@ -148,13 +135,6 @@ def mask_code(code: str) -> str:
     return f"****{code[-4:]}" if len(code) >= 8 else "****"
 
 
-def _entries(profile: Profile) -> Iterator[tuple[str, Any]]:
-    for name in PROFILE_FIELDS:
-        value = getattr(profile, name)
-        yield name, value.isoformat() if isinstance(value, date) else value
-    yield "extra", dict(profile.extra)
-
-
 def _clean_birthday(birthday: date | None, today: date) -> date | None:
     # Tomorrow counts as today: the sun rises in Auckland before it does in UTC.
     if birthday is not None and not OLDEST_BIRTHDAY <= birthday <= today + timedelta(days=1):
@@ -163,10 +143,6 @@ def _clean_birthday(birthday: date | None, today: date) -> date | None:
 
 
 def _clean_gender(gender: str) -> str:
-    if gender and gender not in Gender.values:
+    if gender and gender not in _GENDERS:
         raise InvalidInput(field="gender", reason=_("Gender is one of: female, male, other."))
     return str(gender)
-
-
-def _too_long(where: str, limit: int) -> InvalidInput:
-    return InvalidInput(field=where, reason=_("At most %(limit)s characters fit here.") % {"limit": limit})

@@ -21,6 +21,7 @@ from itertools import islice, product
 
 from pypinyin import lazy_pinyin
 
+from shuke.core.text import fold
 from shuke.kit.crypto import Keyset
 from shuke.members.surnames import COMPOUND_SURNAMES, GIVEN_READINGS, SURNAME_READINGS, split_surname
 
@@ -35,25 +36,21 @@ _RUN = re.compile(r"(?P<han>[\u3400-\u4dbf\u4e00-\u9fff\U00020000-\U000323af〇]
 _UMLAUT_SPELLINGS = (("lü", "lv"), ("nü", "nv"), ("lyu", "lv"), ("nyu", "nv"))
 
 
-def fold(text: str) -> str:
+def fold_name(text: str) -> str:
     """Width, case and accents folded; ü kept apart from u as v after l and n, as input methods do."""
-    folded = unicodedata.normalize("NFKC", text).casefold()
+    wide = unicodedata.normalize("NFKC", text).casefold()
     for spelling, plain in _UMLAUT_SPELLINGS:
-        folded = folded.replace(spelling, plain)
-    if folded.isascii():
-        return folded
-    decomposed = unicodedata.normalize("NFD", folded)
-    return unicodedata.normalize("NFC", "".join(c for c in decomposed if not "\u0300" <= c <= "\u036f"))
+        wide = wide.replace(spelling, plain)
+    return fold(wide)
 
 
 def name_terms(name: str) -> set[str]:
     """Every term under which a name is found. At most a few dozen, however long the name."""
-    folded = fold(name)
-    terms: set[str] = set()
-    han = "".join(match["han"] for match in _RUN.finditer(folded) if match["han"])[:_MAX_HAN]
-    if han:
-        terms |= _han_terms(han)
-    words = [match["word"] for match in _RUN.finditer(folded) if match["word"]][:_MAX_WORDS]
+    folded = fold_name(name)
+    runs = list(_RUN.finditer(folded))
+    han = "".join(run["han"] for run in runs if run["han"])[:_MAX_HAN]
+    terms = _han_terms(han) if han else set()
+    words = [run["word"] for run in runs if run["word"]][:_MAX_WORDS]
     for word in words:
         terms.update(f"l:{word[:size]}" for size in range(2, min(len(word), _MAX_PREFIX) + 1))
         terms.add(f"l:{word}")
@@ -73,7 +70,7 @@ def query_terms(text: str, *, whole_name: bool = False) -> set[str]:
     Han characters match anywhere in a name; with `whole_name` they must be all of it.
     """
     terms: set[str] = set()
-    for run in islice(_RUN.finditer(fold(text)), MAX_QUERY_PARTS):
+    for run in islice(_RUN.finditer(fold_name(text)), MAX_QUERY_PARTS):
         word, han = run["word"], (run["han"] or "")[:_MAX_HAN]
         if word:
             is_last_four = len(word) == 4 and word.isascii() and word.isdigit()

@@ -7,7 +7,9 @@ able to resume hands in as many rows as it wants to commit at once.
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Iterable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import islice
@@ -39,7 +41,21 @@ CHUNK = 4000
 _ATTEMPTS = 5
 _INSTANTS = ("timestamptz", "timestamptz")
 
+# The binary format of COPY: signature, flags and extension; fields in a row; bytes in a field; end.
+_COPY_HEADER = b"PGCOPY\n\xff\r\n\x00" + bytes(8)
+_ROW_START = struct.pack("!hi", 2, 16)
+_FIELD_START = struct.pack("!i", 16)
+_COPY_END = struct.pack("!h", -1)
+
 _Row = tuple[int, PreparedMember]
+
+
+@dataclass(frozen=True, slots=True)
+class _Prepared:
+    """One chunk, encrypted and indexed, and the rows of it that could not be."""
+
+    rows: list[_Row]
+    refused: list[RefusedRow]
 
 
 @dataclass(slots=True)
@@ -48,11 +64,26 @@ class _Origins:
 
     known: set[tuple[str, UUID | str | None]] = field(default_factory=set)
 
-    def check(self, actor: Actor, new: NewMember) -> None:
-        origin = {("store", new.join_store_id), ("channel", new.join_channel), ("staff", new.join_staff_id)}
-        if not origin <= self.known:
-            check_origin(actor, new)
-            self.known |= origin
+    def accept(
+        self, actor: Actor, chunk: Iterable[tuple[int, NewMember]], result: BulkResult
+    ) -> list[tuple[int, NewMember]]:
+        """The rows whose origin may be; the others join the refused."""
+        accepted = []
+        for index, new in chunk:
+            origin = {
+                ("store", new.join_store_id),
+                ("channel", new.join_channel),
+                ("staff", new.join_staff_id),
+            }
+            try:
+                if not origin <= self.known:
+                    check_origin(actor, new)
+                    self.known |= origin
+            except ShukeError as error:
+                result.refused.append(RefusedRow(index, error))
+            else:
+                accepted.append((index, new))
+        return accepted
 
 
 def register_members_in_bulk(*, actor: Actor, now: datetime, rows: Iterable[NewMember]) -> BulkResult:
@@ -64,20 +95,31 @@ def register_members_in_bulk(*, actor: Actor, now: datetime, rows: Iterable[NewM
     result = BulkResult(registered=[], refused=[])
     origins = _Origins()
     numbered = enumerate(rows)
-    with transaction.atomic():
+    with transaction.atomic(), ThreadPoolExecutor(1) as preparer:
         definitions = load_definitions()
         keys = keyset()
-        while chunk := list(islice(numbered, CHUNK)):
-            prepared: list[_Row] = []
+
+        def prepare(chunk: list[tuple[int, NewMember]]) -> _Prepared:
+            prepared = _Prepared([], [])
             for index, new in chunk:
                 try:
-                    origins.check(actor, new)
-                    prepared.append(
-                        (index, prepare_member(new, keyset=keys, definitions=definitions, now=now))
-                    )
+                    member = prepare_member(new, keyset=keys, definitions=definitions, now=now)
                 except ShukeError as error:
-                    result.refused.append(RefusedRow(index, error))
-            _write(prepared, now, result)
+                    prepared.refused.append(RefusedRow(index, error))
+                else:
+                    prepared.rows.append((index, member))
+            return prepared
+
+        # While the database takes one chunk, the next is prepared.
+        waiting: Future[_Prepared] | None = None
+        while chunk := list(islice(numbered, CHUNK)):
+            upcoming = preparer.submit(prepare, origins.accept(actor, chunk, result))
+            if waiting is not None:
+                _write(waiting.result(), now, result)
+            waiting = upcoming
+        if waiting is not None:
+            _write(waiting.result(), now, result)
+        result.registered.sort()
         result.refused.sort(key=lambda refused: refused.index)
         record_audit(
             actor=actor,
@@ -89,8 +131,10 @@ def register_members_in_bulk(*, actor: Actor, now: datetime, rows: Iterable[NewM
     return result
 
 
-def _write(rows: list[_Row], now: datetime, result: BulkResult) -> None:
+def _write(prepared: _Prepared, now: datetime, result: BulkResult) -> None:
     """Write a chunk. When a rival commits one of the identifiers meanwhile, look again and write the rest."""
+    rows = prepared.rows
+    result.refused.extend(prepared.refused)
     refused: dict[int, ShukeError] = {}
     for _attempt in range(_ATTEMPTS):
         rows, clashing = _without_taken(rows)
@@ -170,12 +214,7 @@ def _copy(rows: Sequence[_Row], numbers: Sequence[str], now: datetime) -> None:
         ["uuid", "uuid", "varchar", "varchar", "bytea", "bytea", "timestamptz"],
         ((i.id, m.id, i.kind, i.system, i.blind, i.value, now) for m in members for i in m.identifiers),
     )
-    # Sorted, so that the index on the random tokens is walked from left to right once for each chunk.
-    _copy_into(
-        "members_searchtoken (token, member_id)",
-        ["bytea", "uuid"],
-        sorted((token, m.id) for m in members for token in m.tokens),
-    )
+    _copy_tokens(sorted((token, m.id.bytes) for m in members for token in m.tokens))
 
 
 def _member_row(m: PreparedMember, number: str, now: datetime) -> tuple[Any, ...]:
@@ -188,3 +227,17 @@ def _copy_into(target: str, types: Sequence[str], rows: Iterable[tuple[Any, ...]
         copy.set_types(types)
         for row in rows:
             copy.write_row(row)
+
+
+def _copy_tokens(rows: Sequence[tuple[bytes, bytes]]) -> None:
+    """Two fields of 16 bytes in each row, ten rows and more for each member: framed here, at a tenth of the cost.
+
+    The rows are sorted, so that the index on the random tokens is walked from left to right once for each chunk.
+    """
+    with (
+        connection.cursor() as cursor,
+        cursor.copy("COPY members_searchtoken (token, member_id) FROM STDIN (FORMAT BINARY)") as copy,
+    ):
+        copy.write(_COPY_HEADER)
+        copy.write(b"".join([_ROW_START + token + _FIELD_START + member_id for token, member_id in rows]))
+        copy.write(_COPY_END)

@@ -12,9 +12,9 @@ from django.utils.translation import gettext_lazy as _
 
 from shuke.core.errors import InvalidInput
 from shuke.core.operations import record_audit
+from shuke.core.text import clean_text
 from shuke.core.values import Actor
 from shuke.members.models import AttributeDefinition, AttributeKind
-from shuke.members.profile import clean_text
 
 _CODE = re.compile(r"[a-z][a-z0-9_]{0,39}")
 MAX_CHOICES = 200

@@ -10,6 +10,7 @@ from django.db import connection
 
 from shuke.core.errors import NotFound
 from shuke.core.keyset import keyset
+from shuke.core.text import storable
 from shuke.kit.sql import load
 from shuke.members.identifiers import blind, normalise, normalise_phone, normalise_system
 from shuke.members.models import IdentifierKind, Member
@@ -36,7 +37,7 @@ def find_member(kind: str, value: str, system: str = "") -> Member | None:
     Raises InvalidInput when the value cannot be one of that kind.
     """
     if kind == "number":
-        return Member.objects.filter(number=value.replace("\x00", "").strip()).first()
+        return Member.objects.filter(number=storable(value).strip()).first()
     system = normalise_system(system) if kind == IdentifierKind.EXTERNAL else ""
     index = blind(keyset(), kind, normalise(kind, value, system))
     return Member.objects.filter(

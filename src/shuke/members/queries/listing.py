@@ -8,6 +8,7 @@ from django.utils.translation import gettext_lazy as _
 from shuke.core.errors import InvalidInput
 from shuke.core.keyset import keyset
 from shuke.core.pagination import decode_cursor, encode_cursor
+from shuke.core.text import storable
 from shuke.members.attributes import sort_attributes
 from shuke.members.models import AttributeDefinition, Member, MemberStatus, SearchToken
 from shuke.members.queries.matching import clean_query, members_by_identifier
@@ -57,7 +58,7 @@ def _filtered(filters: MemberFilters) -> QuerySet[Member] | None:
             raise InvalidInput(field="status", reason=_("Status is one of: active, frozen, closed."))
         members = members.filter(status=filters.status)
     if filters.tag:
-        members = members.filter(tags__contains=[filters.tag.replace("\x00", "")])
+        members = members.filter(tags__contains=[storable(filters.tag)])
     if filters.store_ids is not None:
         members = members.filter(join_store_id__in=filters.store_ids)
     if filters.joined_from is not None:
@@ -72,8 +73,9 @@ def _filtered(filters: MemberFilters) -> QuerySet[Member] | None:
                 reason=_("Personal attributes cannot be filtered by."),
             )
         members = members.filter(attributes__contains=clear)
-    text = clean_query(filters.text)
-    return _matching(members, text, filters.is_whole_name) if text else members
+    if filters.text.strip():
+        return _matching(members, clean_query(filters.text), filters.is_whole_name)
+    return members
 
 
 def _matching(members: QuerySet[Member], text: str, whole_name: bool) -> QuerySet[Member] | None:

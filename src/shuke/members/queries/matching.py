@@ -8,6 +8,7 @@ from django.utils.translation import gettext_lazy as _
 
 from shuke.core.errors import InvalidInput
 from shuke.core.keyset import keyset
+from shuke.core.text import storable
 from shuke.members.identifiers import blind, normalise
 from shuke.members.models import Identifier, IdentifierKind, Member
 from shuke.members.numbers import is_valid_number
@@ -20,7 +21,7 @@ def clean_query(text: str) -> str:
     """The text to look for. Raises InvalidInput beyond 200 characters."""
     if len(text) > MAX_QUERY:
         raise InvalidInput(field="text", reason=_("Search for at most 200 characters."))
-    return text.replace("\x00", "").strip()
+    return storable(text).strip()
 
 
 def members_by_identifier(text: str) -> dict[UUID, str]:

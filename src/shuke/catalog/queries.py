@@ -1,0 +1,121 @@
+"""What other rooms read from the catalogue."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+
+from django.db import connection
+from django.db.models import BooleanField, Q, QuerySet
+from django.db.models.expressions import RawSQL
+from django.utils.translation import gettext_lazy as _
+
+from shuke.catalog.models import Category, Channel, Product, Store
+from shuke.catalog.search import query_of
+from shuke.catalog.values import ProductPage
+from shuke.core.errors import InvalidInput, NotFound
+from shuke.core.pagination import decode_cursor, encode_cursor
+from shuke.core.text import storable
+from shuke.kit.sql import load
+
+MAX_LIMIT = 200
+MAX_QUERY = 200
+
+
+def get_store_by_code(code: str) -> Store:
+    """The store with a code. Raises NotFound."""
+    store = Store.objects.filter(code=storable(code)).first()
+    if store is None:
+        raise NotFound(field="store")
+    return store
+
+
+def list_stores(*, region: str = "", open_only: bool = False) -> list[Store]:
+    """Every store by code; a chain has thousands at most, so there are no pages."""
+    stores = Store.objects.order_by("code")
+    if region:
+        stores = stores.filter(region=storable(region))
+    return list(stores.filter(is_open=True) if open_only else stores)
+
+
+def list_channels() -> list[Channel]:
+    """Every channel by code."""
+    return list(Channel.objects.order_by("code"))
+
+
+def list_categories(parent: str = "") -> list[Category]:
+    """The categories right below a path, or the top ones."""
+    depth = parent.count("/") + 2 if parent else 1
+    categories = Category.objects.filter(depth=depth).order_by("path")
+    return list(categories.filter(path__startswith=f"{storable(parent)}/") if parent else categories)
+
+
+def list_brands(*, limit: int = 200) -> list[str]:
+    """The first brands of the alphabet that products have, each found with one step through the index."""
+    with connection.cursor() as cursor:
+        cursor.execute(load("catalog", "list_brands"), {"limit": limit})
+        return [brand for (brand,) in cursor.fetchall()]
+
+
+def find_products(
+    text: str = "",
+    cursor: str | None = None,
+    category: str = "",
+    brand: str = "",
+    *,
+    limit: int = 50,
+    include_inactive: bool = False,
+) -> ProductPage:
+    """One page of products by name: those with all the words of `text`, in a category or below it, of a brand.
+
+    A product whose SKU is exactly `text` comes first. Raises InvalidInput for a long text, a damaged cursor or a
+    limit outside 1 to 200.
+    """
+    if not 1 <= limit <= MAX_LIMIT:
+        raise InvalidInput(field="limit", reason=_("Ask for 1 to 200 rows."))
+    if len(text) > MAX_QUERY:
+        raise InvalidInput(field="text", reason=_("Search for at most 200 characters."))
+    products = _in(category, brand, include_inactive)
+    first: list[Product] = []
+    if text.strip():
+        text = storable(text).strip()
+        query = query_of(text)
+        if not query:
+            return ProductPage([], None)
+        if not cursor:
+            first = list(products.filter(sku=text))
+        products = products.exclude(sku=text).filter(_has_terms(query))
+    if cursor:
+        name, product_id = decode_cursor(cursor)
+        products = products.filter(Q(name__gte=name) & (Q(name__gt=name) | Q(id__gt=product_id)))
+    wanted = max(limit - len(first), 1)  # the cursor must name a row that was found in order
+    found = list(products.order_by("name", "id")[: wanted + 1])
+    more = len(found) > wanted
+    found = found[:wanted]
+    return ProductPage(first + found, encode_cursor([found[-1].name, found[-1].id]) if more else None)
+
+
+def products_by_sku(skus: Iterable[str]) -> dict[str, Product]:
+    """Products by SKU; unknown ones are left out. One query."""
+    return {
+        product.sku: product for product in Product.objects.filter(sku__in={storable(sku) for sku in skus})
+    }
+
+
+def _in(category: str, brand: str, include_inactive: bool) -> QuerySet[Product]:
+    products = Product.objects.all() if include_inactive else Product.objects.filter(is_active=True)
+    if category:
+        path = storable(category)
+        below: Collection[str] = list(
+            Category.objects.filter(Q(path=path) | Q(path__startswith=f"{path}/")).values_list(
+                "path", flat=True
+            )
+        )
+        products = products.filter(category_id__in=below)
+    if brand:
+        products = products.filter(brand=storable(brand))
+    return products
+
+
+def _has_terms(query: str) -> RawSQL:
+    # `search_terms` is a generated column that the model does not know.
+    return RawSQL("catalog_product.search_terms @@ %s::tsquery", [query], output_field=BooleanField())
