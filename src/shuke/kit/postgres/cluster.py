@@ -81,8 +81,7 @@ def server_arguments(places: Places, *, port: int | None, options: Mapping[str, 
     chosen = {
         "listen_addresses": "127.0.0.1" if port else "",
         "port": str(port or 5432),
-        # The option is a list: only in double quotes may the one path contain a comma.
-        "unix_socket_directories": '"{}"'.format(str(places.socket_dir).replace('"', '""')),
+        "unix_socket_directories": str(places.socket_dir),
         "unix_socket_permissions": "0700",
         "password_encryption": "scram-sha-256",
         "max_connections": "100",

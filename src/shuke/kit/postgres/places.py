@@ -100,9 +100,13 @@ def base_directory(home: Path) -> Path:
 
 
 def short_directory(base: Path, name: str, user: User | None) -> Path:
-    """A directory (0700, owned by ``user`` or us) whose path is short enough for a socket: 107 bytes."""
+    """A directory (0700, owned by ``user`` or us) whose path will do for a socket.
+
+    That is 107 bytes at most, and neither comma nor quote, since PostgreSQL reads it as a list.
+    """
     preferred = base / name
-    if len(os.fsencode(preferred)) + len(LONGEST_SOCKET_NAME) <= LONGEST_SOCKET_PATH:
+    is_short = len(os.fsencode(preferred)) + len(LONGEST_SOCKET_NAME) <= LONGEST_SOCKET_PATH
+    if is_short and not set(str(preferred)) & set(",\"'"):
         return _own_private(preferred, user)
     return _own_private(_runtime_place() / f"shuke-{os.geteuid()}-{_digest(base)}-{name}", user)
 
