@@ -92,6 +92,10 @@ _HEADER: Fields = (
     ("currency", pgettext_lazy("programme", "Currency"), str),
     ("time_zone", pgettext_lazy("programme", "Time zone"), str),
 )
+_ASSET: Fields = (
+    ("name", pgettext_lazy("programme", "name"), localized),
+    ("expiry", pgettext_lazy("programme", "expire"), describe_expiry),
+)
 _EARNING: Fields = (
     ("name", pgettext_lazy("programme", "name"), localized),
     ("asset", pgettext_lazy("programme", "asset"), str),
@@ -149,7 +153,11 @@ def _fields(path: str, what: str, old: Document, new: Document, fields: Fields) 
 
 def _changed(what: str, field: str, old: str, new: str) -> str:
     subject = pgettext("programme", "%(what)s %(field)s") % {"what": what, "field": field} if what else field
-    return pgettext("programme", "%(subject)s %(old)s → %(new)s") % {"subject": subject, "old": old, "new": new}
+    return pgettext("programme", "%(subject)s %(old)s → %(new)s") % {
+        "subject": subject,
+        "old": old,
+        "new": new,
+    }
 
 
 def _said(head: str | Promise, name: str, text: str = "") -> str:
@@ -164,16 +172,17 @@ def _assets(old: Document, new: Document) -> list[Change]:
     for code in sorted(set(before) | set(after)):
         path = f"assets.{code}"
         if code not in before:
-            text = describe_expiry(after[code]["expiry"])
+            text = pgettext("programme", "expires: %s") % describe_expiry(after[code]["expiry"])
             changes.append(
-                Change("added", path, _said(pgettext("programme", "New asset"), asset_name(new, code), pgettext("programme", "expires: %s") % text))
+                Change("added", path, _said(pgettext("programme", "New asset"), asset_name(new, code), text))
             )
         elif code not in after:
-            changes.append(Change("removed", path, _said(pgettext("programme", "Asset ended"), asset_name(old, code))))
+            changes.append(
+                Change("removed", path, _said(pgettext("programme", "Asset ended"), asset_name(old, code)))
+            )
         else:
             name = asset_name(new, code)
-            fields: Fields = (("name", pgettext("programme", "name"), localized), ("expiry", pgettext("programme", "expire"), describe_expiry))
-            changes += _fields(path, name, before[code], after[code], fields)
+            changes += _fields(path, name, before[code], after[code], _ASSET)
     return changes
 
 
@@ -195,14 +204,19 @@ def _rules(
         if former is None:
             changes.append(Change("added", path, _said(added, name, describe(rule, new))))
             continue
-        changes += _fields(path, pgettext("programme", "“%s”") % name, former, rule, fields)
+        what = pgettext("programme", "“%s”") % name
+        changes += _fields(path, what, former, rule, fields)
         if former.get("when") != rule.get("when"):
             applied, applies = (
                 describe_conditions(former.get("when"), old),
                 describe_conditions(rule.get("when"), new),
             )
             changes.append(
-                Change("changed", f"{path}.when", _changed(pgettext("programme", "“%s”") % name, pgettext("programme", "applies"), applied, applies))
+                Change(
+                    "changed",
+                    f"{path}.when",
+                    _changed(what, pgettext("programme", "applies"), applied, applies),
+                )
             )
     for index, rule in enumerate(old[section]):
         if rule["id"] in before:
@@ -213,6 +227,7 @@ def _rules(
 
 def _levels(old: Document, new: Document) -> list[Change]:
     changes = []
+    ended = pgettext("programme", "Tier ended")
     before = {level["code"]: level for level in old["tiers"]["levels"]}
     for index, level in enumerate(new["tiers"]["levels"]):
         path, name = f"tiers.levels[{index}]", localized(level["name"])
@@ -225,24 +240,29 @@ def _levels(old: Document, new: Document) -> list[Change]:
     for index, level in enumerate(old["tiers"]["levels"]):
         if level["code"] in before:
             changes.append(
-                Change("removed", f"tiers.levels[{index}]", _said(pgettext("programme", "Tier ended"), localized(level["name"])))
+                Change("removed", f"tiers.levels[{index}]", _said(ended, localized(level["name"])))
             )
     return changes
 
 
 def _redemption(old: Document, new: Document) -> list[Change]:
     before, after = old.get("redemption"), new.get("redemption")
+    what = pgettext("programme", "Points as cash")
     if before is None and after is None:
         return []
     if before is None:
-        return [Change("added", "redemption", _said(pgettext("programme", "New"), pgettext("programme", "Points as cash"), _rate(after or {}, new)))]
+        return [
+            Change("added", "redemption", _said(pgettext("programme", "New"), what, _rate(after or {}, new)))
+        ]
     if after is None:
-        return [Change("removed", "redemption", _said(pgettext("programme", "Ended"), pgettext("programme", "Points as cash"), _rate(before, old)))]
+        return [
+            Change("removed", "redemption", _said(pgettext("programme", "Ended"), what, _rate(before, old)))
+        ]
     changes = []
     if (before["points"], before["worth"]) != (after["points"], after["worth"]):
-        text = _changed(pgettext("programme", "Points as cash"), pgettext("programme", "rate"), _rate(before, old), _rate(after, new))
+        text = _changed(what, pgettext("programme", "rate"), _rate(before, old), _rate(after, new))
         changes.append(Change("changed", "redemption.worth", text))
-    return [*changes, *_fields("redemption", pgettext("programme", "Points as cash"), before, after, _REDEMPTION)]
+    return [*changes, *_fields("redemption", what, before, after, _REDEMPTION)]
 
 
 def _rate(redemption: Mapping[str, Any], document: Document) -> str:

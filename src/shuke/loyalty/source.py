@@ -18,6 +18,7 @@ MAX_BYTES = 1_000_000
 MAX_DEPTH = 12
 MAX_NODES = 60_000
 
+_QUOTING = frozenset("'\"|>")
 _NULLS = frozenset({"", "~", "null", "Null", "NULL"})
 _LOADER: type = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
@@ -142,7 +143,7 @@ def _is_standard(tag: str) -> bool:
 
 def _node(event: yaml.ScalarEvent | yaml.CollectionStartEvent, line: int) -> Node:
     if isinstance(event, yaml.ScalarEvent):
-        return Scalar(line, event.value, quoted=event.style is not None or event.tag is not None)
+        return Scalar(line, event.value, quoted=event.style in _QUOTING or event.tag is not None)
     if isinstance(event, yaml.MappingStartEvent):
         return Mapping(line, {}, {})
     return Sequence(line, [])

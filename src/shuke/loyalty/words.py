@@ -82,11 +82,13 @@ def describe_expiry(expiry: Mapping[str, Any]) -> str:
     """When units lapse: "12 months after they were earned, at the end of the month"."""
     match expiry["model"]:
         case "rolling" if expiry["round_to"] == "month_end":
-            return pgettext("programme", "%(months)d months after they were earned, at the end of the month") % {
+            return pgettext(
+                "programme", "%(months)d months after they were earned, at the end of the month"
+            ) % {"months": expiry["months"]}
+        case "rolling":
+            return pgettext("programme", "%(months)d months after they were earned") % {
                 "months": expiry["months"]
             }
-        case "rolling":
-            return pgettext("programme", "%(months)d months after they were earned") % {"months": expiry["months"]}
         case "fixed_date":
             return pgettext("programme", "after %(day)s") % {"day": expiry["on"]}
         case "end_of_year" if expiry["years"] == 0:
@@ -120,10 +122,10 @@ def describe_multiplier(rule: Mapping[str, Any], document: Document) -> str:
 
 
 def _with_conditions(text: str, rule: Mapping[str, Any], document: Document) -> str:
-    conditions = describe_conditions(rule.get("when"), document)
-    return (
-        pgettext("programme", "%(text)s; %(conditions)s") % {"text": text, "conditions": conditions} if rule.get("when") else text
-    )
+    if not rule.get("when"):
+        return text
+    conditions = describe_conditions(rule["when"], document)
+    return pgettext("programme", "%(text)s; %(conditions)s") % {"text": text, "conditions": conditions}
 
 
 def describe_conditions(when: Mapping[str, Any] | None, document: Document) -> str:
@@ -132,7 +134,10 @@ def describe_conditions(when: Mapping[str, Any] | None, document: Document) -> s
         return pgettext("programme", "always")
     parts = []
     if tiers := when.get("tiers"):
-        parts.append(pgettext("programme", "for %(tiers)s") % {"tiers": _listed([tier_name(document, code) for code in tiers])})
+        parts.append(
+            pgettext("programme", "for %(tiers)s")
+            % {"tiers": _listed([tier_name(document, code) for code in tiers])}
+        )
     if stores := when.get("stores"):
         parts.append(pgettext("programme", "in stores %(stores)s") % {"stores": _listed(stores)})
     if channels := when.get("channels"):
@@ -141,7 +146,8 @@ def describe_conditions(when: Mapping[str, Any] | None, document: Document) -> s
         parts.append(pgettext("programme", "on %(categories)s") % {"categories": _listed(categories)})
     if weekdays := when.get("weekdays"):
         parts.append(
-            pgettext("programme", "every %(weekdays)s") % {"weekdays": _listed([str(WEEKDAYS[day]) for day in weekdays])}
+            pgettext("programme", "every %(weekdays)s")
+            % {"weekdays": _listed([str(WEEKDAYS[day]) for day in weekdays])}
         )
     if dates := when.get("dates"):
         parts.append(_dates(dates))
@@ -152,7 +158,10 @@ def describe_conditions(when: Mapping[str, Any] | None, document: Document) -> s
 
 def _dates(dates: Mapping[str, str]) -> str:
     if "from" in dates and "to" in dates:
-        return pgettext("programme", "from %(first)s to %(last)s") % {"first": dates["from"], "last": dates["to"]}
+        return pgettext("programme", "from %(first)s to %(last)s") % {
+            "first": dates["from"],
+            "last": dates["to"],
+        }
     if "from" in dates:
         return pgettext("programme", "from %(first)s on") % {"first": dates["from"]}
     return pgettext("programme", "until %(last)s") % {"last": dates["to"]}

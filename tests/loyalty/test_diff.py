@@ -1,0 +1,129 @@
+"""Differences in human words."""
+
+from __future__ import annotations
+
+import pytest
+from django.utils import translation
+
+from shuke.loyalty.diff import Change, diff_documents
+from shuke.loyalty.document import validate
+from tests.factories.loyalty import DEMO, SOURCE, changed
+
+
+def between(old: str, new: str) -> list[tuple[str, str, str]]:
+    return [
+        (change.kind, change.path, change.text) for change in diff_documents(validate(old), validate(new))
+    ]
+
+
+def test_the_same_document_has_no_difference_whatever_its_layout() -> None:
+    assert diff_documents(validate(SOURCE), validate("# v2\n" + SOURCE.replace("5000", "5000.00"))) == []
+    assert between(DEMO, DEMO) == []
+
+
+def test_a_threshold() -> None:
+    assert diff_documents(validate(SOURCE), validate(changed("threshold: 5000", "threshold: 6000"))) == [
+        Change("changed", "tiers.levels[2].threshold", "Gold threshold 5,000.00 → 6,000.00")
+    ]
+
+
+@pytest.mark.parametrize(
+    ("language", "text"),
+    [
+        ("en", "Gold threshold 5,000.00 → 6,000.00"),
+        ("zh-hans", "金卡门槛：5,000.00 → 6,000.00"),
+        ("zh-hant", "金卡門檻：5,000.00 → 6,000.00"),
+    ],
+)
+def test_three_languages(language: str, text: str) -> None:
+    with translation.override(language):
+        assert between(SOURCE, changed("threshold: 5000", "threshold: 6000")) == [
+            ("changed", "tiers.levels[2].threshold", text)
+        ]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [
+        ("Test club", "Our club", ("changed", "name", "Programme name Test club → Our club")),
+        ("测试会员", "会员", ("changed", "name", "Programme name 测试会员, Test club → 会员, Test club")),
+        ("Asia/Shanghai", "Asia/Hong_Kong", ("changed", "time_zone", "Time zone Asia/Shanghai → Asia/Hong_Kong")),
+        ("{model: never}", "{months: 24}",
+         ("changed", "assets.growth.expiry",
+          "Growth expire never → 24 months after they were earned, at the end of the month")),
+        ("  growth: {name", "  stars: {name: {zh-Hans: 星}}\n  growth: {name",
+         ("added", "assets.stars", "New asset: 星 (expires: 12 months after they were earned, at the end of the month)")),
+        ("give: 1, per: 1.00", "give: 2, per: 1.00", ("changed", "earning[0].give", "“Base points” gives 1 → 2")),
+        ("per: 1.00}", "per: 1.00, rounding: half_up}",
+         ("changed", "earning[0].rounding", "“Base points” rounding rounded down → rounded half up")),
+        ("multipliers:",
+         "  - {id: cafe, name: {zh-Hans: 咖啡, en: Café}, give: 5, per: 30, when: {channels: [app]}}\nmultipliers:",
+         ("added", "earning[1]", "New rule: Café (5 Points for every 30.00 CNY; through app)")),
+        ("  - {id: wed, name: {zh-Hans: 会员日, en: Member day}, factor: 2, when: {weekdays: [wed]}}\n", "  []\n",
+         ("removed", "multipliers[0]", "Multiplier ended: Member day (Points ×2; every Wednesday)")),
+        ("factor: 2", "factor: 3", ("changed", "multipliers[0].factor", "“Member day” factor ×2 → ×3")),
+        ("[wed]", "[wed, sat]",
+         ("changed", "multipliers[0].when", "“Member day” applies every Wednesday → every Wednesday, Saturday")),
+        ("{weekdays: [wed]}", "{tiers: [gold]}",
+         ("changed", "multipliers[0].when", "“Member day” applies every Wednesday → for Gold")),
+        ("metric: spend", "metric: spend\n  downgrade: never",
+         ("changed", "tiers.downgrade", "Tiers downgrade one level at the end of the term → never")),
+        ("discount_percent: 2", "discount_percent: 3.5",
+         ("changed", "tiers.levels[2].discount_percent", "Gold discount 2% → 3.5%")),
+        ("redemption:", "    - {code: top, name: {zh-Hans: 黑卡, en: Black}, threshold: 9000}\nredemption:",
+         ("added", "tiers.levels[3]", "New tier: Black (threshold 9,000.00)")),
+        ("worth: 1,", "worth: 2,", ("changed", "redemption.worth", "Points as cash rate 100 = 1.00 CNY → 100 = 2.00 CNY")),
+        ("max_percent: 50", "max_percent: 30",
+         ("changed", "redemption.max_percent", "Points as cash largest share of an order 50% → 30%")),
+        ("redemption: {points: 100, worth: 1, max_percent: 50}\n", "",
+         ("removed", "redemption", "Ended: Points as cash (100 = 1.00 CNY)")),
+        ("redemption:", "policies: {tier_on_refund: period_end}\nredemption:",
+         ("changed", "policies.tier_on_refund", "Policy: tier after a refund: at once → at the end of the term")),
+    ],
+)  # fmt: skip
+def test_each_kind_of_difference(old: str, new: str, expected: tuple[str, str, str]) -> None:
+    assert between(SOURCE, changed(old, new)) == [expected]
+
+
+def test_a_removed_tier_is_named_and_the_reverse_is_an_addition() -> None:
+    longer = changed(
+        "redemption:", "    - {code: top, name: {zh-Hans: 黑卡, en: Black}, threshold: 9000}\nredemption:"
+    )
+    assert between(longer, SOURCE) == [("removed", "tiers.levels[3]", "Tier ended: Black")]
+
+
+def test_every_field_of_the_schema_is_seen() -> None:
+    """Nothing may change unseen: each leaf of the document, altered alone, is reported."""
+    document = validate(DEMO)
+    for path in _leaves(document):
+        if path[-1] in ("shuke", "model"):
+            continue  # the schema's own number; and an expiry is shown as a whole
+        other = validate(DEMO)
+        node = other
+        for key in path[:-1]:
+            node = node[key]
+        node[path[-1]] = _other(node[path[-1]], path)
+        assert diff_documents(document, other), path
+
+
+def _other(value: object, path: tuple[object, ...]) -> object:
+    if isinstance(value, bool):
+        return not value
+    if isinstance(value, int):
+        return value + 1
+    swaps = {
+        "floor": "ceil", "order": "line", "spend": "growth", "one_level": "never", "return": "keep", "claw_back": "keep",
+        "at_once": "period_end", "add": "best", "month_end": "none", "wed": "thu", "sat": "mon", "sun": "tue",
+    }  # fmt: skip
+    text = str(value)
+    if text in swaps:
+        return swaps[text]
+    return str(float(text) + 1) if text.replace(".", "").isdigit() else text + "x"
+
+
+def _leaves(node: object, path: tuple[object, ...] = ()) -> list[tuple[object, ...]]:
+    if isinstance(node, dict):
+        return [leaf for key, value in node.items() for leaf in _leaves(value, (*path, key))]
+    if isinstance(node, list):
+        return [leaf for key, value in enumerate(node) for leaf in _leaves(value, (*path, key))]
+    return [path]
