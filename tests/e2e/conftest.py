@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from playwright.sync_api import Browser, sync_playwright
@@ -92,3 +92,19 @@ def _session_of(staff: Staff) -> str:
     store.save()
     assert store.session_key is not None
     return store.session_key
+
+
+@pytest.fixture
+def owner() -> Staff:
+    """Somebody who may do everything."""
+    from shuke.core.values import Role
+    from tests.e2e.people import staff_named
+
+    return staff_named("alice", Role.OWNER, "周敏")
+
+
+@pytest.fixture
+def components(settings: Any) -> None:
+    """Mount the gallery and its template."""
+    settings.TEMPLATES = [{**settings.TEMPLATES[0], "DIRS": [Path(__file__).parent / "templates"]}]
+    settings.ROOT_URLCONF = "tests.e2e.gallery"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from types import SimpleNamespace
 
 from django import forms
 from django.contrib import messages
@@ -57,7 +56,6 @@ def gallery(request: HttpRequest) -> HttpResponse:
             for group, items in navigation.GROUPS
         ],
         "finder_url": "/gallery",
-        "stores": [SimpleNamespace(id=i, name=f"门店 {i}", code=f"S{i:03}") for i in range(1, 13)],
         "now": now,
         "kpis": [
             ("会员销售额", formats.money(128640000, whole=True), "wallet", "12.4%", "good", "up", SALES),

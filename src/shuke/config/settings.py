@@ -54,6 +54,7 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
+    "shuke.console.middleware.programme_time",
     "axes.middleware.AxesMiddleware",
 ]
 # The API carries no cookies, sessions or pages, so it skips the layers that serve only those: they cost

@@ -6,6 +6,7 @@ Drawing is the only place where an amount becomes a float, and no text is made f
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
@@ -50,7 +51,12 @@ class Series:
     def of_money(cls, name: str, minors: Sequence[int], currency: str = "CNY", **look: Any) -> Series:
         """A series of amounts in minor units."""
         scale = 10 ** exponent(currency)
-        return cls(name, [minor / scale for minor in minors], [formats.money(minor, currency) for minor in minors], **look)
+        return cls(
+            name,
+            [minor / scale for minor in minors],
+            [formats.money(minor, currency) for minor in minors],
+            **look,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,9 +170,7 @@ class Share:
     @property
     def legend(self) -> list[dict[str, Any]]:
         """The parts with texts and colours, for the list beside the ring."""
-        return [
-            {**each, "colour": index % 8 + 1} for index, each in enumerate(self.payload["parts"])
-        ]
+        return [{**each, "colour": index % 8 + 1} for index, each in enumerate(self.payload["parts"])]
 
     @property
     def table(self) -> Table:
@@ -202,7 +206,9 @@ class HeatGrid:
             {
                 "label": label,
                 "cells": [
-                    Cell(formats.number(value), heat_level(value, most), self.hrefs[i][j] if self.hrefs else "")
+                    Cell(
+                        formats.number(value), heat_level(value, most), self.hrefs[i][j] if self.hrefs else ""
+                    )
                     for j, value in enumerate(self.values[i])
                 ],
             }
@@ -214,10 +220,12 @@ def heat_level(value: int, most: int) -> int:
     """Level 0 to 6 of a non-negative count, by the square root of its share of the largest."""
     if value <= 0 or most <= 0:
         return 0
-    return min(HEAT_LEVELS, max(1, round(HEAT_LEVELS * (value / most) ** 0.5)))
+    return min(HEAT_LEVELS, max(1, round(HEAT_LEVELS * math.sqrt(value / most))))
 
 
-def spark_paths(values: Sequence[int | float | Decimal], width: int = 72, height: int = 24) -> tuple[str, str]:
+def spark_paths(
+    values: Sequence[int | float | Decimal], width: int = 72, height: int = 24
+) -> tuple[str, str]:
     """SVG paths (line, area below it) of a small trend; both empty for fewer than two values."""
     if len(values) < 2:
         return "", ""

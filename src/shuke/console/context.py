@@ -7,23 +7,27 @@ from typing import Any
 from django.conf import settings
 from django.http import HttpRequest
 from django.utils.functional import SimpleLazyObject
+from django.utils.translation import gettext as _
 
 from shuke.console import formats, navigation, scope
-from shuke.core.models import Staff
 from shuke.core.requests import current_request_id
+from shuke.kit.clock import now
+from shuke.loyalty.queries import programme_at
+from shuke.loyalty.words import localized
 
 THEMES = ("auto", "light", "dark")
 
 
 def shell(request: HttpRequest) -> dict[str, Any]:
-    """The context processor named in the settings. Reads no table unless a template asks for the stores."""
+    """The context processor named in the settings. Reads no table, except for the store a person narrowed to."""
     context = frame(request)
     user = getattr(request, "user", None)
-    if isinstance(user, Staff) or (user is not None and user.is_authenticated):
+    if user is not None and user.is_authenticated:
+        in_force = programme_at(now())
         context |= {
+            "house": localized(in_force.programme.name) if in_force else _("Shuke"),
             "finder_url": navigation.address_of("members", user),
             "nav": navigation.sidebar(user, request.path),
-            "stores": SimpleLazyObject(lambda: scope.stores_of(user)),
             "chosen_store": SimpleLazyObject(lambda: scope.chosen_store(request)),
         }
     return context

@@ -14,5 +14,6 @@ urlpatterns = [
     path("logout", session.sign_out, name="logout"),
     path("language", session.choose_language, name="language"),
     path("store", session.choose_store, name="choose_store"),
+    path("store/menu", session.store_menu, name="store_menu"),
     path("overview", overview.overview, name="overview"),
 ]

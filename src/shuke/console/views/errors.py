@@ -15,7 +15,12 @@ from shuke.console.context import frame
 @open_to_all
 def bad_request(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
     """400: the request could not be understood."""
-    return _page(request, 400, _("This request could not be understood"), _("Go back, check what you entered, and try again."))
+    return _page(
+        request,
+        400,
+        _("This request could not be understood"),
+        _("Go back, check what you entered, and try again."),
+    )
 
 
 @open_to_all
@@ -40,7 +45,12 @@ def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
 @open_to_all
 def not_found(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
     """404: no such page."""
-    return _page(request, 404, _("This page does not exist"), _("The address is wrong, or what it showed has been removed."))
+    return _page(
+        request,
+        404,
+        _("This page does not exist"),
+        _("The address is wrong, or what it showed has been removed."),
+    )
 
 
 @open_to_all
@@ -50,11 +60,15 @@ def server_error(request: HttpRequest) -> HttpResponse:
         request,
         500,
         _("Something went wrong on our side"),
-        _("Your last step may not have been saved. Try again in a moment; if it happens again, pass on the number below."),
+        _(
+            "Your last step may not have been saved. Try again in a moment; if it happens again, pass on the number below."
+        ),
     )
 
 
 def _page(request: HttpRequest, code: int, title: str | Promise, text: str | Promise) -> HttpResponse:
     # No request is given to the template, so that no context processor runs.
-    body = render_to_string("console/error.html", {**frame(request), "code": code, "title": title, "text": text})
+    body = render_to_string(
+        "console/error.html", {**frame(request), "code": code, "title": title, "text": text}
+    )
     return HttpResponse(body, status=code)

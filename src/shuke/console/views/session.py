@@ -10,6 +10,7 @@ from django.contrib import messages
 from django.contrib.auth import views as auth
 from django.contrib.auth.forms import AuthenticationForm
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import render
 from django.urls import reverse
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import check_for_language
@@ -67,6 +68,15 @@ def choose_language(request: HttpRequest) -> HttpResponse:
     if language in dict(settings.LANGUAGES) and check_for_language(language):
         _remember_language(response, language)
     return response
+
+
+@open_to_all
+def store_menu(request: HttpRequest) -> HttpResponse:
+    """The rows of the store menu, fetched when it opens: a chain may have thousands."""
+    if not request.user.is_authenticated:
+        return HttpResponse(status=401)
+    context = {"stores": scope.stores_of(staff_of(request)), "next": request.GET.get("next", "")}
+    return render(request, "console/store_menu.html", context)
 
 
 @open_to_all

@@ -3,6 +3,7 @@
    data-confirm="id"       on a form: ask first in that dialog; its [data-yes] button sends the form
    data-theme-set="dark"   chooses light, dark or auto  data-finder          the search field that "/" focuses
    data-copy="text"        copies, then says so (data-copied)               data-reveal="id"  shows or hides a password
+   data-sift               filters the rows of the menu around it while typing
    data-autosubmit         on a select: sends its form   data-dismiss         removes the toast around it
    data-guard              on a form: warns before leaving with unsaved changes
    A response may carry HX-Trigger {"toast": {"kind": "ok", "text": "…"}}. */
@@ -118,6 +119,11 @@
   }, true);
 
   document.addEventListener('input', (event) => {
+    if (event.target.matches('[data-sift]')) {
+      const wanted = event.target.value.trim().toLowerCase();
+      event.target.closest('.menu-list').querySelectorAll('.menu-row').forEach((row) =>
+        (row.hidden = !row.textContent.toLowerCase().includes(wanted)));
+    }
     const form = event.target.closest('form[data-guard]');
     if (form) form.dataset.dirty = 'yes';
   });

@@ -1,0 +1,48 @@
+"""The sidebar shows what a role may open, and marks where the person is."""
+
+from __future__ import annotations
+
+import pytest
+
+from shuke.console import navigation
+from shuke.core.values import Permission, Role
+from tests.factories.core import make_staff
+
+pytestmark = pytest.mark.django_db
+
+
+def test_the_current_page_is_marked_also_on_its_subpages(monkeypatch: pytest.MonkeyPatch) -> None:
+    addresses = {"overview": "/overview", "members": "/members", "cashier": "/cashier"}
+    monkeypatch.setattr(navigation, "_address", lambda item: addresses.get(item.route, ""))
+    owner = make_staff(Role.OWNER)
+
+    def current(path: str) -> list[str]:
+        return [
+            link.href for _label, links in navigation.sidebar(owner, path) for link in links if link.current
+        ]
+
+    assert current("/members/018f") == ["/members"]
+    assert current("/members") == ["/members"]
+    assert current("/membership") == []
+    assert current("/") == []
+
+
+def test_a_cashier_sees_no_administration(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(navigation, "_address", lambda item: f"/{item.route}")
+    cashier = make_staff(Role.CASHIER)
+    routes = [item.route for item, _href in navigation.permitted_items(cashier)]
+    assert routes == ["cashier", "members", "products", "stores"]
+    assert len(navigation.sidebar(cashier, "/cashier")) == 2
+    assert navigation.landing_page(cashier) == "/cashier"
+    assert navigation.address_of("audit", cashier) == ""
+    assert navigation.address_of("members", cashier) == "/members"
+
+
+def test_somebody_switched_off_has_nowhere_to_go() -> None:
+    assert navigation.landing_page(make_staff(Role.OWNER, is_active=False)) is None
+
+
+def test_every_permission_of_a_page_is_used_by_some_role() -> None:
+    asked = {item.permission for _label, items in navigation.GROUPS for item in items}
+    assert asked <= set(Permission)
+    assert len({item.route for _label, items in navigation.GROUPS for item in items}) == 9
