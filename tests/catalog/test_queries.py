@@ -41,8 +41,13 @@ def names(text: str = "", **filters: str) -> list[str]:
         "cnn",
         "250ML",
         "２５０ｍｌ",
-    ]
-    + ["光明", "guangming", "光明 牛奶", "niunai 250", "饮料", "6900123"],
+        "光明",
+        "guangming",
+        "光明 牛奶",
+        "niunai 250",
+        "饮料",
+        "6900123",
+    ],
 )
 def test_a_chinese_product_is_found_by(text: str) -> None:
     make_product("有机纯牛奶 250ml", sku="6900123456789")
