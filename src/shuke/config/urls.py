@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from django.urls import include, path
+from django.urls import include, path, re_path
+
+from shuke.api.urls import nothing_here
 
 urlpatterns = [
     path("api/v1/", include("shuke.api.urls")),
+    re_path(r"^api/", nothing_here),
     path("", include("shuke.console.urls")),
 ]
 

@@ -68,6 +68,7 @@ class Scope(models.TextChoices):
 
     MEMBERS_READ = "members:read", _("Read members")
     MEMBERS_WRITE = "members:write", _("Create and change members")
+    MEMBERS_PERSONAL = "members:personal", _("Read personal data in clear; each reading is audited")
     CATALOG_READ = "catalog:read", _("Read stores and products")
     CATALOG_WRITE = "catalog:write", _("Change stores and products")
     CHECKOUT_READ = "checkout:read", _("Quote and read orders")

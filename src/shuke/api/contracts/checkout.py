@@ -1,0 +1,252 @@
+"""Carts, orders and refunds on the wire."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+import msgspec
+from msgspec import Meta
+
+from shuke.api.contracts.shared import MAX_MINOR, Amount, Code, Cursor, In, Limit, NextCursor, Out, Sku
+
+Moment = Annotated[datetime, Meta(tz=True)]
+Quantity = (
+    Annotated[int, Meta(ge=1, le=1_000_000)]
+    | Annotated[str, Meta(pattern=r"^[0-9]{1,7}(\.[0-9]{1,3})?$", examples=["1.250"])]
+)
+
+
+class MemberRefIn(In):
+    """Who buys. A till that has identified the member sends its id."""
+
+    kind: Literal["id", "number", "phone", "email", "card", "external"]
+    value: Annotated[str, Meta(min_length=1, max_length=254)]
+    system: Annotated[str, Meta(max_length=40, description="For external ids: the system that gave it.")] = ""
+
+
+class DiscountIn(In):
+    """A discount that the till has given on a line."""
+
+    code: Code
+    minor: Amount
+
+
+class LineIn(In):
+    """One line of the cart."""
+
+    sku: Sku
+    quantity: Annotated[
+        Quantity,
+        Meta(description="Units: a whole number, or text with up to three decimals, at most 1,000,000."),
+    ]
+    unit_price_minor: Annotated[
+        Amount | None, Meta(description="Price of one unit; without it the catalogue's list price counts.")
+    ] = None
+    list_minor: Annotated[
+        Amount | None,
+        Meta(description="Price of the whole line before discounts, instead of unit_price_minor."),
+    ] = None
+    discounts: Annotated[list[DiscountIn], Meta(max_length=20)] = []
+
+
+class QuoteIn(In):
+    """A cart to be priced."""
+
+    store: Annotated[Code, Meta(description="Code of the store.")]
+    channel: Annotated[Code, Meta(description="Code of the channel, for example pos.")]
+    lines: Annotated[list[LineIn], Meta(min_length=1, max_length=500)]
+    member: MemberRefIn | None = None
+    currency: Annotated[str, Meta(pattern="^[A-Z]{3}$")] = "CNY"
+    settled: Annotated[
+        bool, Meta(description="The till's prices are final: the tier discount stays out.")
+    ] = False
+    points_to_use: Annotated[int, Meta(ge=0, le=MAX_MINOR)] = 0
+
+
+class OrderIn(QuoteIn):
+    """A sale to be recorded."""
+
+    system: Annotated[Code, Meta(description="The selling system; (system, number) exists once.")] = "api"
+    number: Annotated[
+        Annotated[str, Meta(min_length=1, max_length=80)] | None,
+        Meta(description="Order number in the selling system; without it the order's id serves."),
+    ] = None
+    occurred_at: Annotated[
+        Moment | None, Meta(description="When it was sold, up to 24 hours back; without it, now.")
+    ] = None
+    facts: Annotated[
+        dict[str, Any] | None,
+        Meta(description="Kept with the order as it is, at most 16 KiB: tenders, campaign facts."),
+    ] = None
+
+
+class RefundIn(In):
+    """Why the whole order is refunded."""
+
+    reason: Annotated[str, Meta(min_length=1, max_length=300)]
+
+
+class OrdersQuery(In):
+    """Filters of the list of orders."""
+
+    member: Annotated[UUID, Meta(description="Id of the member.")] | msgspec.UnsetType = msgspec.UNSET
+    store: Annotated[Code, Meta(description="Code of the store.")] | msgspec.UnsetType = msgspec.UNSET
+    since: (
+        Annotated[datetime, Meta(tz=True, description="Sold at or after this instant.")] | msgspec.UnsetType
+    ) = msgspec.field(name="from", default=msgspec.UNSET)
+    until: Annotated[datetime, Meta(tz=True, description="Sold before this instant.")] | msgspec.UnsetType = (
+        msgspec.field(name="to", default=msgspec.UNSET)
+    )
+    cursor: Cursor | msgspec.UnsetType = msgspec.UNSET
+    limit: Limit = 50
+
+
+class LineOut(Out):
+    """A line as it was priced; the sums over all lines are the figures of the order."""
+
+    line_no: int
+    sku: str
+    name: str
+    quantity: str
+    list_minor: int
+    discount_minor: int
+    points_minor: int
+    payable_minor: int
+    points_earned: int
+    growth_earned: int
+    discounts: Annotated[
+        list[dict[str, Any]],
+        Meta(
+            description="Each discount of the line: kind (given or tier), code, minor, and percent in thousandths."
+        ),
+    ]
+
+
+class Earned(Out):
+    """Units of one asset that the sale earns, and each rule's share in them."""
+
+    asset: str
+    amount: int
+    rules: list[dict[str, Any]]
+
+
+class MemberAfter(Out):
+    """The member once the sale stands."""
+
+    id: UUID
+    tier: str
+    tier_before: str
+    tier_review_at: datetime | None
+    balances: dict[str, int]
+
+
+class Figures(Out):
+    """list − discount = sales; sales − points = payable. All `_minor` in whole minor units of `currency`."""
+
+    store: str
+    channel: str
+    currency: str
+    list_minor: int
+    discount_minor: int
+    sales_minor: int
+    points_minor: int
+    payable_minor: int
+    points_used: int
+    points_earned: int
+    growth_earned: int
+
+
+class Quote(Figures):
+    """What a commit of the same cart would give, unless facts change."""
+
+    earned: list[Earned]
+    programme_version: int
+    member: MemberAfter | None
+    lines: list[LineOut]
+    points_usable: Annotated[int, Meta(description="Points that the member could use now.")]
+    points_limit: Annotated[int, Meta(description="Points that this sale could take.")]
+
+
+class CommittedOrder(Figures):
+    """A recorded sale."""
+
+    id: UUID
+    system: str
+    number: str
+    status: Literal["committed"]
+    occurred_at: datetime
+    earned: list[Earned]
+    programme_version: int
+    member: MemberAfter | None
+    lines: list[LineOut]
+
+
+class OrderSummary(Figures):
+    """An order in a list. `tier` is the one it was priced under, empty without a member."""
+
+    id: UUID
+    system: str
+    number: str
+    status: Literal["committed", "refunded"]
+    occurred_at: datetime
+    recorded_at: datetime
+    member_id: UUID | None
+    tier: str
+    programme_version: int | None
+
+
+class OrderRefund(Out):
+    """The refund of an order."""
+
+    id: UUID
+    occurred_at: datetime
+    payable_minor: int
+    points_returned: int
+    points_expired: int
+    points_clawed_back: int
+    growth_clawed_back: int
+    debt_created: int
+    reason: str
+
+
+class Order(OrderSummary):
+    """An order with its lines."""
+
+    lines: list[LineOut]
+    refund: OrderRefund | None
+    facts: dict[str, Any] | None
+
+
+class OrderList(Out):
+    """One page, newest first."""
+
+    orders: list[OrderSummary]
+    next_cursor: NextCursor
+
+
+class RefundQuote(Out):
+    """What refunding the whole order would do now. Points in units, money in minor units."""
+
+    order_id: UUID
+    currency: str
+    payable_minor: int
+    points_returned: int
+    points_expired: Annotated[
+        int, Meta(description="Of those returned: lapsed meanwhile, so they lapse again.")
+    ]
+    points_clawed_back: int
+    growth_clawed_back: int
+    debt_created: Annotated[int, Meta(description="Points that the member owes because they are spent.")]
+    points_balance_after: int
+
+
+class RefundOut(RefundQuote):
+    """A recorded refund."""
+
+    id: UUID
+    occurred_at: datetime
+    tier: Annotated[
+        dict[str, str] | None, Meta(description="The change of tier, {from, to}; null without one.")
+    ]

@@ -1,0 +1,1 @@
+"""The endpoints, one module per room. Importing this package registers them all."""

@@ -1,0 +1,255 @@
+"""Quote, commit, read and refund orders."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+import msgspec
+from django.utils.translation import gettext_lazy as _
+from ninja import Router
+
+from shuke.api.contracts.checkout import (
+    CommittedOrder,
+    Order,
+    OrderIn,
+    OrderList,
+    OrdersQuery,
+    Quote,
+    QuoteIn,
+    RefundIn,
+    RefundOut,
+    RefundQuote,
+)
+from shuke.api.cursors import BY_TIME, checked_cursor
+from shuke.api.endpoint import Call, Reply, endpoint
+from shuke.api.stores import covered_store
+from shuke.checkout import errors
+from shuke.checkout.operations import commit_order, quote_order
+from shuke.checkout.queries import OrderFilters, get_order, list_orders
+from shuke.checkout.refunds import quote_refund, refund_order
+from shuke.checkout.values import Caller, LineRequest, MemberRef, SaleRequest
+from shuke.core.errors import IdempotencyConflict, InvalidInput
+from shuke.core.values import Scope
+from shuke.kit.errors import ShukeError
+
+MOST_FACTS_BYTES = 16 * 1024
+SALE_REFUSALS: tuple[type[ShukeError], ...] = (
+    errors.UnknownStore,
+    errors.StoreClosed,
+    errors.StoreOutOfScope,
+    errors.UnknownChannel,
+    errors.UnknownProduct,
+    errors.ProductInactive,
+    errors.PriceMissing,
+    errors.CurrencyMismatch,
+    errors.UnknownMember,
+    errors.MemberNotActive,
+    errors.EmptyCart,
+    errors.BadQuantity,
+    errors.BadLineAmount,
+    errors.NoProgramme,
+    *errors.PRICING_REFUSALS.values(),
+)
+
+router = Router()
+_json = msgspec.json.Encoder()
+
+
+@endpoint(
+    router,
+    "POST",
+    "/quotes",
+    scope=Scope.CHECKOUT_READ,
+    body=QuoteIn,
+    answers={200: Quote},
+    tag="checkout",
+    refusals=SALE_REFUSALS,
+)
+def quote(call: Call, body: QuoteIn) -> tuple[int, dict[str, Any]]:
+    """Price a cart.
+
+    Writes nothing. Committing the same cart gives the same figures unless prices, programme, tier or balance change.
+    """
+    return 200, quote_order(caller=_caller(call), sale=_sale(body), now=call.now)
+
+
+@endpoint(
+    router,
+    "POST",
+    "/orders",
+    scope=Scope.CHECKOUT_WRITE,
+    body=OrderIn,
+    answers={201: CommittedOrder},
+    tag="checkout",
+    keyed="own",
+    refusals=(*SALE_REFUSALS, errors.OrderExists, errors.BadInstant),
+)
+def commit(call: Call, body: OrderIn) -> Reply:
+    """Record a sale.
+
+    Prices the cart, takes and gives points, moves the tier and stores the order in one durable transaction. The answer
+    is stored with it: the same Idempotency-Key and body give it again, and sell nothing again.
+    """
+    answer = commit_order(
+        caller=_caller(call),
+        sale=_order(body),
+        now=call.now,
+        key=call.key,
+        input_hash=call.input_hash,
+        occurred_at=body.occurred_at,
+    )
+    return Reply(answer.status, answer.body, answer.replayed)
+
+
+@endpoint(
+    router,
+    "GET",
+    "/orders",
+    scope=Scope.CHECKOUT_READ,
+    query=OrdersQuery,
+    answers={200: OrderList},
+    tag="checkout",
+    refusals=(InvalidInput,),
+)
+def orders(call: Call, query: OrdersQuery) -> tuple[int, dict[str, Any]]:
+    """List orders, newest first.
+
+    A key that covers some stores sees the orders of those.
+    """
+    stores = call.stores
+    if not isinstance(query.store, msgspec.UnsetType):
+        stores = frozenset({covered_store(call, query.store, "store")})
+    page = list_orders(
+        OrderFilters(
+            member_id=_given(query.member),
+            store_ids=stores,
+            since=_given(query.since),
+            until=_given(query.until),
+        ),
+        checked_cursor(query.cursor, BY_TIME),
+        limit=query.limit,
+    )
+    return 200, {"orders": page.orders, "next_cursor": page.next_cursor}
+
+
+@endpoint(
+    router,
+    "GET",
+    "/orders/{order_id}",
+    scope=Scope.CHECKOUT_READ,
+    answers={200: Order},
+    tag="checkout",
+    refusals=(errors.OrderNotFound,),
+)
+def order(call: Call, order_id: UUID) -> tuple[int, dict[str, Any]]:
+    """Read an order with its lines and its refund."""
+    return 200, get_order(order_id=order_id, store_ids=call.stores)
+
+
+@endpoint(
+    router,
+    "GET",
+    "/orders/{order_id}/refund-quote",
+    scope=Scope.CHECKOUT_READ,
+    answers={200: RefundQuote},
+    tag="checkout",
+    refusals=(errors.OrderNotFound, errors.AlreadyRefunded),
+)
+def refund_quote(call: Call, order_id: UUID) -> tuple[int, dict[str, Any]]:
+    """See what a refund would do.
+
+    Money back, points back, points taken back, and what the member would owe. Writes nothing.
+    """
+    try:
+        return 200, quote_refund(caller=_caller(call), order_id=order_id, now=call.now)
+    except errors.StoreOutOfScope as error:
+        raise errors.OrderNotFound from error
+
+
+@endpoint(
+    router,
+    "POST",
+    "/orders/{order_id}/refund",
+    scope=Scope.CHECKOUT_WRITE,
+    body=RefundIn,
+    answers={201: RefundOut},
+    tag="checkout",
+    keyed="once",
+    refusals=(errors.OrderNotFound, errors.AlreadyRefunded, IdempotencyConflict, InvalidInput),
+)
+def refund(call: Call, order_id: UUID, body: RefundIn) -> tuple[int, dict[str, Any]]:
+    """Refund a whole order.
+
+    Points return to their own lots and earned points are taken back, in one transaction; a tier that only this order
+    carried is looked at again.
+    """
+    reason = body.reason.strip()
+    if not reason or not reason.isprintable():
+        raise InvalidInput(field="reason", reason=_("A reason is one line of at most 300 characters."))
+    try:
+        return 201, refund_order(caller=_caller(call), order_id=order_id, reason=reason, now=call.now)
+    except errors.StoreOutOfScope as error:
+        raise errors.OrderNotFound from error
+
+
+def _caller(call: Call) -> Caller:
+    key = call.caller
+    return Caller(key.id, f"key:{key.id}", key.all_stores, key.store_ids)
+
+
+def _sale(body: QuoteIn) -> SaleRequest:
+    return SaleRequest(
+        store=body.store,
+        channel=body.channel,
+        lines=_lines(body),
+        member=_member(body),
+        currency=body.currency,
+        settled=body.settled,
+        points_to_use=body.points_to_use,
+    )
+
+
+def _order(body: OrderIn) -> SaleRequest:
+    if body.facts is not None and len(_json.encode(body.facts)) > MOST_FACTS_BYTES:
+        raise InvalidInput(field="facts", reason=_("Facts may take 16 KiB at most."))
+    return SaleRequest(
+        store=body.store,
+        channel=body.channel,
+        lines=_lines(body),
+        member=_member(body),
+        currency=body.currency,
+        settled=body.settled,
+        points_to_use=body.points_to_use,
+        system=body.system,
+        number=body.number,
+        facts=body.facts,
+    )
+
+
+def _lines(body: QuoteIn) -> tuple[LineRequest, ...]:
+    return tuple(
+        LineRequest(
+            sku=line.sku,
+            quantity=_thousandths(line.quantity),
+            unit_price_minor=line.unit_price_minor,
+            list_minor=line.list_minor,
+            discounts=tuple((discount.code, discount.minor) for discount in line.discounts),
+        )
+        for line in body.lines
+    )
+
+
+def _thousandths(quantity: int | str) -> int:
+    """The shape has bounded the text already; zero is refused by the checkout, with the line's name."""
+    return quantity * 1000 if isinstance(quantity, int) else int(Decimal(quantity) * 1000)
+
+
+def _member(body: QuoteIn) -> MemberRef | None:
+    given = body.member
+    return MemberRef(given.kind, given.value, given.system) if given else None
+
+
+def _given(value: Any) -> Any:
+    return None if isinstance(value, msgspec.UnsetType) else value
