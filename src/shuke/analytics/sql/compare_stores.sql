@@ -1,0 +1,13 @@
+-- Every store with sales or refunds in the period or the one before. Stores null: all of them.
+SELECT s.id, s.code, s.name, s.region,
+  coalesce(sum(t.member_sales_minor - t.member_refund_minor) FILTER (WHERE t.day >= %(first)s::date), 0)::bigint AS sales,
+  coalesce(sum(t.member_sales_minor - t.member_refund_minor) FILTER (WHERE t.day < %(first)s::date), 0)::bigint AS previous,
+  coalesce(sum(t.member_orders) FILTER (WHERE t.day >= %(first)s::date), 0)::bigint AS orders,
+  coalesce(sum(t.member_sales_minor) FILTER (WHERE t.day >= %(first)s::date), 0)::bigint AS gross,
+  coalesce(sum(t.points_issued) FILTER (WHERE t.day >= %(first)s::date), 0)::bigint AS issued,
+  coalesce(sum(t.points_used) FILTER (WHERE t.day >= %(first)s::date), 0)::bigint AS used
+FROM analytics_storeday t
+JOIN catalog_store s ON s.id = t.store_id
+WHERE t.day >= %(previous_first)s::date AND t.day <= %(last)s::date
+  AND (%(stores)s::uuid[] IS NULL OR t.store_id = ANY(%(stores)s::uuid[]))
+GROUP BY s.id
