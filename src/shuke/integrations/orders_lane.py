@@ -1,0 +1,194 @@
+"""Write one lane of a planned import: chunk by chunk, each with its journal row in one transaction.
+
+Run as a process (`python -m shuke.integrations.orders_lane RUN DIRECTORY LANE`) it tells each chunk's figures on standard
+output and stops when its standard input closes: then the process that started it is gone.
+"""
+
+# ruff: noqa: S608 - DuckDB statements of our own column names; a cell of the file is never part of a statement
+from __future__ import annotations
+
+import json
+import select
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+from django.db import connection, transaction
+
+from shuke.checkout.bulk import BatchResult, HistoricOrder, commit_batch
+from shuke.checkout.logic import CartLine
+from shuke.core.values import SYSTEM
+from shuke.integrations.journal import chunks_done, claim_chunk, close_chunk
+from shuke.integrations.models import ImportRun
+from shuke.integrations.references import Db
+from shuke.integrations.values import Counts, RowRefusal
+from shuke.integrations.workspace import open_plan
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+PRODUCTS_KEPT = 200_000
+
+_Product = tuple[str, str, str]
+
+
+class LaneReader:
+    """Reads the chunks of a lane out of the plan as orders that can be committed."""
+
+    def __init__(self, plan: Db, settled: bool, codes: list[str]) -> None:
+        self._plan = plan
+        self._settled = settled
+        self._codes = codes
+        self._stores = {i: (UUID(id_), code) for i, code, id_ in plan.execute("FROM stores").fetchall()}
+        self._products: dict[int, _Product] = {}
+
+    def chunks(self, lane: int) -> list[tuple[int, int, int]]:
+        """(number, first, last sequence number) of every chunk of a lane, in order."""
+        return self._plan.execute(
+            "SELECT chunk, min(seq), max(seq) FROM orders WHERE lane = ? GROUP BY chunk ORDER BY chunk",
+            [lane],
+        ).fetchall()
+
+    def orders(self, first: int, last: int) -> list[tuple[int, HistoricOrder]]:
+        """(row in the file, order) for a range of sequence numbers."""
+        between = f"seq BETWEEN {first} AND {last}"
+        heads = self._plan.execute(
+            "SELECT o.seq, o.first_row, o.system, o.number, m.id, o.store, o.channel, o.at, o.facts FROM orders o"
+            f" LEFT JOIN members m ON m.idx = o.midx WHERE o.{between} ORDER BY o.seq"
+        ).fetchall()
+        self._load_products(between)
+        lines = self._lines(between)
+        stores, settled = self._stores, self._settled
+        members: dict[str | None, UUID | None] = {None: None}
+        found: list[tuple[int, HistoricOrder]] = []
+        for seq, row, system, number, member, store, channel, at, facts in heads:
+            if member not in members:
+                members[member] = UUID(member)
+            store_id, code = stores[store]
+            found.append(
+                (
+                    row,
+                    HistoricOrder(
+                        system,
+                        number,
+                        members[member],
+                        store_id,
+                        code,
+                        channel,
+                        EPOCH + timedelta(microseconds=at),
+                        lines[seq],
+                        settled,
+                        json.loads(facts) if facts else None,
+                    ),
+                )
+            )
+        return found
+
+    def _lines(self, between: str) -> dict[int, list[CartLine]]:
+        lines: dict[int, list[CartLine]] = {}
+        products, codes = self._products, self._codes
+        for seq, product, quantity, price, *discounts in self._plan.execute(
+            f"SELECT * FROM lines WHERE {between}"
+        ).fetchall():
+            id_, sku, category = products[product]
+            given = (
+                tuple([pair for pair in zip(codes, discounts, strict=True) if pair[1]])
+                if any(discounts)
+                else ()
+            )
+            line = CartLine(id_, sku, category, quantity, price, given)
+            if seq in lines:
+                lines[seq].append(line)
+            else:
+                lines[seq] = [line]
+        return lines
+
+    def _load_products(self, between: str) -> None:
+        if len(self._products) > PRODUCTS_KEPT:
+            self._products.clear()
+        wanted = {
+            idx
+            for (idx,) in self._plan.execute(f"SELECT DISTINCT product FROM lines WHERE {between}").fetchall()
+        }
+        missing = list(wanted - self._products.keys())
+        if missing:
+            rows = self._plan.execute(
+                "SELECT idx, id, sku, category FROM products WHERE idx IN (SELECT unnest($1))", [missing]
+            ).fetchall()
+            self._products.update((idx, (id_, sku, category)) for idx, id_, sku, category in rows)
+
+
+def write_lane(
+    *, run: ImportRun, reader: LaneReader, lane: int, clock: Callable[[], datetime]
+) -> Iterator[Counts]:
+    """Write the chunks of a lane that are not written yet; yields the figures of each after it is committed."""
+    done = chunks_done(run.id)
+    for number, first, last in reader.chunks(lane):
+        if (lane, number) in done:
+            continue
+        orders = reader.orders(first, last)
+        now = clock()
+        with transaction.atomic():
+            if not claim_chunk(run_id=run.id, lane=lane, number=number, now=now):
+                continue
+            counts, refused, data = _write_chunk(run, orders, now)
+            close_chunk(run=run, lane=lane, number=number, now=now, counts=counts, refused=refused, data=data)
+        yield counts
+
+
+def _write_chunk(
+    run: ImportRun, orders: list[tuple[int, HistoricOrder]], now: datetime
+) -> tuple[Counts, list[RowRefusal], dict[str, Any]]:
+    existing = _existing(orders)
+    refused = [
+        RowRefusal(row, "number", "order_exists")
+        for row, order in orders
+        if (order.system, order.number) in existing
+    ]
+    fresh = [order for _row, order in orders if (order.system, order.number) not in existing]
+    result = commit_batch(reference=SYSTEM.reference, orders=fresh, now=now) if fresh else BatchResult()
+    counts = Counts(
+        imported=result.orders,
+        skipped=len(refused),
+        lines=result.lines,
+        sales_minor=result.sales_minor,
+        points=result.points,
+    )
+    times = [order.occurred_at for _row, order in orders]
+    data = {"tier_moves": result.tier_moves, "first": min(times), "last": max(times)}
+    return counts, refused, data
+
+
+def _existing(orders: list[tuple[int, HistoricOrder]]) -> set[tuple[str, str]]:
+    """Which of these (system, number) are sold already."""
+    found: set[tuple[str, str]] = set()
+    with connection.cursor() as cursor:
+        for system in Counter(order.system for _row, order in orders):
+            numbers = [order.number for _row, order in orders if order.system == system]
+            cursor.execute(
+                "SELECT number FROM checkout_order WHERE system = %s AND number = ANY(%s)", [system, numbers]
+            )
+            found |= {(system, number) for (number,) in cursor.fetchall()}
+    return found
+
+
+def _main(arguments: list[str]) -> None:
+    import django
+
+    django.setup()
+    from shuke.kit.clock import now
+
+    run_id, directory, lane, settled, codes = arguments
+    run = ImportRun.objects.get(id=UUID(run_id))
+    with open_plan(Path(directory)) as plan:
+        reader = LaneReader(plan, settled == "settled", json.loads(codes))
+        for counts in write_lane(run=run, reader=reader, lane=int(lane), clock=now):
+            print(json.dumps(counts.as_dict()), flush=True)
+            if select.select([sys.stdin], [], [], 0)[0] and not sys.stdin.read(1):
+                return
+
+
+if __name__ == "__main__":
+    _main(sys.argv[1:])
