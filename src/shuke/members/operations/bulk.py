@@ -13,6 +13,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import islice
+from operator import itemgetter
 from typing import Any
 from uuid import UUID
 
@@ -212,7 +213,11 @@ def _copy(rows: Sequence[_Row], numbers: Sequence[str], now: datetime) -> None:
     _copy_into(
         "members_identifier (id, member_id, kind, system, blind, value, created_at)",
         ["uuid", "uuid", "varchar", "varchar", "bytea", "bytea", "timestamptz"],
-        ((i.id, m.id, i.kind, i.system, i.blind, i.value, now) for m in members for i in m.identifiers),
+        # In the order of the unique index, as single registrations insert theirs: rivals wait, none in a circle.
+        sorted(
+            ((i.id, m.id, i.kind, i.system, i.blind, i.value, now) for m in members for i in m.identifiers),
+            key=itemgetter(4),
+        ),
     )
     _copy_tokens(sorted((token, m.id.bytes) for m in members for token in m.tokens))
 
@@ -223,7 +228,8 @@ def _member_row(m: PreparedMember, number: str, now: datetime) -> tuple[Any, ...
 
 
 def _copy_into(target: str, types: Sequence[str], rows: Iterable[tuple[Any, ...]]) -> None:
-    with connection.cursor() as cursor, cursor.copy(f"COPY {target} FROM STDIN (FORMAT BINARY)") as copy:
+    copying = f"COPY {target} FROM STDIN (FORMAT BINARY)"
+    with connection.wrap_database_errors, connection.cursor() as cursor, cursor.copy(copying) as copy:
         copy.set_types(types)
         for row in rows:
             copy.write_row(row)
@@ -234,10 +240,8 @@ def _copy_tokens(rows: Sequence[tuple[bytes, bytes]]) -> None:
 
     The rows are sorted, so that the index on the random tokens is walked from left to right once for each chunk.
     """
-    with (
-        connection.cursor() as cursor,
-        cursor.copy("COPY members_searchtoken (token, member_id) FROM STDIN (FORMAT BINARY)") as copy,
-    ):
+    copying = "COPY members_searchtoken (token, member_id) FROM STDIN (FORMAT BINARY)"
+    with connection.wrap_database_errors, connection.cursor() as cursor, cursor.copy(copying) as copy:
         copy.write(_COPY_HEADER)
         copy.write(b"".join([_ROW_START + token + _FIELD_START + member_id for token, member_id in rows]))
         copy.write(_COPY_END)

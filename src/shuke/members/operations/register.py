@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from operator import attrgetter
 from typing import Any
 from uuid import UUID
 
@@ -15,6 +16,7 @@ from shuke.core.errors import InvalidInput, OutOfStoreScope
 from shuke.core.keyset import keyset
 from shuke.core.models import Staff
 from shuke.core.operations import publish_event, record_audit
+from shuke.core.text import storable
 from shuke.core.values import Actor
 from shuke.members.attributes import Definitions
 from shuke.members.errors import IdentifierTaken
@@ -112,10 +114,14 @@ def check_origin(actor: Actor, new: NewMember) -> None:
             raise OutOfStoreScope(field="join_store_id")
         if not Store.objects.filter(id=new.join_store_id).exists():
             raise InvalidInput(field="join_store_id", reason=_("There is no such store."))
-    if new.join_channel is not None and not Channel.objects.filter(code=new.join_channel).exists():
+    if new.join_channel is not None and not _channel_exists(new.join_channel):
         raise InvalidInput(field="join_channel", reason=_("There is no such channel."))
     if new.join_staff_id is not None and not Staff.objects.filter(id=new.join_staff_id).exists():
         raise InvalidInput(field="join_staff_id", reason=_("There is no such staff member."))
+
+
+def _channel_exists(code: str) -> bool:
+    return storable(code) == code and Channel.objects.filter(code=code).exists()
 
 
 def load_definitions() -> Definitions:
@@ -180,6 +186,7 @@ def _insert(prepared: PreparedMember, number: str, now: datetime) -> Member:
         updated_at=now,
     )
     DataKey.objects.create(member=member, wrapped=prepared.wrapped_key, created_at=now)
+    # In the order of the unique index: two registrations that cross wait for each other, never in a circle.
     Identifier.objects.bulk_create(
         Identifier(
             id=identifier.id,
@@ -190,7 +197,7 @@ def _insert(prepared: PreparedMember, number: str, now: datetime) -> Member:
             value=identifier.value,
             created_at=now,
         )
-        for identifier in prepared.identifiers
+        for identifier in sorted(prepared.identifiers, key=attrgetter("blind"))
     )
     SearchToken.objects.bulk_create(SearchToken(token=token, member=member) for token in prepared.tokens)
     return member
