@@ -1,0 +1,44 @@
+"""No keyset is ever made beside members that another one encrypted."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import pytest
+from django.db import connection
+
+from shuke.config.environment import Environment, environment
+from shuke.config.runtime import RuntimeProblem, _check_database, _ensure_keyset
+from tests.factories.members import make_member
+
+
+@pytest.fixture
+def here(tmp_path: Path) -> Environment:
+    """This run's database seen from a home without a keyset."""
+    settings = connection.settings_dict
+    url = f"postgres://{settings['USER']}:{settings['PASSWORD']}@/{settings['NAME']}"
+    url += f"?host={settings['HOST']}&port={settings['PORT']}"
+    return dataclasses.replace(
+        environment(), database_url=url, keyset_path=tmp_path / "secrets" / "keyset.json"
+    )
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_first_start_makes_the_keyset(here: Environment) -> None:
+    _check_database(here)
+    _ensure_keyset(here)
+    assert here.keyset_path.stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.django_db(transaction=True)
+def test_members_without_their_keyset_stop_the_start(here: Environment) -> None:
+    make_member()
+    with pytest.raises(RuntimeProblem, match=r"keyset\.json is missing, but the database holds members"):
+        _ensure_keyset(here)
+    assert not here.keyset_path.exists()
+
+
+def test_an_unreachable_server_is_named_with_the_way_out(here: Environment) -> None:
+    with pytest.raises(RuntimeProblem, match="cannot be reached"):
+        _check_database(dataclasses.replace(here, database_url="postgres://u:geheim@127.0.0.1:1/n"))
