@@ -14,12 +14,15 @@ from django.db import connection
 
 from shuke.core.pagination import decode_cursor, encode_cursor
 from shuke.kit.sql import load
-from shuke.ledger.logic import OpenLot, available, in_order
+from shuke.ledger.logic import OpenLot, in_order
 from shuke.ledger.models import Lot
 
 EXPIRING_SOON = timedelta(days=60)
 PAGE = 50
 MAX_PAGE = 200
+
+_NEWEST = ("infinity", "ffffffff-ffff-ffff-ffff-ffffffffffff", 0)
+"""The cursor before the first page."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,24 +53,22 @@ class AssetBalance:
 def balances_of(member_id: UUID, now: datetime) -> list[AssetBalance]:
     """Every asset that ever moved for the member, points first. One round trip."""
     with connection.cursor() as cursor:
-        cursor.execute(load("ledger", "balances"), {"member": member_id})
+        cursor.execute(load("ledger", "balances"), {"member": member_id, "now": now})
         rows = cursor.fetchall()
     balances = []
     for (asset, balance, debt), group in groupby(rows, key=lambda row: tuple(row[:3])):
-        lots = [OpenLot(*row[3:]) for row in group if row[3] is not None]
-        usable = available(lots, now)
-        pending = sum(lot.remaining for lot in lots if lot.active_at > now)
-        lapsed = sum(lot.remaining for lot in lots) - usable - pending
-        balances.append(AssetBalance(asset, balance, usable, pending, lapsed, debt, _expiring(lots, now)))
+        usable = pending = lapsed = 0
+        expiring = []
+        for expires_at, active, later in (row[3:] for row in group):
+            pending += later
+            if expires_at is not None and expires_at <= now:
+                lapsed += active
+                continue
+            usable += active
+            if active and expires_at is not None and expires_at <= now + EXPIRING_SOON:
+                expiring.append(Expiring(expires_at, active))
+        balances.append(AssetBalance(asset, balance, usable, pending, lapsed, debt, tuple(expiring)))
     return balances
-
-
-def _expiring(lots: list[OpenLot], now: datetime) -> tuple[Expiring, ...]:
-    soon: dict[datetime, int] = {}
-    for lot in in_order(lots):
-        if lot.is_usable(now) and lot.expires_at is not None and lot.expires_at <= now + EXPIRING_SOON:
-            soon[lot.expires_at] = soon.get(lot.expires_at, 0) + lot.remaining
-    return tuple(Expiring(at, amount) for at, amount in soon.items())
 
 
 def open_lots(member_id: UUID, asset: str = "points") -> list[OpenLot]:
@@ -112,7 +113,7 @@ def list_entries(
 ) -> EntryPage:
     """What moved the member's balance, newest first. Raises InvalidInput for a damaged cursor."""
     limit = max(1, min(limit, MAX_PAGE))
-    before, before_id, before_seq = decode_cursor(cursor) if cursor else (None, None, None)
+    before, before_id, before_seq = decode_cursor(cursor) if cursor else _NEWEST
     with connection.cursor() as db:
         db.execute(
             load("ledger", "entries"),

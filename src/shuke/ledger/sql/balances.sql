@@ -1,6 +1,14 @@
--- Every asset of a member with its lots, in one round trip.
-SELECT a.asset, a.balance, a.debt, l.id, l.remaining, l.earned_at, l.active_at, l.expires_at
+-- Every asset of a member with its open lots summed by instant of expiry, in one round trip: lots that never expire
+-- gather over the years and must not all travel.
+SELECT a.asset, a.balance, a.debt, l.expires_at, coalesce(l.active, 0), coalesce(l.pending, 0)
 FROM ledger_account a
-LEFT JOIN ledger_lot l ON l.member_id = a.member_id AND l.asset = a.asset AND l.remaining > 0
+LEFT JOIN LATERAL (
+  SELECT lot.expires_at,
+    sum(lot.remaining) FILTER (WHERE lot.active_at <= %(now)s)::bigint AS active,
+    sum(lot.remaining) FILTER (WHERE lot.active_at > %(now)s)::bigint AS pending
+  FROM ledger_lot lot
+  WHERE lot.member_id = a.member_id AND lot.asset = a.asset AND lot.remaining > 0
+  GROUP BY lot.expires_at
+) l ON true
 WHERE a.member_id = %(member)s
-ORDER BY a.asset DESC
+ORDER BY a.asset DESC, l.expires_at NULLS LAST
