@@ -84,6 +84,10 @@ def test_production_is_held_to_more(tmp_path: Path) -> None:
     found = by_subject(list(doctor._settings(env)))
     assert found["SHUKE_DEBUG"].level == "BAD"
     assert found["Cookies"].level == "WARN"
+    behind_a_proxy = home_with(tmp_path, SHUKE_SECURE_COOKIES="1")
+    assert by_subject(list(doctor._settings(behind_a_proxy)))["Forms"].level == "WARN"
+    complete = home_with(tmp_path, SHUKE_SECURE_COOKIES="1", SHUKE_TRUSTED_ORIGINS="https://shop.example")
+    assert {finding.level for finding in doctor._settings(complete)} == {"OK"}
 
 
 def test_an_old_bundle_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -104,6 +104,13 @@ def _settings(env: Environment) -> Iterator[Finding]:
             "may travel unencrypted",
             "Serve by https behind a proxy and set SHUKE_SECURE_COOKIES=true.",
         )
+    elif not env.trusted_origins:
+        yield Finding(
+            "WARN",
+            "Forms",
+            "behind an https proxy are refused: their origin is not known",
+            "Set SHUKE_TRUSTED_ORIGINS to the address that people type, such as https://shop.example.",
+        )
 
 
 def _home(env: Environment) -> Iterator[Finding]:

@@ -122,6 +122,7 @@ SESSION_COOKIE_SAMESITE = "Lax"
 SESSION_COOKIE_SECURE = ENV.secure_cookies
 SESSION_COOKIE_AGE = 12 * 3600
 CSRF_COOKIE_SECURE = ENV.secure_cookies
+CSRF_TRUSTED_ORIGINS = list(ENV.trusted_origins)
 CSRF_COOKIE_SAMESITE = "Lax"
 CSRF_FAILURE_VIEW = "shuke.console.views.errors.csrf_failure"
 SECURE_CONTENT_TYPE_NOSNIFF = True
