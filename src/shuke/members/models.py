@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.contrib.postgres.fields import ArrayField
 from django.contrib.postgres.indexes import GinIndex
 from django.db import models
+from django.utils.translation import gettext_lazy as _
 
 from shuke.catalog.models import Channel, Store
 from shuke.core.models import Staff
@@ -12,9 +13,9 @@ from shuke.kit.ids import uuid7
 
 
 class MemberStatus(models.TextChoices):
-    ACTIVE = "active"
-    FROZEN = "frozen"
-    CLOSED = "closed"
+    ACTIVE = "active", _("Active")
+    FROZEN = "frozen", _("Frozen")
+    CLOSED = "closed", _("Closed")
 
 
 class Member(models.Model):
@@ -62,10 +63,10 @@ class DataKey(models.Model):
 
 
 class IdentifierKind(models.TextChoices):
-    PHONE = "phone"
-    EMAIL = "email"
-    CARD = "card"
-    EXTERNAL = "external"
+    PHONE = "phone", _("Phone")
+    EMAIL = "email", _("Email")
+    CARD = "card", _("Card")
+    EXTERNAL = "external", _("External")
 
 
 class Identifier(models.Model):
@@ -100,12 +101,12 @@ class SearchToken(models.Model):
 
 
 class AttributeKind(models.TextChoices):
-    TEXT = "text"
-    INTEGER = "integer"
-    DECIMAL = "decimal"
-    BOOLEAN = "boolean"
-    DATE = "date"
-    CHOICE = "choice"
+    TEXT = "text", _("Text")
+    INTEGER = "integer", _("Integer")
+    DECIMAL = "decimal", _("Decimal")
+    BOOLEAN = "boolean", _("Boolean")
+    DATE = "date", _("Date")
+    CHOICE = "choice", _("Choice")
 
 
 class AttributeDefinition(models.Model):
