@@ -125,7 +125,8 @@ class Screen:
               }
               const spoken = ['aria-label', 'placeholder', 'title', 'data-error-network', 'data-error-server',
                 'data-error-request', 'data-error-forbidden'];
-              spoken.forEach((name) => document.querySelectorAll(`[${name}]`).forEach((el) => found.push(el.getAttribute(name))));
+              spoken.forEach((name) => document.querySelectorAll(`[${name}]`).forEach(
+                (el) => found.push(el.getAttribute(name))));
               return found;
             }"""
         )

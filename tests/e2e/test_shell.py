@@ -15,9 +15,17 @@ from tests.e2e.people import PASSWORD, staff_named
 from tests.factories.catalog import make_store
 
 LAPTOP = Look("light", "en", 1440)
-PHONE = Look("light", "zh-hans", 390)
+# Every theme, language and width once, where the full product would only repeat the sign-in page.
+SOME_LOOKS = [
+    Look("light", "zh-hans", 1440),
+    Look("dark", "zh-hant", 390),
+    Look("dark", "en", 1440),
+    Look("light", "en", 390),
+]
+some_looks = pytest.mark.parametrize("look", SOME_LOOKS, ids=str)
 
 
+@some_looks
 def test_sign_in_with_wrong_and_right_password(screen: OpenScreen, look: Look) -> None:
     name = f"cashier.{look}"
     staff_named(name, Role.OWNER, "李收银")
@@ -37,6 +45,7 @@ def test_sign_in_with_wrong_and_right_password(screen: OpenScreen, look: Look) -
     page.wait_for_url("**/overview")
 
 
+@some_looks
 def test_five_wrong_passwords_pause_the_account(screen: OpenScreen, look: Look) -> None:
     name = f"stranger.{look}"
     staff_named(name, Role.CASHIER, "李收银")
@@ -178,6 +187,7 @@ def test_theme_and_language_last(screen: OpenScreen, owner: Staff) -> None:
     assert "營運總覽" in page.inner_text("h1")
 
 
+@some_looks
 def test_chinese_uses_chinese_glyphs(screen: OpenScreen, look: Look) -> None:
     window = screen(look)
     window.goto("/login")
