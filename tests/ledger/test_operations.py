@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 import threading
+import time
 from collections.abc import Callable
 from datetime import timedelta
+from urllib.parse import quote
 from uuid import UUID
 
 import pytest
@@ -214,6 +219,44 @@ def test_a_run_that_breaks_off_changes_nothing(monkeypatch: pytest.MonkeyPatch) 
     assert Lot.objects.get().remaining == 10
     monkeypatch.undo()
     assert expire_lots(now=NOW) == 1
+    assert reconcile().is_clean
+
+
+_RUNNER = """
+import django
+django.setup()
+from datetime import datetime
+from shuke.ledger.operations import expire_lots
+while expire_lots(now=datetime.fromisoformat("{now}"), limit=2):
+    print("batch", flush=True)
+"""
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_runner_that_is_killed_leaves_a_clean_book_and_the_rest_to_the_next() -> None:
+    for _ in range(60):
+        give(make_member().id, 5, at=NOW - 9 * DAY, expires_at=NOW - DAY)
+    database = connection.settings_dict
+    url = (
+        f"postgres://{quote(database['USER'])}:{quote(database['PASSWORD'])}"
+        f"@{quote(database['HOST'], safe='')}:{database['PORT']}/{database['NAME']}"
+    )
+    environment = {**os.environ, "DATABASE_URL": url}
+    command = [sys.executable, "-c", _RUNNER.format(now=NOW.isoformat())]
+    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as runner:
+        assert runner.stdout is not None
+        for _ in range(3):
+            assert runner.stdout.readline() == "batch\n"
+        runner.kill()
+    left = Lot.objects.filter(remaining__gt=0).count()
+    assert 0 < left <= 54
+    assert reconcile().is_clean
+
+    give_up = time.monotonic() + 30  # the server needs a moment to notice that the runner is gone
+    while Lot.objects.filter(remaining__gt=0).exists() and time.monotonic() < give_up:
+        expire_lots(now=NOW)
+    assert Entry.objects.filter(account="expired").count() == 60
+    assert set(Account.objects.values_list("balance", flat=True)) == {0}
     assert reconcile().is_clean
 
 
