@@ -13,6 +13,8 @@ django.setup(set_prefix=False)
 
 from django.conf import settings  # noqa: E402
 from django.core.handlers.wsgi import WSGIHandler  # noqa: E402
+from django.http import HttpRequest, HttpResponse  # noqa: E402
+from django.http.response import HttpResponseBase  # noqa: E402
 
 from shuke.config.supervisor import SUPERVISED, leave_with_parent  # noqa: E402
 
@@ -30,6 +32,13 @@ class ApiHandler(WSGIHandler):
             super().load_middleware(is_async)
         finally:
             settings.MIDDLEWARE = console
+
+    def get_response(self, request: HttpRequest) -> HttpResponseBase:
+        """The response with its length, which the console's middleware adds there: else the server must chunk it."""
+        response = super().get_response(request)
+        if isinstance(response, HttpResponse) and "Content-Length" not in response.headers:
+            response.headers["Content-Length"] = str(len(response.content))
+        return response
 
 
 _api = ApiHandler()
