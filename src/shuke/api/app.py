@@ -17,7 +17,8 @@ from shuke.api.problems import as_refusal, problem
 from shuke.kit.errors import ShukeError
 
 api = NinjaAPI(title="Shuke API", version="1", urls_namespace="api", docs_url=None, openapi_url=None)
-for room in (service, members, catalog, checkout, programme):
+# Addresses are tried in this order, so the tills' come first.
+for room in (checkout, members, service, catalog, programme):
     api.add_router("", room.router)
 
 

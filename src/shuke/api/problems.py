@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -39,8 +40,17 @@ _json = msgspec.json.Encoder()
 
 
 def language_of(request: HttpRequest) -> str:
-    """The language to answer in: the caller's Accept-Language, else the house's."""
-    return translation.get_language_from_request(request)
+    """The language to answer in: the console's choice in a browser, else Accept-Language, else the house's."""
+    if "HTTP_COOKIE" in request.META:
+        return translation.get_language_from_request(request)
+    return _accepted(request.META.get("HTTP_ACCEPT_LANGUAGE", ""))
+
+
+@lru_cache(maxsize=1024)
+def _accepted(header: str) -> str:
+    bare = HttpRequest()
+    bare.META["HTTP_ACCEPT_LANGUAGE"] = header
+    return translation.get_language_from_request(bare)
 
 
 def as_refusal(error: Exception, request: HttpRequest) -> ShukeError:

@@ -42,10 +42,10 @@ from shuke.members.operations import change_status, register_member, set_attribu
 from shuke.members.profile import PROFILE_FIELDS, Profile
 from shuke.members.qr import issue_qr
 from shuke.members.queries import (
+    candidate_by_phone,
     find_member,
     get_candidate,
     identify,
-    identify_id_by_phone,
     list_members,
     open_profiles,
 )
@@ -141,8 +141,8 @@ def identify_members(call: Call, body: IdentifyIn) -> tuple[int, dict[str, Any]]
     if body.kind == "any":
         found = identify(body.text, call.now)
     elif body.kind == "phone":
-        member_id = identify_id_by_phone(body.text)
-        found = [get_candidate(member_id)] if member_id else []
+        known = candidate_by_phone(body.text)
+        found = [known] if known else []
     else:
         member = find_member(body.kind, body.text)
         found = [get_candidate(member.id)] if member else []
