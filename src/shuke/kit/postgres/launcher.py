@@ -85,6 +85,8 @@ def ensure_running(
     :param timeout: seconds; generous, because recovery of a busy shop's server may take minutes.
     :raises PostgresProblem: naming the cause and the way out.
     """
+    if not sys.platform.startswith("linux"):
+        raise PostgresProblem("The embedded PostgreSQL is kept on Linux only. Set DATABASE_URL to a server.")
     home = home.absolute()
     with _joining:
         known = _servers.get(home)
