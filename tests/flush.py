@@ -16,6 +16,9 @@ FROM pg_trigger g JOIN pg_class t ON t.oid = g.tgrelid
 WHERE NOT g.tgisinternal AND g.tgtype::int & 32 <> 0
 """
 
+# The queue's models are not managed by Django, so its flush would leave the jobs of one test to the next.
+_EMPTY_QUEUE = "TRUNCATE procrastinate_jobs, procrastinate_periodic_defers, procrastinate_workers CASCADE"
+
 
 def allow_flush_of_history() -> None:
     """Replace Django's flush of this process. Called once, by conftest, after django.setup()."""
@@ -30,6 +33,7 @@ def allow_flush_of_history() -> None:
                 cursor.execute(f"ALTER TABLE {table} DISABLE TRIGGER {trigger}")
             for sql in sql_list:
                 cursor.execute(sql)
+            cursor.execute(_EMPTY_QUEUE)
             for table, trigger in triggers:
                 cursor.execute(f"ALTER TABLE {table} ENABLE TRIGGER {trigger}")
 

@@ -20,7 +20,7 @@ from datetime import datetime
 from typing import Any, ParamSpec, TypeVar
 
 import procrastinate
-from django.db import close_old_connections, transaction
+from django.db import connections, transaction
 from procrastinate import exceptions
 from procrastinate.contrib.django import app as _app
 from procrastinate.job_context import JobContext
@@ -54,11 +54,11 @@ def task(
         def run(*args: Any, timestamp: int | None = None, **kwargs: Any) -> None:
             # `timestamp` comes with periodic jobs. The result is dropped: it must be JSON and would be
             # logged.
-            close_old_connections()
             try:
                 function(*args, **kwargs)
             finally:
-                close_old_connections()
+                # The executor's threads come and go; a connection left in one would stay open beside it.
+                connections.close_all()
 
         retry = procrastinate.RetryStrategy(max_attempts=retries, exponential_wait=3) if retries else False
         registered = _app.task(name=name, queue=queue, retry=retry, lock=lock)(run)
