@@ -55,7 +55,7 @@ class LaneReader:
         """(row in the file, order) for a range of sequence numbers."""
         between = f"seq BETWEEN {first} AND {last}"
         heads = self._plan.execute(
-            "SELECT o.seq, o.first_row, o.system, o.number, m.id, o.store, o.channel, o.at, o.facts FROM orders o"
+            "SELECT o.seq, o.first_row, o.system, o.number, m.id, o.store, o.channel, o.moment, o.facts FROM orders o"
             f" LEFT JOIN members m ON m.idx = o.midx WHERE o.{between} ORDER BY o.seq"
         ).fetchall()
         self._load_products(between)

@@ -72,7 +72,7 @@ def make_plan(path: Path, mapping: Mapping, directory: Path, *, lanes: int, now:
             [facts.rows, facts.orders, facts.lines, facts.refused, facts.lanes],
         )
         db.execute("DETACH plan")
-    (directory / READY).touch()
+        (directory / READY).touch()
     return facts
 
 
@@ -105,7 +105,7 @@ def _amounts(db: Db, columns: dict[str, Column], mapping: Mapping) -> None:
     db.execute(
         "CREATE TABLE items AS SELECT row,"
         f" coalesce({value('system')}, '{DEFAULT_SYSTEM}') AS system, {value('number')} AS number,"
-        f" {value('occurred_at')} AS at, {value('store')} AS store,"
+        f" {value('occurred_at')} AS moment, {value('store')} AS store,"
         f" coalesce({value('channel')}, '{DEFAULT_CHANNEL}') AS channel,"
         f" {value(reference) if reference else 'NULL::VARCHAR'} AS member, {value('sku')} AS sku,"
         f" {value('quantity')} AS quantity, {value('facts', 'NULL::VARCHAR')} AS facts,"
@@ -144,16 +144,16 @@ def _resolve(db: Db, columns: dict[str, Column], mapping: Mapping) -> None:
 def _orders(db: Db) -> None:
     """The table `heads`: one row per order, with what its rows disagree about."""
     db.execute(
-        "CREATE TABLE heads AS SELECT system, number, min(row) AS first_row, count(*) AS lines, min(at) AS at,"
+        "CREATE TABLE heads AS SELECT system, number, min(row) AS first_row, count(*) AS lines, min(moment) AS moment,"
         " min(store) AS store, min(channel) AS channel, min(m.id) AS member_id, min(facts) AS facts,"
-        " sum(list_minor) AS total, CASE WHEN min(at) <> max(at) THEN 'occurred_at'"
+        " sum(list_minor) AS total, CASE WHEN min(moment) <> max(moment) THEN 'occurred_at'"
         " WHEN min(store) <> max(store) THEN 'store' WHEN min(channel) <> max(channel) THEN 'channel'"
         " WHEN min(m.id) <> max(m.id) THEN 'member' WHEN min(facts) <> max(facts) THEN 'facts' END AS conflict"
         " FROM items i LEFT JOIN member_refs m ON m.ref = i.member WHERE number IS NOT NULL GROUP BY system, number"
     )
     earliest = ProgrammeVersion.objects.aggregate(first=Min("effective_at"))["first"]
     since = int(earliest.timestamp() * SECOND) if earliest else None
-    before = "true" if since is None else f"h.at < {since}"
+    before = "true" if since is None else f"h.moment < {since}"
     db.execute(
         "INSERT INTO errors SELECT i.row, CASE WHEN h.conflict = 'member' THEN 'number' ELSE h.conflict END,"
         " 'order_conflict' FROM heads h JOIN items i USING (system, number) WHERE h.conflict IS NOT NULL"
@@ -179,8 +179,8 @@ def _refuse(db: Db) -> None:
 def _write(db: Db, columns: dict[str, Column], lanes: int) -> None:
     """plan.orders and plan.lines. A sequence number leads both, in the order of writing."""
     db.execute(
-        "CREATE TABLE sorted AS SELECT row_number() OVER (ORDER BY lane, midx, at, number) AS seq, * FROM"
-        " (SELECT h.system, h.number, h.first_row, h.lines, h.at, h.channel, h.facts, s.idx AS store, m.idx AS midx,"
+        "CREATE TABLE sorted AS SELECT row_number() OVER (ORDER BY lane, midx, moment, number) AS seq, * FROM"
+        " (SELECT h.system, h.number, h.first_row, h.lines, h.moment, h.channel, h.facts, s.idx AS store, m.idx AS midx,"
         f" coalesce(m.idx, hash(h.number) % {lanes}) % {lanes} AS lane"
         " FROM heads h ANTI JOIN bad_orders b ON b.system = h.system AND b.number = h.number"
         " JOIN plan.stores s ON s.code = h.store LEFT JOIN plan.members m ON m.id = h.member_id)"
@@ -188,7 +188,7 @@ def _write(db: Db, columns: dict[str, Column], lanes: int) -> None:
     db.execute(
         "CREATE TABLE plan.orders AS SELECT seq, lane::SMALLINT AS lane,"
         f" ((sum(lines) OVER (PARTITION BY lane ORDER BY seq) - lines) // {CHUNK_LINES})::INTEGER AS chunk,"
-        " system, number, first_row, at, channel, facts, store, midx FROM sorted ORDER BY seq"
+        " system, number, first_row, moment, channel, facts, store, midx FROM sorted ORDER BY seq"
     )
     discounts = "".join(f", i.d{i}" for i, _ in enumerate(discount_codes(columns)))
     db.execute(
