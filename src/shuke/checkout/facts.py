@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from datetime import datetime
-from functools import cache
 from typing import Any
 from uuid import UUID
 
@@ -31,12 +30,13 @@ from shuke.checkout.logic import Cart, CartLine, MemberFacts
 from shuke.checkout.values import MAX_LINES, MAX_QUANTITY, Answer, Caller, LineRequest, MemberRef, SaleRequest
 from shuke.core.keyset import keyset
 from shuke.kit.money import MAX_MINOR, divide
-from shuke.kit.sql import load
 from shuke.ledger.logic import OpenLot
 from shuke.loyalty.logic import TierState, window_start
 from shuke.loyalty.programme import Programme
 from shuke.members.identifiers import blind, normalise
 from shuke.members.profile import open_profile
+
+_FACTS = "SELECT * FROM checkout_facts(%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s::text[], %s, %s, %s)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,18 +96,12 @@ def read_facts(
     ref = sale.member
     with connection.cursor() as cursor:
         cursor.execute(
-            _statement(programme.tiers.metric),
-            {
-                "now": now,
-                "window": window_start(programme.tiers, now, programme),
-                "caller": caller.id,
-                "key": key,
-                "with_profile": programme.uses_birthday,
-                "store": sale.store,
-                "channel": sale.channel,
-                "skus": list({line.sku for line in sale.lines}),
-                **_lookup(ref),
-            },
+            _FACTS,
+            [
+                *(caller.id, key, *_lookup(ref), programme.uses_birthday, sale.store, sale.channel),
+                list({line.sku for line in sale.lines}),
+                *(programme.tiers.metric, window_start(programme.tiers, now, programme), now),
+            ],
         )
         row = cursor.fetchone()
     if row[0] is not None:
@@ -134,22 +128,19 @@ def read_facts(
     return SaleFacts(None, member, store_id, products)
 
 
-def _lookup(ref: MemberRef | None) -> dict[str, Any]:
-    """Parameters that name the member: by id, by number, or by the blind index of an identifier."""
-    params: dict[str, Any] = {"member": None, "number": None, "blind": None, "kind": None, "system": None}
+def _lookup(ref: MemberRef | None) -> tuple[UUID | None, str | None, bytes | None, str | None, str | None]:
+    """(member id, number, blind index, kind, system): the one way of the three that names the member."""
     if ref is None:
-        return params
+        return None, None, None, None, None
     if ref.kind == "id":
         try:
-            params["member"] = UUID(ref.value)
+            return UUID(ref.value), None, None, None, None
         except ValueError as error:
             raise UnknownMember(field="member/value") from error
-    elif ref.kind == "number":
-        params["number"] = ref.value
-    else:
-        normalised = normalise(ref.kind, ref.value, ref.system)
-        params.update(blind=blind(keyset(), ref.kind, normalised), kind=ref.kind, system=ref.system)
-    return params
+    if ref.kind == "number":
+        return None, ref.value, None, None, None
+    normalised = normalise(ref.kind, ref.value, ref.system)
+    return None, None, blind(keyset(), ref.kind, normalised), ref.kind, ref.system
 
 
 def _member(programme: Programme, row: tuple[Any, ...]) -> MemberAccount:
@@ -168,13 +159,6 @@ def _member(programme: Programme, row: tuple[Any, ...]) -> MemberAccount:
 
 def _json(value: Any) -> Any:
     return json.loads(value) if isinstance(value, str) else value
-
-
-@cache
-def _statement(metric: str) -> str:
-    """The facts statement for the programme's tier metric."""
-    text = load("checkout", "facts")
-    return text if metric == "spend" else text.replace("o.qualifying_minor", "o.growth_earned")
 
 
 def read_lots(member_id: UUID, asset: str) -> list[OpenLot]:
