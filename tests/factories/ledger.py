@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from django.db import connection
+from django.db import connection, transaction
 
 from shuke.kit.ids import uuid7
 from tests.factories.core import NOW
@@ -28,7 +28,7 @@ def post(
         "entries": [{"seq": seq, **entry} for seq, entry in enumerate(entries, 1)],
         "lots": lots,
     }
-    with connection.cursor() as cursor:
+    with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute("SELECT ledger_take_book(%s, NULL)", [member_id])
         cursor.execute("SELECT ledger_post(%s::jsonb)", [json.dumps(document)])
     return transfer

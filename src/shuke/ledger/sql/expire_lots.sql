@@ -14,7 +14,10 @@ WITH transfers AS (
   FROM unnest(%(transfer_ids)s::uuid[], %(last_seqs)s::smallint[], %(member_ids)s::uuid[], %(assets)s::text[],
     %(amounts)s::bigint[]) AS t(id, seq, member_id, asset, amount)
 ), emptied AS (
-  UPDATE ledger_lot SET remaining = 0 WHERE id = ANY(%(lot_ids)s::uuid[])
+  -- Subtracted, not set to zero: a writer that ignored the book would fail on the range check, not be overwritten.
+  UPDATE ledger_lot SET remaining = remaining - e.amount
+  FROM unnest(%(lot_ids)s::uuid[], %(leg_amounts)s::bigint[]) AS e(id, amount)
+  WHERE ledger_lot.id = e.id
 )
 UPDATE ledger_account a SET balance = a.balance - gone.amount
 FROM (
