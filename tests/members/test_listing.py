@@ -10,6 +10,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from shuke.core.errors import InvalidInput
+from shuke.core.pagination import encode_cursor
 from shuke.core.values import SYSTEM
 from shuke.members.operations import change_status, define_attribute
 from shuke.members.queries import count_members, list_members
@@ -88,6 +89,8 @@ def test_bad_pages_are_refused() -> None:
         lambda: list_members(MemberFilters(), limit=0),
         lambda: list_members(MemberFilters(), limit=201),
         lambda: list_members(MemberFilters(), "forged"),
+        lambda: list_members(MemberFilters(), encode_cursor(["of", "products"])),
+        lambda: list_members(MemberFilters(text="lin"), encode_cursor([NOW])),
     ):
         with pytest.raises(InvalidInput):
             call()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
+from uuid import UUID
 
 from django.db import connection
 from django.db.models import BooleanField, Q, QuerySet
@@ -85,7 +86,7 @@ def find_products(
             first = list(products.filter(sku=text))
         products = products.exclude(sku=text).filter(_has_terms(query))
     if cursor:
-        name, product_id = decode_cursor(cursor)
+        name, product_id = decode_cursor(cursor, str, UUID)
         products = products.filter(Q(name__gte=name) & (Q(name__gt=name) | Q(id__gt=product_id)))
     wanted = max(limit - len(first), 1)  # the cursor must name a row that was found in order
     found = list(products.order_by("name", "id")[: wanted + 1])

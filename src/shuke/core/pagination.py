@@ -31,13 +31,19 @@ def encode_cursor(values: Sequence[Any]) -> str:
     return signing.Signer(salt=_SALT).sign_object([_tagged(value) for value in values])
 
 
-def decode_cursor(text: str) -> tuple[Any, ...]:
-    """What `encode_cursor` was given. Raises InvalidInput when it was altered or is not ours."""
+def decode_cursor(text: str, *types: type) -> tuple[Any, ...]:
+    """What `encode_cursor` was given. Raises InvalidInput when it was altered or is not ours.
+
+    With `types`, a cursor of another list, whose values are of other types, is refused, too.
+    """
     try:
         if len(text) > MAX_CURSOR_CHARS:
             raise ValueError
         tagged = signing.Signer(salt=_SALT).unsign_object(text)
-        return tuple(_READERS[tag](value) for tag, value in tagged)
+        values = tuple(_READERS[tag](value) for tag, value in tagged)
+        if types and [type(value) for value in values] != list(types):
+            raise ValueError
+        return values
     except (signing.BadSignature, ValueError, TypeError, KeyError) as error:
         raise InvalidInput(
             field="cursor", reason=_("This page link is damaged. Start again from the first page.")

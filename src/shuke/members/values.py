@@ -80,11 +80,10 @@ class MaskedIdentifier:
 class MemberFilters:
     """Which members a list shows; what is empty does not filter. `joined_before` is exclusive.
 
-    `text` is what `identify` takes, but for member codes; with `is_whole_name` a Chinese name must be all of it.
+    `text` is what `identify` takes, but for member codes.
     """
 
     text: str = ""
-    is_whole_name: bool = False
     status: str = ""
     tag: str = ""
     store_ids: frozenset[UUID] | None = None

@@ -15,10 +15,11 @@ from shuke.kit.sql import load
 from shuke.members.identifiers import blind, normalise, normalise_phone, normalise_system
 from shuke.members.models import IdentifierKind, Member
 from shuke.members.qr import looks_like_qr, redeem_qr
-from shuke.members.queries.listing import list_members
+from shuke.members.queries.listing import newest_with_terms
 from shuke.members.queries.matching import clean_query, members_by_identifier
 from shuke.members.queries.reading import candidates
-from shuke.members.values import Candidate, MemberFilters
+from shuke.members.search import query_terms
+from shuke.members.values import Candidate
 
 SEARCH = "search"
 
@@ -73,9 +74,10 @@ def identify(text: str, now: datetime, *, limit: int = 10) -> list[Candidate]:
     exact = members_by_identifier(text)
     if exact:
         return candidates(Member.objects.filter(id__in=exact).order_by("-id")[:limit], exact)
-    found = list_members(MemberFilters(text=text, is_whole_name=True), limit=limit).rows
-    if len(found) < limit:
+    whole, parts = query_terms(text, whole_name=True), query_terms(text)
+    found = newest_with_terms(whole, limit)
+    if len(found) < limit and parts != whole:
         seen = {candidate.member_id for candidate in found}
-        parts = list_members(MemberFilters(text=text), limit=limit).rows
-        found = (found + [candidate for candidate in parts if candidate.member_id not in seen])[:limit]
+        more = [row for row in newest_with_terms(parts, limit) if row.member_id not in seen]
+        found = (found + more)[:limit]
     return [replace(candidate, matched_by=SEARCH) for candidate in found]

@@ -1,6 +1,15 @@
-"""Lists of members: filtered, newest first, one page at a time, every filter answered by an index."""
+"""Lists of members: filtered, newest first, one page at a time, every filter answered by an index.
+
+Without a text, members come in the order in which they joined. With one, they come in the order of their ids, which
+begin with the same instant: so the index on (term, member) is walked from its newest end and left after one page,
+however many share the term.
+"""
 
 from __future__ import annotations
+
+from collections.abc import Collection
+from datetime import datetime
+from uuid import UUID
 
 from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils.translation import gettext_lazy as _
@@ -14,7 +23,7 @@ from shuke.members.models import AttributeDefinition, Member, MemberStatus, Sear
 from shuke.members.queries.matching import clean_query, members_by_identifier
 from shuke.members.queries.reading import candidates
 from shuke.members.search import blind_terms, query_terms
-from shuke.members.values import CappedCount, MemberFilters, MemberPage
+from shuke.members.values import Candidate, CappedCount, MemberFilters, MemberPage
 
 MAX_LIMIT = 200
 COUNT_CAP = 1000
@@ -27,44 +36,82 @@ def list_members(filters: MemberFilters, cursor: str | None = None, *, limit: in
     """
     if not 1 <= limit <= MAX_LIMIT:
         raise InvalidInput(field="limit", reason=_("Ask for 1 to 200 rows."))
-    members = _filtered(filters)
-    if members is None:
-        return MemberPage([], None)
-    if cursor:
-        joined_at, member_id = decode_cursor(cursor)
-        members = members.filter(
-            Q(joined_at__lte=joined_at) & (Q(joined_at__lt=joined_at) | Q(id__lt=member_id))
-        )
-    rows = candidates(members.order_by("-joined_at", "-id")[: limit + 1])
+    joined_at, member_id = decode_cursor(cursor, datetime, UUID) if cursor else (None, None)
+    members = _plainly_filtered(filters)
+    if members is not None:
+        if joined_at is not None:
+            older = Q(joined_at__lt=joined_at) | Q(id__lt=member_id)
+            members = members.filter(Q(joined_at__lte=joined_at) & older)
+        rows = candidates(members.order_by("-joined_at", "-id")[: limit + 1])
+    else:
+        tokens = _matching(filters)
+        if member_id is not None:
+            tokens = tokens.filter(member_id__lt=member_id)
+        rows = _newest(tokens, limit + 1)
     more = len(rows) > limit
     rows = rows[:limit]
     return MemberPage(rows, encode_cursor([rows[-1].joined_at, rows[-1].member_id]) if more else None)
 
 
+def newest_with_terms(terms: Collection[str], limit: int) -> list[Candidate]:
+    """The newest members that have all of these search terms, masked."""
+    return _newest(_with_terms(terms), limit)
+
+
 def count_members(filters: MemberFilters, *, cap: int = COUNT_CAP) -> CappedCount:
     """How many members pass the filters, counted up to `cap` and no further."""
-    members = _filtered(filters)
-    if members is None:
-        return CappedCount(0, True)
-    counted = members.order_by()[: cap + 1].count()
+    members = _plainly_filtered(filters)
+    found = members.order_by() if members is not None else _matching(filters).order_by().values("member_id")
+    counted = found[: cap + 1].count()
     return CappedCount(min(counted, cap), counted <= cap)
 
 
-def _filtered(filters: MemberFilters) -> QuerySet[Member] | None:
-    """The members that pass; None when nobody can."""
-    members = Member.objects.all()
+def _plainly_filtered(filters: MemberFilters) -> QuerySet[Member] | None:
+    """The members that pass, when no text or an exact identifier is looked for; None when it takes search terms."""
+    members = Member.objects.filter(_conditions(filters, ""))
+    if not filters.text.strip():
+        return members
+    exact = members_by_identifier(clean_query(filters.text))
+    return members.filter(id__in=exact) if exact else None
+
+
+def _matching(filters: MemberFilters) -> QuerySet[SearchToken]:
+    """One search term each of the members that have all terms of the text and pass the other filters."""
+    return _with_terms(query_terms(clean_query(filters.text))).filter(_conditions(filters, "member__"))
+
+
+def _with_terms(terms: Collection[str]) -> QuerySet[SearchToken]:
+    if not terms:
+        return SearchToken.objects.none()
+    first, *others = sorted(blind_terms(keyset(), terms))
+    tokens = SearchToken.objects.filter(token=first)
+    for token in others:
+        tokens = tokens.filter(
+            Exists(SearchToken.objects.filter(token=token, member_id=OuterRef("member_id")))
+        )
+    return tokens
+
+
+def _newest(tokens: QuerySet[SearchToken], rows: int) -> list[Candidate]:
+    ids = tokens.order_by("-member_id").values_list("member_id", flat=True)[:rows]
+    return candidates(Member.objects.filter(id__in=list(ids)).order_by("-id"))
+
+
+def _conditions(filters: MemberFilters, member: str) -> Q:
+    """Every filter but the text; `member` is the path to the member's columns."""
+    wanted = Q()
     if filters.status:
         if filters.status not in MemberStatus.values:
             raise InvalidInput(field="status", reason=_("Status is one of: active, frozen, closed."))
-        members = members.filter(status=filters.status)
+        wanted &= Q((f"{member}status", filters.status))
     if filters.tag:
-        members = members.filter(tags__contains=[storable(filters.tag)])
+        wanted &= Q((f"{member}tags__contains", [storable(filters.tag)]))
     if filters.store_ids is not None:
-        members = members.filter(join_store_id__in=filters.store_ids)
+        wanted &= Q((f"{member}join_store_id__in", filters.store_ids))
     if filters.joined_from is not None:
-        members = members.filter(joined_at__gte=filters.joined_from)
+        wanted &= Q((f"{member}joined_at__gte", filters.joined_from))
     if filters.joined_before is not None:
-        members = members.filter(joined_at__lt=filters.joined_before)
+        wanted &= Q((f"{member}joined_at__lt", filters.joined_before))
     if filters.attributes:
         clear, personal = sort_attributes(filters.attributes, AttributeDefinition.objects.in_bulk())
         if personal:
@@ -72,19 +119,5 @@ def _filtered(filters: MemberFilters) -> QuerySet[Member] | None:
                 field=f"attributes/{next(iter(personal))}",
                 reason=_("Personal attributes cannot be filtered by."),
             )
-        members = members.filter(attributes__contains=clear)
-    if filters.text.strip():
-        return _matching(members, clean_query(filters.text), filters.is_whole_name)
-    return members
-
-
-def _matching(members: QuerySet[Member], text: str, whole_name: bool) -> QuerySet[Member] | None:
-    exact = members_by_identifier(text)
-    if exact:
-        return members.filter(id__in=exact)
-    tokens = blind_terms(keyset(), query_terms(text, whole_name=whole_name))
-    if not tokens:
-        return None
-    for token in sorted(tokens):
-        members = members.filter(Exists(SearchToken.objects.filter(token=token, member_id=OuterRef("id"))))
-    return members
+        wanted &= Q((f"{member}attributes__contains", clear))
+    return wanted
