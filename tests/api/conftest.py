@@ -37,3 +37,11 @@ def shop(db: None) -> Iterator[Store]:
 def till(shop: Store) -> Till:
     """A key with every scope, for all stores."""
     return Till(make_key(*Scope)[1])
+
+
+@pytest.fixture
+def open_shop(transactional_db: None) -> Iterator[Till]:
+    """A shop that several threads can see."""
+    make_shop()
+    yield Till(make_key(*Scope)[1])
+    forget_versions()

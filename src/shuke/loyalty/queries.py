@@ -149,7 +149,7 @@ def list_versions(now: datetime) -> list[VersionRow]:
         .defer("document", "source")
     )
     listed = []
-    for row, later in zip(rows, [*rows[1:], None], strict=True):
+    for row, later in zip(rows, [*rows[1:], None][: len(rows)], strict=True):
         until = later.effective_at if later else None
         if until == row.effective_at:
             status = "never"
