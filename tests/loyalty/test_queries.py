@@ -128,6 +128,10 @@ def test_the_list_tells_when_each_version_counts(django_assert_num_queries: Any)
     assert rows[2].until == NOW + DAY
 
 
+def test_before_the_first_version_the_list_is_empty() -> None:
+    assert list_versions(NOW) == []
+
+
 def test_versions_are_compared_by_number() -> None:
     publish()
     publish(SECOND)
