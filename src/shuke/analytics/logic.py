@@ -18,6 +18,7 @@ RECENCY_LIMITS = (7, 30, 60, 90, YEAR_DAYS)
 """Most days since the last order of each recency class, ascending; class 0 came this week."""
 FREQUENCY_STARTS = (1, 2, 3, 5, 9)
 """Fewest orders a year of each frequency class while there is too little to tell quintiles."""
+_DIGITS = frozenset("123456789")
 _ROUND = (
     1,
     2,
@@ -116,6 +117,19 @@ class Cell:
 
     recency: int
     frequency: int
+
+    @property
+    def code(self) -> str:
+        """The cell in an address: "2-5" is the second recency class and the fifth frequency class."""
+        return f"{self.recency + 1}-{self.frequency + 1}"
+
+    @classmethod
+    def parse(cls, code: str) -> Cell | None:
+        """The cell of a code; None for any other text. Whether the grid has it is for the query to say."""
+        recency, dash, frequency = code.partition("-")
+        if dash and recency in _DIGITS and frequency in _DIGITS:
+            return cls(int(recency) - 1, int(frequency) - 1)
+        return None
 
 
 def recency_class(days_since: int) -> int | None:

@@ -134,12 +134,12 @@ def _touch(touched: _Touched, registered: set[UUID], event: Event, zone: ZoneInf
 def _leaving_the_year(before: date, today: date, zone: ZoneInfo) -> set[UUID]:
     """Members with orders that the year of `before` held and the year of `today` does not."""
     edges = sorted(start_of_day(day - timedelta(days=YEAR_DAYS - 1), zone) for day in (before, today))
-    rows = rows(
+    found = rows(
         "SELECT DISTINCT member_id FROM checkout_order"
         " WHERE occurred_at >= %s AND occurred_at < %s AND member_id IS NOT NULL",
         edges,
     )
-    return {member_id for (member_id,) in rows}
+    return {member_id for (member_id,) in found}
 
 
 def _all_days(zone: ZoneInfo, today: date) -> list[date]:
@@ -158,11 +158,11 @@ def _all_days(zone: ZoneInfo, today: date) -> list[date]:
 
 def _all_members() -> Iterator[list[UUID]]:
     after = NO_STORE
-    while rows := rows(
+    while found := rows(
         "SELECT id FROM members_member WHERE id > %s ORDER BY id LIMIT %s", [after, MEMBERS_AT_ONCE]
     ):
-        yield [member_id for (member_id,) in rows]
-        after = rows[-1][0]
+        yield [member_id for (member_id,) in found]
+        after = found[-1][0]
 
 
 def _frequency_starts() -> tuple[int, ...]:

@@ -1,0 +1,158 @@
+"""A refresh from events ends in exactly the rows that a rebuild makes, whatever happened and however often it is read."""
+
+from __future__ import annotations
+
+import time
+from datetime import datetime, timedelta
+from random import Random
+from typing import Any
+from uuid import UUID
+
+import pytest
+from django.db import connection
+
+from shuke.analytics.operations import CONSUMER, refresh
+from shuke.analytics.values import RefreshResult
+from shuke.checkout.refunds import refund_order
+from shuke.core.models import OutboxCursor
+from shuke.core.operations import publish_event
+from shuke.core.values import SYSTEM
+from shuke.ledger.operations import expire_lots
+from shuke.loyalty.queries import forget_versions
+from shuke.members.models import MemberStatus
+from shuke.members.operations import change_status
+from tests.factories.analytics import CHAIN_NOW, buy, make_chain
+from tests.factories.checkout import TILL, publish
+from tests.factories.members import make_member
+
+pytestmark = pytest.mark.django_db(transaction=True)
+TABLES = [
+    "storeday",
+    "newmembers",
+    "visits",
+    "visitgap",
+    "membersummary",
+    "homestore",
+    "recencycount",
+    "pointsday",
+]
+
+
+@pytest.fixture(autouse=True)
+def _no_programme_of_another_test() -> None:
+    forget_versions()
+
+
+def take_in(now: datetime) -> RefreshResult:
+    """Refresh, once the last event is readable: transactions of other databases on the same server delay it."""
+    deadline = time.monotonic() + 120
+    while time.monotonic() < deadline:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT coalesce(max(txid), 0) < core_txid_horizon() FROM core_outboxevent")
+            if cursor.fetchone()[0]:
+                break
+        time.sleep(0.2)
+    return refresh(now=now)
+
+
+def figures() -> dict[str, list[tuple[Any, ...]]]:
+    """Every row of every table."""
+    found = {}
+    with connection.cursor() as cursor:
+        for table in TABLES:
+            cursor.execute(f"SELECT t::text FROM analytics_{table} t ORDER BY 1")
+            found[table] = cursor.fetchall()
+    return found
+
+
+def test_refreshes_from_events_equal_a_rebuild() -> None:
+    chain = make_chain(sales=60)
+    random = Random(3)
+    now = CHAIN_NOW
+    first = take_in(now)
+    assert first.full
+    assert first.events > 60
+    for step in range(6):
+        now += timedelta(days=random.choice([0, 1, 40, 200]), hours=5)
+        for _sale in range(4):
+            buy(
+                chain,
+                now,
+                random.choice([*chain.members[:12], None]),
+                f"S{random.randrange(1, 6)}",
+                9,
+                random,
+            )
+        late = buy(chain, now - timedelta(hours=9), chain.members[step], "S3", 2)
+        if step % 2:
+            refund_order(caller=TILL, order_id=UUID(late["id"]), reason="test", now=now)
+            make_member(now=now, join_store_id=chain.stores["S2"].id)
+        if step == 5:
+            change_status(
+                actor=SYSTEM,
+                now=now,
+                member_id=chain.members[1].id,
+                status=MemberStatus.CLOSED,
+                reason="asked",
+            )
+        while expire_lots(now=now):
+            pass
+        result = take_in(now)
+        assert not result.full
+        assert result.events > 0
+        kept = figures()
+        refresh(now=now, full=True)
+        assert kept == figures(), step
+
+
+def test_an_event_that_is_read_twice_changes_nothing() -> None:
+    make_chain(sales=30)
+    take_in(CHAIN_NOW)
+    before = figures()
+    OutboxCursor.objects.filter(consumer=CONSUMER).update(txid=0, event_id=0)
+    again = take_in(CHAIN_NOW)
+    assert not again.full
+    assert again.events > 30
+    assert figures() == before
+    assert all(before[table] for table in TABLES)
+
+
+def test_an_import_is_taken_in_whole() -> None:
+    chain = make_chain(sales=20)
+    take_in(CHAIN_NOW)
+    # As an import does: rows of long ago, and one event for the run.
+    buy(chain, CHAIN_NOW - timedelta(days=600), None, "S5", 4)
+    buy(chain, CHAIN_NOW - timedelta(days=20), chain.members[3], "S5", 4)
+    with connection.cursor() as cursor:
+        cursor.execute("DELETE FROM core_outboxevent")
+    publish_event(
+        name="checkout.orders_imported.v1", member_id=None, occurred_at=CHAIN_NOW, payload={"orders": 2}
+    )
+    result = take_in(CHAIN_NOW)
+    assert result.full
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT sum(orders) FROM analytics_storeday")
+        assert cursor.fetchone()[0] == 22
+
+
+def test_another_time_zone_parts_the_days_anew() -> None:
+    make_chain(sales=40)
+    take_in(CHAIN_NOW)
+    before = figures()
+    publish(time_zone="America/New_York", effective_at=CHAIN_NOW - timedelta(days=1))
+    result = take_in(CHAIN_NOW)
+    assert result.full
+    assert figures()["storeday"] != before["storeday"]
+
+
+def test_nothing_new_costs_nothing() -> None:
+    make_chain(sales=10)
+    take_in(CHAIN_NOW)
+    result = take_in(CHAIN_NOW + timedelta(minutes=1))
+    assert (result.events, result.days, result.members, result.full) == (0, 0, 0, False)
+
+
+def test_an_empty_shop_refreshes_to_nothing() -> None:
+    result = take_in(CHAIN_NOW)
+    assert result.full
+    assert not any(figures().values())
