@@ -9,11 +9,12 @@ from typing import Any
 from axes.signals import user_locked_out
 from django.conf import settings
 from django.contrib.auth.signals import user_logged_in, user_logged_out, user_login_failed
+from django.db import connection
 from django.db.models.signals import post_migrate
 from django.http import HttpRequest
 
 from shuke.core.logins import login_name
-from shuke.core.models import AuditEvent, Staff
+from shuke.core.models import AuditEvent, OutboxCursor, Staff
 from shuke.core.operations import align_txids, record_audit
 from shuke.core.values import Actor
 from shuke.kit.clock import now
@@ -66,7 +67,7 @@ def _locked_out(sender: Any, request: HttpRequest, username: str, **kwargs: Any)
 
 
 def _migrated(sender: Any, **kwargs: Any) -> None:
-    if sender.label == "core":
+    if sender.label == "core" and OutboxCursor._meta.db_table in connection.introspection.table_names():
         align_txids()
 
 

@@ -6,6 +6,7 @@ import hashlib
 import threading
 from dataclasses import dataclass
 from datetime import date, datetime
+from functools import lru_cache
 from uuid import UUID
 
 from django.db import DatabaseError, connection, transaction
@@ -60,19 +61,30 @@ def authenticate_key(*, secret: str, now: datetime) -> KeyCaller:
         row = cursor.fetchone()
     if row is None:
         raise Unauthenticated
-    key_id, name, scopes, all_stores, store_ids, expires_at, last_used_on = row
+    key_id, name, scopes, all_stores, stores, expires_at, last_used_on = row
     if expires_at is not None and expires_at <= now:
         raise KeyExpired
     today = now.date()
     if last_used_on != today and _marked.get(key_id) != today:
         _mark_used(key_id, today)
-    return KeyCaller(key_id, name, frozenset(scopes), all_stores, frozenset(store_ids))
+    return KeyCaller(key_id, name, _scopes(scopes), all_stores, _store_ids(stores))
 
 
 def list_api_keys() -> list[ApiKey]:
     """Every key, live ones first, then the newest first; `created_by` is loaded."""
     live_first = F("revoked_at").asc(nulls_first=True)
     return list(ApiKey.objects.select_related("created_by").order_by(live_first, "-created_at"))
+
+
+# The row is read on every call; only the parsing of its two lists is remembered.
+@lru_cache(maxsize=1024)
+def _scopes(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+@lru_cache(maxsize=1024)
+def _store_ids(text: str) -> frozenset[UUID]:
+    return frozenset(map(UUID, text.split()))
 
 
 def _mark_used(key_id: UUID, today: date) -> None:

@@ -1,5 +1,5 @@
 SELECT id, txid, name, member_id, occurred_at, payload
 FROM core_outboxevent
-WHERE (txid, id) > (%s, %s) AND txid < core_txid_horizon()
+WHERE (txid, id) > (%s, %s) AND txid < (SELECT core_txid_horizon())
 ORDER BY txid, id
 LIMIT %s
