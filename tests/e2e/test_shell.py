@@ -9,6 +9,7 @@ import pytest
 from shuke.catalog.models import Store
 from shuke.core.models import Staff
 from shuke.core.values import Role
+from shuke.kit.ids import uuid7
 from tests.e2e.browser import Look
 from tests.e2e.conftest import OpenScreen
 from tests.e2e.people import PASSWORD, staff_named
@@ -27,7 +28,7 @@ some_looks = pytest.mark.parametrize("look", SOME_LOOKS, ids=str)
 
 @some_looks
 def test_sign_in_with_wrong_and_right_password(screen: OpenScreen, look: Look) -> None:
-    name = f"cashier.{look}"
+    name = f"cashier.{uuid7()}"
     staff_named(name, Role.OWNER, "李收银")
     window = screen(look)
     window.goto("/overview")
@@ -47,7 +48,7 @@ def test_sign_in_with_wrong_and_right_password(screen: OpenScreen, look: Look) -
 
 @some_looks
 def test_five_wrong_passwords_pause_the_account(screen: OpenScreen, look: Look) -> None:
-    name = f"stranger.{look}"
+    name = f"stranger.{uuid7()}"  # a fresh account: the database may be kept from an earlier run
     staff_named(name, Role.CASHIER, "李收银")
     window = screen(look)
     window.goto("/login")
