@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
@@ -32,3 +33,19 @@ def race(functions: Sequence[Callable[[], T]], *, timeout: float = 120) -> list[
         thread.join(timeout)
     assert not any(thread.is_alive() for thread in threads), "a thread hangs"
     return results  # type: ignore[return-value]
+
+
+def settle() -> None:
+    """Wait until every row written so far is readable. On a shared server a neighbour's transaction that ends at
+    the wrong moment may hold a reader back for one read; that is right, and no business of these tests."""
+    deadline = time.monotonic() + 20
+    with connection.cursor() as cursor:
+        while time.monotonic() < deadline:
+            cursor.execute(
+                "SELECT core_txid_horizon() > GREATEST((SELECT max(txid) FROM core_auditevent), "
+                "(SELECT max(txid) FROM core_outboxevent), 0)"
+            )
+            if cursor.fetchone() == (True,):
+                return
+            time.sleep(0.01)
+    raise AssertionError("something holds the horizon back")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from uuid import UUID
 
@@ -20,6 +20,7 @@ from shuke.core.queries import AuditFilters, list_audit, verify_audit
 from shuke.core.requests import request_id
 from shuke.core.values import SYSTEM, Actor
 from shuke.kit.ids import uuid7
+from tests.core.races import settle
 from tests.factories.core import NOW, make_staff
 
 STORE = uuid7()
@@ -28,6 +29,12 @@ STORE = uuid7()
 def write(count: int = 1, **kwargs: object) -> list[AuditEvent]:
     values = {"actor": SYSTEM, "action": "test.acted.v1", "now": NOW, **kwargs}
     return [record_audit(**values) for _ in range(count)]  # type: ignore[arg-type]
+
+
+def seal(*, limit: int = 50_000) -> AuditSeal | None:
+    """Seal all that was written before."""
+    settle()
+    return seal_audit(now=NOW, limit=limit)
 
 
 def sql(statement: str, *parameters: object) -> None:
@@ -123,13 +130,13 @@ def test_database_refuses_to_change_history(statement: str) -> None:
 
 @pytest.mark.django_db(transaction=True)
 def test_sealing_covers_committed_rows_once_and_continues_the_chain() -> None:
-    assert seal_audit(now=NOW) is None
+    assert seal() is None
     write(3)
-    first = seal_audit(now=NOW)
+    first = seal()
     assert first is not None and (first.number, first.rows) == (1, 3)
-    assert seal_audit(now=NOW) is None
+    assert seal() is None
     write(2)
-    second = seal_audit(now=NOW + timedelta(minutes=5))
+    second = seal()
     assert second is not None and (second.number, second.rows) == (2, 2)
     assert bytes(second.previous) == bytes(first.hash) and second.after_txid == first.through_txid
     hashes = [bytes(row.hash) for row in AuditEvent.objects.order_by("txid", "id")[:3]]
@@ -147,8 +154,8 @@ def test_sealing_in_portions_never_splits_a_transaction() -> None:
         with transaction.atomic():
             write(size)
     seals = []
-    while (seal := seal_audit(now=NOW, limit=3)) is not None:
-        seals.append(seal.rows)
+    while (portion := seal(limit=3)) is not None:
+        seals.append(portion.rows)
     assert seals == [7, 1]
     assert verify_audit().ok
 
@@ -182,7 +189,7 @@ CHANGES = {
 def test_any_altered_column_is_found_at_its_row(column: str, sealed: bool) -> None:
     rows = write(5, data={"points": 1})
     if sealed:
-        assert seal_audit(now=NOW)
+        assert seal()
     sql(f"UPDATE core_auditevent SET {column} = {CHANGES[column]} WHERE id = %s", rows[2].id)
     difference = verify_audit().difference
     assert difference is not None and difference.kind == "row_altered"
@@ -231,9 +238,9 @@ def test_removed_added_moved_and_forged_rows_are_found(
     change: Callable[[list[AuditEvent]], None], kind: str
 ) -> None:
     rows = write(3)
-    seal_audit(now=NOW)
+    seal()
     rows += write(3)
-    seal_audit(now=NOW)
+    seal()
     change(rows)
     difference = verify_audit().difference
     assert difference is not None and (difference.kind, difference.seal) == (kind, 1)
@@ -244,7 +251,7 @@ def test_row_with_a_good_hash_brought_into_a_sealed_range_is_found() -> None:
     """Somebody who can make the application write a row cannot slip it into the past."""
     with transaction.atomic():
         rows = write(3)
-    seal_audit(now=NOW)
+    seal()
     [late] = write(1)
     sql("DELETE FROM core_auditevent WHERE id = %s", rows[1].id)
     assert row_hash(late) == bytes(late.hash)
@@ -257,7 +264,7 @@ def test_row_with_a_good_hash_brought_into_a_sealed_range_is_found() -> None:
 @pytest.mark.django_db(transaction=True)
 def test_row_added_to_a_sealed_range_is_found_even_with_the_key() -> None:
     rows = write(3)
-    seal_audit(now=NOW)
+    seal()
     [late] = write(1)
     late.txid = rows[1].txid
     sql("UPDATE core_auditevent SET txid = %s, hash = %s WHERE id = %s", late.txid, row_hash(late), late.id)
@@ -267,7 +274,7 @@ def test_row_added_to_a_sealed_range_is_found_even_with_the_key() -> None:
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize(
-    ("statement", "kind", "seal"),
+    ("statement", "kind", "number"),
     [
         ("UPDATE core_auditseal SET rows = 1 WHERE number = 2", "seal_altered", 2),
         ("UPDATE core_auditseal SET root = sha256('x') WHERE number = 2", "seal_altered", 2),
@@ -279,20 +286,20 @@ def test_row_added_to_a_sealed_range_is_found_even_with_the_key() -> None:
         ("DELETE FROM core_auditseal WHERE number = 1", "seal_missing", 1),
     ],
 )
-def test_altered_or_missing_seal_is_found(statement: str, kind: str, seal: int) -> None:
+def test_altered_or_missing_seal_is_found(statement: str, kind: str, number: int) -> None:
     for _ in range(3):
         write(2)
-        seal_audit(now=NOW)
+        seal()
     sql(statement)
     difference = verify_audit().difference
-    assert difference is not None and (difference.kind, difference.seal) == (kind, seal)
+    assert difference is not None and (difference.kind, difference.seal) == (kind, number)
 
 
 @pytest.mark.django_db(transaction=True)
 def test_tail_cut_off_with_its_seals_is_found_by_a_head_noted_earlier() -> None:
     for _ in range(3):
         write(2)
-        seal_audit(now=NOW)
+        seal()
     head = verify_audit().head
     cut = AuditSeal.objects.get(number=2).through_txid
     sql("DELETE FROM core_auditevent WHERE txid > %s", cut)
@@ -301,7 +308,7 @@ def test_tail_cut_off_with_its_seals_is_found_by_a_head_noted_earlier() -> None:
     difference = verify_audit(expected_head=head).difference
     assert difference is not None and difference.kind == "head_missing"
     write(2)
-    seal_audit(now=NOW)
+    seal()
     difference = verify_audit(expected_head=head).difference
     assert difference is not None and (difference.kind, difference.seal) == ("head_missing", 3)
 
@@ -309,10 +316,10 @@ def test_tail_cut_off_with_its_seals_is_found_by_a_head_noted_earlier() -> None:
 @pytest.mark.django_db(transaction=True)
 def test_noted_head_still_holds_after_the_chain_grew() -> None:
     write(2)
-    seal_audit(now=NOW)
+    seal()
     head = verify_audit().head
     write(2)
-    seal_audit(now=NOW)
+    seal()
     assert verify_audit(expected_head=head).ok
     with pytest.raises(ValueError, match="looks like"):
         verify_audit(expected_head="yesterday")

@@ -10,6 +10,7 @@ from shuke.core import commands, staff_commands
 from shuke.core.models import AuditEvent, Staff
 from shuke.core.operations import record_audit
 from shuke.core.values import SYSTEM
+from tests.core.races import settle
 from tests.factories.core import NOW, PASSWORD
 
 runner = CliRunner()
@@ -18,6 +19,7 @@ runner = CliRunner()
 def write(count: int) -> None:
     for _ in range(count):
         record_audit(actor=SYSTEM, action="test.acted.v1", now=NOW)
+    settle()
 
 
 @pytest.mark.django_db(transaction=True)

@@ -7,6 +7,7 @@ import threading
 import time
 from datetime import timedelta
 
+import psycopg
 import pytest
 from django.db import IntegrityError, connection, transaction
 from django.db.transaction import TransactionManagementError
@@ -15,7 +16,7 @@ from shuke.core.models import OutboxCursor, OutboxEvent
 from shuke.core.operations import NewEvent, publish_event, publish_events, purge_events
 from shuke.core.outbox import Event, advance, consume, read_batch
 from shuke.kit.ids import uuid7
-from tests.core.races import race
+from tests.core.races import race, settle
 from tests.factories.core import NOW
 
 
@@ -25,8 +26,10 @@ def publish(number: int, *, member: int = 0) -> None:
     )
 
 
-def drain(consumer: str, limit: int = 100) -> list[int]:
-    """Everything that is readable now."""
+def drain(consumer: str, limit: int = 100, *, settled: bool = True) -> list[int]:
+    """Everything that is readable now, or with `settled` everything that is committed."""
+    if settled:
+        settle()
     seen: list[int] = []
     while consume(
         consumer=consumer, limit=limit, now=NOW, handle=lambda events: seen.extend(numbers(events))
@@ -49,6 +52,7 @@ def test_events_come_in_order_once_per_consumer() -> None:
         ]
     )
     publish_events([])
+    settle()
     with transaction.atomic():
         [first, *_] = read_batch("webhooks", 1)
     assert (first.name, first.member_id, first.occurred_at) == ("test.0.v1", member, NOW)
@@ -75,6 +79,7 @@ def test_a_failing_handler_moves_nothing() -> None:
     def fail(events: list[Event]) -> None:
         raise RuntimeError
 
+    settle()
     with pytest.raises(RuntimeError):
         consume(consumer="c", limit=10, now=NOW, handle=fail)
     assert drain("c") == [1]
@@ -100,12 +105,12 @@ def test_a_long_transaction_delays_later_events_and_loses_none() -> None:
     def later() -> tuple[list[int], list[int]]:
         assert early_wrote.wait(20)
         publish(2)
-        before = drain("c")
+        before = drain("c", settled=False)
         commit_early.set()
         deadline = time.monotonic() + 20
         after: list[int] = []
         while len(after) < 2 and time.monotonic() < deadline:
-            after += drain("c")
+            after += drain("c", settled=False)
         return before, after
 
     _, outcome = race([early, later])
@@ -115,6 +120,7 @@ def test_a_long_transaction_delays_later_events_and_loses_none() -> None:
 @pytest.mark.django_db(transaction=True)
 def test_only_one_of_two_workers_gets_the_cursor() -> None:
     publish(1)
+    settle()
     consume(consumer="c", limit=0, now=NOW, handle=lambda events: None)
     holding, release = threading.Event(), threading.Event()
 
@@ -172,7 +178,8 @@ def test_consumers_neither_lose_nor_double_under_concurrent_writers() -> None:
     def work(consumer: str) -> None:
         quiet = 0
         while quiet < 3:
-            finished = done.is_set()
+            if finished := done.is_set():
+                settle()
             batch: list[Event] = []
             size = consume(consumer=consumer, limit=7, now=NOW, handle=batch.extend)
             with lock:
@@ -191,6 +198,19 @@ def test_consumers_neither_lose_nor_double_under_concurrent_writers() -> None:
         assert len(got) == len(set(got)), f"{consumer} got something twice"
         assert set(got) == written, f"{consumer} lost something"
     assert len(written) > 500
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_neighbour_database_holds_nobody_back() -> None:
+    """A long transaction elsewhere on the server (a dump, a report) must not stop the outbox."""
+    here = connection.settings_dict
+    place = {"host": here["HOST"], "port": here["PORT"], "user": here["USER"], "password": here["PASSWORD"]}
+    with psycopg.connect(
+        dbname="postgres", **{key: value for key, value in place.items() if value}
+    ) as neighbour:
+        neighbour.execute("SELECT pg_current_xact_id()")
+        publish(1)
+        assert drain("c") == [1]
 
 
 @pytest.mark.django_db(transaction=True)

@@ -13,7 +13,7 @@ from shuke.core.models import AuditEvent, AuditSeal
 from shuke.core.operations import record_audit, seal_audit
 from shuke.core.queries import verify_audit
 from shuke.core.values import SYSTEM
-from tests.core.races import race
+from tests.core.races import race, settle
 from tests.factories.core import NOW
 
 
@@ -50,6 +50,7 @@ def test_every_row_is_sealed_once_under_concurrent_writers_and_sealers() -> None
         [lambda s=seed: write(s) for seed in range(writers)] + [seal, seal, verify]  # type: ignore[misc,list-item]
     )
     assert not [outcome for outcome in outcomes if isinstance(outcome, BaseException)], outcomes
+    settle()
     while seal_audit(now=NOW):
         pass
     result = verify_audit()
@@ -76,6 +77,7 @@ def test_a_row_of_an_open_transaction_is_sealed_later_not_missed() -> None:
         return sealed
 
     assert race([early, later])[1] is None
+    settle()
     seal = seal_audit(now=NOW)
     assert seal is not None and seal.rows == 2
     assert verify_audit().ok
@@ -84,6 +86,7 @@ def test_a_row_of_an_open_transaction_is_sealed_later_not_missed() -> None:
 @pytest.mark.django_db(transaction=True)
 def test_a_second_sealer_steps_aside() -> None:
     record_audit(actor=SYSTEM, action="test.acted.v1", now=NOW)
+    settle()
     holding, release = threading.Event(), threading.Event()
 
     def first() -> object:
@@ -102,3 +105,15 @@ def test_a_second_sealer_steps_aside() -> None:
 
     assert race([first, second]) == [1, None]
     assert connection.in_atomic_block is False
+
+
+@pytest.mark.django_db(transaction=True)
+def test_rows_of_the_sealers_own_open_transaction_are_left_for_later() -> None:
+    """They may still be joined by others of the same transaction."""
+    with transaction.atomic():
+        record_audit(actor=SYSTEM, action="test.acted.v1", now=NOW)
+        assert seal_audit(now=NOW) is None
+        record_audit(actor=SYSTEM, action="test.acted.v1", now=NOW)
+    settle()
+    seal = seal_audit(now=NOW)
+    assert seal is not None and seal.rows == 2 and verify_audit().ok
