@@ -30,10 +30,10 @@ class Table:
 
 @dataclass(frozen=True, slots=True)
 class Series:
-    """One line or row of bars. `axis` 1 is the right-hand scale; `colour` 1 to 8 picks a chart token."""
+    """One line or row of bars; None leaves a gap. `axis` 1 is the right-hand scale; `colour` 1 to 8 picks a chart token."""
 
     name: str
-    values: Sequence[int | float]
+    values: Sequence[int | float | None]
     texts: Sequence[str]
     kind: Literal["line", "bar"] = "line"
     axis: Literal[0, 1] = 0

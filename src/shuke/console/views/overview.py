@@ -6,7 +6,7 @@ The whole choice is in the address, so a view can be kept, shared and walked bac
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -16,7 +16,7 @@ from django.shortcuts import render
 from django.utils.cache import patch_vary_headers
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, pgettext_lazy
 
 from shuke.analytics import queries
 from shuke.analytics.logic import RECENCY_LIMITS, Cell, Metric, Period
@@ -40,14 +40,13 @@ WIDEST_AMOUNT = 10**7
 
 COLUMNS: tuple[tuple[str, str | Promise], ...] = (
     ("sales", gettext_lazy("Member sales")),
-    ("change", gettext_lazy("Change")),
-    ("orders", gettext_lazy("Orders")),
-    ("members", gettext_lazy("Active members")),
-    ("basket", gettext_lazy("Average basket")),
+    ("orders", pgettext_lazy("store comparison", "Orders")),
+    ("members", pgettext_lazy("store comparison", "Active")),
+    ("basket", pgettext_lazy("store comparison", "Basket")),
     ("issued", gettext_lazy("Points issued")),
     ("used", gettext_lazy("Points used")),
 )
-SORTS = ("name", *(key for key, _label in COLUMNS))
+SORTS = ("name", "change", *(key for key, _label in COLUMNS))
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,6 +174,7 @@ def _frame(choice: Choice, stores: Sequence[Store], current: Freshness, now: dat
 
 def _figures(request: HttpRequest, choice: Choice, current: Freshness, now: datetime) -> dict[str, Any]:
     currency = reporting_currency(now)
+    today = clock.local_date(now, reporting_zone(now))
     found = queries.overview(period=choice.period, stores=choice.store_ids)
     sort = choice.sort.removeprefix("-")
     page = queries.compare_stores(
@@ -189,8 +189,9 @@ def _figures(request: HttpRequest, choice: Choice, current: Freshness, now: date
     return {
         "figures": found,
         "currency": currency,
-        "tiles": _tiles(found, currency),
-        "trend": _trend(found, currency),
+        "tiles": _tiles(found, currency, today),
+        "trend": _trend(found, currency, today),
+        "sales_today": found.member_sales.series[-1] if _is_under_way(found, today) else None,
         "tiers": _share(queries.tier_counts(now=now, stores=choice.store_ids)),
         "heat": _heat(grid, choice, navigation.address_of("members", staff_of(request))),
         "grid": grid,
@@ -198,7 +199,9 @@ def _figures(request: HttpRequest, choice: Choice, current: Freshness, now: date
     }
 
 
-def _tiles(found: Overview, currency: str) -> list[dict[str, Any]]:
+def _tiles(found: Overview, currency: str, today: date) -> list[dict[str, Any]]:
+    under_way = _is_under_way(found, today)
+
     def tile(label: str, icon: str, metric: Metric, value: str, *, neutral: bool = False) -> dict[str, Any]:
         change = metric.change
         direction = "" if not change else "up" if change > 0 else "down"
@@ -209,7 +212,7 @@ def _tiles(found: Overview, currency: str) -> list[dict[str, Any]]:
             "delta": formats.percent(abs(change)) if change is not None else "",
             "direction": direction,
             "tone": "flat" if neutral or not change else "good" if change > 0 else "bad",
-            "spark": metric.series if any(metric.series) else None,
+            "spark": (metric.series[:-1] if under_way else metric.series) if any(metric.series) else None,
         }
 
     def counted(label: str, icon: str, metric: Metric, *, neutral: bool = False) -> dict[str, Any]:
@@ -234,22 +237,25 @@ def _tiles(found: Overview, currency: str) -> list[dict[str, Any]]:
     ]
 
 
-def _trend(found: Overview, currency: str) -> charts.Trend:
+def _trend(found: Overview, currency: str, today: date) -> charts.Trend:
+    """The line stops at yesterday when the points are days: a day under way would look like a collapse."""
     labels = [
         formats.day_short(step.first)
         if step.days == 1
         else f"{formats.day_short(step.first)} – {formats.day_short(step.last)}"
         for step in found.steps
     ]
-    return charts.Trend(
-        labels,
-        [
-            charts.Series.of_money(_("Member sales"), found.member_sales.series, currency, area=True),
-            charts.Series.of_counts(
-                _("Active members"), found.active_members.series, kind="bar", axis=1, colour=2
-            ),
-        ],
+    sales = charts.Series.of_money(_("Member sales"), found.member_sales.series, currency, area=True)
+    if _is_under_way(found, today):
+        sales = replace(sales, values=[*sales.values[:-1], None])
+    active = charts.Series.of_counts(
+        _("Active members"), found.active_members.series, kind="bar", axis=1, colour=2
     )
+    return charts.Trend(labels, [sales, active])
+
+
+def _is_under_way(found: Overview, today: date) -> bool:
+    return len(found.steps) > 2 and found.steps[-1] == Period(today, today)
 
 
 def _share(tiers: Sequence[TierCount]) -> charts.Share | None:
@@ -275,7 +281,7 @@ def _heat(grid: RfmGrid, choice: Choice, members_address: str) -> charts.HeatGri
     return charts.HeatGrid(
         columns=[_("%(range)s×") % {"range": each} for each in [*map(_span, starts, ends), f"{starts[-1]}+"]],
         row_labels=[
-            _("%(range)s days") % {"range": each}
+            _("%(range)s d") % {"range": each}
             for each in [*map(_span, ages, RECENCY_LIMITS[:-1]), f"{ages[-1]}+"]
         ],
         values=grid.counts,
