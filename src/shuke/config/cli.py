@@ -29,6 +29,7 @@ ROOM_COMMANDS: dict[str, tuple[str, str]] = {
     "orders": ("shuke.checkout.commands", "Prove that orders, their lines and the ledger agree."),
     "programme": ("shuke.loyalty.commands", "Validate, compare and apply the membership programme."),
     "import": ("shuke.integrations.commands", "Import members, products, stores and orders from files."),
+    "analytics": ("shuke.analytics.commands", "Refresh and rebuild the reports."),
     "demo": ("shuke.config.demo.commands", "Load a real grocer's year and serve it."),
 }
 EXPECTED_PROBLEMS = (EnvironmentProblem, postgres.PostgresProblem, RuntimeProblem, ServeProblem, ShukeError)
