@@ -91,8 +91,8 @@ class Identifier(models.Model):
 class SearchToken(models.Model):
     """Blind indexes that may match several members: last four phone digits, name tokens, pinyin, initials.
 
-    The rows are derived from the profile and there are a dozen for each member, so the database does not check the
-    reference again for each: that check alone would cost a bulk import a quarter of its speed.
+    The rows are derived from the profile and there are a dozen for each member, so the database does not check
+    the reference again for each: that would add half to its share of a bulk import.
     """
 
     pk = models.CompositePrimaryKey("token", "member_id")
