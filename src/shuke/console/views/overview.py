@@ -203,15 +203,11 @@ def _tiles(found: Overview, currency: str, today: date) -> list[dict[str, Any]]:
     under_way = _is_under_way(found, today)
 
     def tile(label: str, icon: str, metric: Metric, value: str, *, neutral: bool = False) -> dict[str, Any]:
-        change = metric.change
-        direction = "" if not change else "up" if change > 0 else "down"
         return {
             "label": label,
             "icon": icon,
             "value": value,
-            "delta": formats.percent(abs(change)) if change is not None else "",
-            "direction": direction,
-            "tone": "flat" if neutral or not change else "good" if change > 0 else "bad",
+            **_change(metric, neutral=neutral),
             "spark": (metric.series[:-1] if under_way else metric.series) if any(metric.series) else None,
         }
 
@@ -235,6 +231,18 @@ def _tiles(found: Overview, currency: str, today: date) -> list[dict[str, Any]]:
         counted(_("Points used"), "gift", found.points_used),
         counted(_("Points outstanding"), "scale", found.points_outstanding, neutral=True),
     ]
+
+
+def _change(metric: Metric, *, neutral: bool = False) -> dict[str, str]:
+    """The change against the period before, as text; what rounds to nothing points nowhere."""
+    if metric.change is None:
+        return {"delta": "", "direction": "", "tone": "flat"}
+    delta = formats.percent(abs(metric.change))
+    if delta == formats.percent(0):
+        return {"delta": delta, "direction": "", "tone": "flat"}
+    rises = metric.change > 0
+    tone = "flat" if neutral else "good" if rises else "bad"
+    return {"delta": delta, "direction": "up" if rises else "down", "tone": tone}
 
 
 def _trend(found: Overview, currency: str, today: date) -> charts.Trend:
@@ -309,20 +317,12 @@ def _comparison(page: StorePage, choice: Choice) -> dict[str, Any]:
         }
 
     first = (choice.page - 1) * STORES_A_PAGE
-    changes = [Metric(row.sales_minor, row.previous_sales_minor, ()).change for row in page.rows]
     return {
         "columns": [column("name", _("Store")), *(column(key, label) for key, label in COLUMNS)],
         "rows": [
-            {
-                "store": row,
-                "change": change,
-                "delta": formats.percent(abs(change)) if change is not None else "",
-                "tone": "flat" if not change else "good" if change > 0 else "bad",
-                "direction": "" if not change else "up" if change > 0 else "down",
-            }
-            for row, change in zip(page.rows, changes, strict=True)
+            {"store": row, **_change(Metric(row.sales_minor, row.previous_sales_minor, ()))}
+            for row in page.rows
         ],
-        "stores_total": page.total,
         "stores_note": f"{formats.number(first + 1)}–{formats.number(first + len(page.rows))} / {formats.number(page.total)}",
         "previous_page": choice.href(page=choice.page - 1) if choice.page > 1 else "",
         "next_page": choice.href(page=choice.page + 1) if first + STORES_A_PAGE < page.total else "",
