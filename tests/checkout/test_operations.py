@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from threading import Barrier, Thread
 
@@ -168,14 +169,25 @@ def test_a_frozen_member_neither_earns_nor_spends():
         sell(("A", 1), member=member, now=NOW)
 
 
-def test_members_are_found_by_phone_as_typed():
+def test_members_are_found_by_any_identifier_as_typed():
     make_shop()
-    member = make_member(phone="+8613912345678", now=NOW)
-    request = sale(("A", 2))
-    request = type(request)(**{**{f: getattr(request, f) for f in request.__slots__},
-                               "member": MemberRef("phone", "139 1234 5678")})  # fmt: skip
-    commit_order(caller=TILL, sale=request, now=NOW)
-    assert balance(member) == (20, 0)
+    member = make_member(
+        phone="+8613912345678", cards=["GC 1234-5678"], external_ids={"WeChat": "oX-1"}, email="A@b.cn", now=NOW
+    )
+    references = [
+        MemberRef("phone", "139 1234 5678"),
+        MemberRef("card", "gc12345678"),
+        MemberRef("external", "oX-1", "wechat"),
+        MemberRef("external", "oX-1", "WeChat"),
+        MemberRef("email", "a@B.cn"),
+        MemberRef("number", member.number),
+    ]
+    for reference in references:
+        commit_order(caller=TILL, sale=replace(sale(("A", 2)), member=reference), now=NOW)
+    assert balance(member) == (20 * len(references), 0)
+    with pytest.raises(errors.UnknownMember):
+        stranger = MemberRef("external", "oX-1", "alipay")
+        commit_order(caller=TILL, sale=replace(sale(("A", 2)), member=stranger), now=NOW)
 
 
 def test_full_refund_takes_back_what_the_order_brought():

@@ -33,7 +33,7 @@ from shuke.kit.money import MAX_MINOR, divide
 from shuke.ledger.logic import OpenLot
 from shuke.loyalty.logic import TierState, window_start
 from shuke.loyalty.programme import Programme
-from shuke.members.identifiers import blind, normalise
+from shuke.members.identifiers import blind, normalise, normalise_system
 from shuke.members.profile import open_profile
 
 _FACTS = "SELECT * FROM checkout_facts(%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s::text[], %s, %s, %s)"
@@ -140,7 +140,8 @@ def _lookup(ref: MemberRef | None) -> tuple[UUID | None, str | None, bytes | Non
     if ref.kind == "number":
         return None, ref.value, None, None, None
     normalised = normalise(ref.kind, ref.value, ref.system)
-    return None, None, blind(keyset(), ref.kind, normalised), ref.kind, ref.system
+    system = normalise_system(ref.system) if ref.kind == "external" else ""
+    return None, None, blind(keyset(), ref.kind, normalised), ref.kind, system
 
 
 def _member(programme: Programme, row: tuple[Any, ...]) -> MemberAccount:
