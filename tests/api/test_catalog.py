@@ -32,12 +32,22 @@ def test_a_bound_key_knows_its_stores_only(till: Till, shop: Store) -> None:
 
 
 def test_products(till: Till) -> None:
-    new: dict[str, Any] = {"sku": "T-1", "name": "乌龙茶", "category": "Food/Tea", "brand": "X", "price_minor": 990}
+    new: dict[str, Any] = {
+        "sku": "T-1",
+        "name": "乌龙茶",
+        "category": "Food/Tea",
+        "brand": "X",
+        "price_minor": 990,
+    }
     made = till.post("/products", new)
     assert made.status == 201
     assert till.get("/products/T-1").json == made.json
     changed = till.patch("/products/T-1", {"price_minor": None, "name": "冻顶乌龙"})
-    assert (changed.json["price_minor"], changed.json["name"], changed.json["brand"]) == (None, "冻顶乌龙", "X")
+    assert (changed.json["price_minor"], changed.json["name"], changed.json["brand"]) == (
+        None,
+        "冻顶乌龙",
+        "X",
+    )
     skus = lambda **query: [row["sku"] for row in till.get("/products", **query).json["products"]]  # noqa: E731
     assert skus(text="乌龙") == ["T-1"]
     assert skus(category="Food") == ["T-1"]
@@ -64,7 +74,11 @@ def test_channels(till: Till) -> None:
 
 def test_programme(till: Till) -> None:
     in_force = till.get("/programme").json
-    assert (in_force["number"], in_force["status"], in_force["document"]["currency"]) == (1, "in_force", "CNY")
+    assert (in_force["number"], in_force["status"], in_force["document"]["currency"]) == (
+        1,
+        "in_force",
+        "CNY",
+    )
     assert till.get("/programme/versions/1").json == in_force
     listed = till.get("/programme/versions").json["versions"]
     assert [row["number"] for row in listed] == [1]

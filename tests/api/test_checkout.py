@@ -31,7 +31,15 @@ def test_a_commit_gives_what_the_quote_promised(till: Till) -> None:
     assert quoted.status == 200
     sold = till.post("/orders", cart(member))
     assert sold.status == 201
-    for figure in ("list_minor", "payable_minor", "points_earned", "earned", "lines", "member", "programme_version"):
+    for figure in (
+        "list_minor",
+        "payable_minor",
+        "points_earned",
+        "earned",
+        "lines",
+        "member",
+        "programme_version",
+    ):
         assert sold.json[figure] == quoted.json[figure]
     assert sold.json["payable_minor"] == 2000 + 375
     assert sold.json["points_earned"] == 23
@@ -63,7 +71,9 @@ def test_points_pay_and_come_back(till: Till) -> None:
 def test_an_order_reads_back_as_it_was_answered(till: Till) -> None:
     member = make_member()
     given = {"sku": "A", "quantity": 1, "discounts": [{"code": "flyer", "minor": 50}]}
-    sold = till.post("/orders", cart(member, given, system="pos7", number="0042", facts={"tender": "cash"})).json
+    sold = till.post(
+        "/orders", cart(member, given, system="pos7", number="0042", facts={"tender": "cash"})
+    ).json
     read = till.get(f"/orders/{sold['id']}").json
     assert {name: read[name] for name in sold if name not in {"earned", "member"}} == {
         name: value for name, value in sold.items() if name not in {"earned", "member"}
@@ -91,7 +101,12 @@ def test_the_same_order_number_is_refused(open_shop: Till) -> None:
         ({"store": "nowhere"}, 422, "unknown_store", "/store"),
         ({"channel": "fax"}, 422, "unknown_channel", "/channel"),
         ({"currency": "EUR"}, 422, "currency_mismatch", "/currency"),
-        ({"lines": [{"sku": "A", "quantity": 1}, {"sku": "Z", "quantity": 1}]}, 422, "unknown_product", "/lines/1/sku"),
+        (
+            {"lines": [{"sku": "A", "quantity": 1}, {"sku": "Z", "quantity": 1}]},
+            422,
+            "unknown_product",
+            "/lines/1/sku",
+        ),
         ({"lines": [{"sku": "C", "quantity": 1}]}, 422, "price_missing", "/lines/0/unit_price_minor"),
         ({"lines": [{"sku": "A", "quantity": "0.000"}]}, 422, "bad_quantity", "/lines/0/quantity"),
         (
@@ -104,7 +119,12 @@ def test_the_same_order_number_is_refused(open_shop: Till) -> None:
         ({"member": {"kind": "number", "value": "880000000000"}}, 404, "member_not_found", "/member"),
         ({"member": {"kind": "id", "value": "x"}}, 404, "member_not_found", "/member/value"),
         ({"member": {"kind": "phone", "value": "12"}}, 422, "invalid_input", "/phone"),
-        ({"lines": [{"sku": "A", "quantity": 10**6, "unit_price_minor": 10**15}]}, 422, "bad_amount", "/lines/0"),
+        (
+            {"lines": [{"sku": "A", "quantity": 10**6, "unit_price_minor": 10**15}]},
+            422,
+            "bad_amount",
+            "/lines/0",
+        ),
     ],
 )
 @pytest.mark.parametrize("path", ["/quotes", "/orders"])
@@ -126,8 +146,14 @@ def test_too_many_points_are_refused_with_the_figures(till: Till) -> None:
 def test_sales_of_yesterday_and_no_older(till: Till) -> None:
     now = datetime.now(UTC)
     assert till.post("/orders", cart(occurred_at=(now - timedelta(hours=23)).isoformat())).status == 201
-    assert till.post("/orders", cart(occurred_at=(now - timedelta(hours=25)).isoformat())).code == "bad_occurred_at"
-    assert till.post("/orders", cart(occurred_at="2026-11-21T10:00:00")).json["errors"][0]["code"] == "bad_format"
+    assert (
+        till.post("/orders", cart(occurred_at=(now - timedelta(hours=25)).isoformat())).code
+        == "bad_occurred_at"
+    )
+    assert (
+        till.post("/orders", cart(occurred_at="2026-11-21T10:00:00")).json["errors"][0]["code"]
+        == "bad_format"
+    )
 
 
 def test_facts_have_a_limit(till: Till) -> None:

@@ -59,7 +59,9 @@ def test_register_and_find_by_everything(till: Till) -> None:
 
 def test_nobody_is_an_empty_list(till: Till) -> None:
     assert till.post("/members/identify", {"text": "0000"}, key=None).json == {"candidates": []}
-    assert till.post("/members/identify", {"text": "13900000000", "kind": "phone"}, key=None).json == {"candidates": []}
+    assert till.post("/members/identify", {"text": "13900000000", "kind": "phone"}, key=None).json == {
+        "candidates": []
+    }
 
 
 def test_four_digits_give_every_candidate_masked(till: Till) -> None:
@@ -198,14 +200,22 @@ def test_a_bound_key_sees_its_own_members_but_identifies_anyone(till: Till, shop
     assert not AuditEvent.objects.filter(action="members.read_personal").exists()
     found = bound.post("/members/identify", {"text": "13800001111"}, key=None).json["candidates"]
     assert [(row["id"], row["name"]) for row in found] == [(theirs, "李*")]
-    assert bound.post("/members", {"name": "x", "join_store": "S2"}).json["errors"][0]["pointer"] == "/join_store"
+    assert (
+        bound.post("/members", {"name": "x", "join_store": "S2"}).json["errors"][0]["pointer"]
+        == "/join_store"
+    )
     assert bound.get("/members", store="S2").code == "invalid_input"
 
 
 def test_balances_and_entries_explain_themselves(till: Till) -> None:
     member = make_member()
     lines = [{"sku": "C", "quantity": 1, "unit_price_minor": 300000}]
-    cart = {"store": "S1", "channel": "pos", "lines": lines, "member": {"kind": "id", "value": str(member.id)}}
+    cart = {
+        "store": "S1",
+        "channel": "pos",
+        "lines": lines,
+        "member": {"kind": "id", "value": str(member.id)},
+    }
     till.post("/orders", cart)
     paid = till.post("/orders", {**cart, "points_to_use": 200}).json["id"]
     till.post(f"/orders/{paid}/refund", {"reason": "broken"})
@@ -224,7 +234,9 @@ def test_balances_and_entries_explain_themselves(till: Till) -> None:
     }
     only = till.get(f"/members/{member.id}/entries", asset="points", limit=2).json
     assert {entry["asset"] for entry in only["entries"]} == {"points"}
-    rest = till.get(f"/members/{member.id}/entries", asset="points", cursor=only["next_cursor"]).json["entries"]
+    rest = till.get(f"/members/{member.id}/entries", asset="points", cursor=only["next_cursor"]).json[
+        "entries"
+    ]
     assert len(only["entries"]) + len(rest) == sum(1 for entry in entries if entry["asset"] == "points")
     chinese = Till(till.secret, "zh-CN").get(f"/members/{member.id}/entries").json["entries"]
     assert any("订单" in entry["explanation"] for entry in chinese)

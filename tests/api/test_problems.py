@@ -30,7 +30,11 @@ def line(**change: Any) -> dict[str, Any]:
     [
         ({**CART, "colour": 1}, "/colour", "unknown_field"),
         (line(color="red"), "/lines/0/color", "unknown_field"),
-        (line(discounts=[{"code": "x", "minor": 1, "a/b~c": 1}]), "/lines/0/discounts/0/a~1b~0c", "unknown_field"),
+        (
+            line(discounts=[{"code": "x", "minor": 1, "a/b~c": 1}]),
+            "/lines/0/discounts/0/a~1b~0c",
+            "unknown_field",
+        ),
         ({"channel": "pos", "lines": CART["lines"]}, "/store", "missing"),
         ({**CART, "store": 5}, "/store", "wrong_type"),
         ({**CART, "store": ""}, "/store", "too_short"),
@@ -67,7 +71,11 @@ def test_every_place_is_named(till: Till, body: Any, pointer: str, code: str) ->
 
 
 def test_all_faults_come_at_once(till: Till) -> None:
-    body = {"store": 1, "lines": [{"sku": "A", "quantity": 0}, {"skuu": "A", "quantity": 1}], "points_to_use": -1}
+    body = {
+        "store": 1,
+        "lines": [{"sku": "A", "quantity": 0}, {"skuu": "A", "quantity": 1}],
+        "points_to_use": -1,
+    }
     answer = raw(till, json.dumps(body))
     assert {(item["pointer"], item["code"]) for item in answer.json["errors"]} == {
         ("/store", "wrong_type"),
@@ -96,11 +104,17 @@ def test_a_number_of_five_thousand_digits(till: Till) -> None:
         (b"{'store':1}", "byte"),
         (b'{"store":"S1",}', "byte"),
         (b'{"store":"\xff"}', "UTF-8"),
-        (b'{"store":"\\ud800"}', "byte"),
+        (b'{"store":"\\ud800"}', "JSON"),
         (b"\xef\xbb\xbf{}", "byte"),
         (b'{"store":"a\x00b"}', "byte"),
-        (b'{"store":"S1","channel":"pos","lines":[{"sku":"A","sku":"B","quantity":1}]}', '"sku" occurs twice'),
-        (b'{"store":"S1","store":"S1","channel":"pos","lines":[{"sku":"A","quantity":1}]}', '"store" occurs twice'),
+        (
+            b'{"store":"S1","channel":"pos","lines":[{"sku":"A","sku":"B","quantity":1}]}',
+            '"sku" occurs twice',
+        ),
+        (
+            b'{"store":"S1","store":"S1","channel":"pos","lines":[{"sku":"A","quantity":1}]}',
+            '"store" occurs twice',
+        ),
     ],
 )
 def test_what_is_no_json_is_400(till: Till, body: bytes, hint: str) -> None:
@@ -131,7 +145,9 @@ def test_the_content_type_is_checked(till: Till, content_type: str) -> None:
     assert (answer.status, answer.code) == (415, "unsupported_media_type")
 
 
-@pytest.mark.parametrize("content_type", ["application/json; charset=UTF-8", "Application/JSON;charset=utf-8"])
+@pytest.mark.parametrize(
+    "content_type", ["application/json; charset=UTF-8", "Application/JSON;charset=utf-8"]
+)
 def test_json_by_any_spelling(till: Till, content_type: str) -> None:
     assert raw(till, json.dumps(CART), content_type=content_type).status == 200
 
@@ -163,7 +179,17 @@ def test_parameters_are_checked_by_name(till: Till, path: str, query: str, param
 
 
 @pytest.mark.parametrize(
-    "path", ["/api/v1", "/api/v1/", "/api/v1/nope", "/api/v1/orders/", "/api/", "/api/v2/ping", "/api/v1/a\nb", "/api/v1/会员"]
+    "path",
+    [
+        "/api/v1",
+        "/api/v1/",
+        "/api/v1/nope",
+        "/api/v1/orders/",
+        "/api/",
+        "/api/v2/ping",
+        "/api/v1/a\nb",
+        "/api/v1/会员",
+    ],
 )
 def test_unknown_addresses(till: Till, path: str) -> None:
     answer = till.call("GET", path)
@@ -187,9 +213,9 @@ def test_paths_with_odd_ids(till: Till) -> None:
     ("language", "answered", "title", "detail"),
     [
         ("en", "en", "Not found", "There is no such order."),
-        ("zh-CN,zh;q=0.9", "zh-hans", "未找到", "没有这个订单。"),
-        ("zh-TW", "zh-hant", "找不到", "沒有這張訂單。"),
-        ("fr", "zh-hans", "未找到", "没有这个订单。"),
+        ("zh-CN,zh;q=0.9", "zh-hans", "未找到", "没有这笔订单。"),
+        ("zh-TW", "zh-hant", "找不到", "沒有這筆訂單。"),
+        ("fr", "zh-hans", "未找到", "没有这笔订单。"),
     ],
 )
 def test_refusals_speak_the_callers_language(
@@ -204,7 +230,7 @@ def test_refusals_speak_the_callers_language(
 def test_faults_speak_the_callers_language(till: Till) -> None:
     answer = raw(Till(till.secret, "zh-CN"), json.dumps(line(quantity=True, x=1)))
     assert [item["message"] for item in answer.json["errors"]] == [
-        "此处应为整数或文本，而收到的是 true 或 false。",
+        "此处应为：整数或文本；收到的是：true 或 false。",
         "没有这个字段。可用的字段：sku, quantity, unit_price_minor, list_minor, discounts。",
     ]
 

@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 from django.utils.formats import date_format
-from django.utils.translation import gettext as _t
+from django.utils.translation import gettext, pgettext
 
 from shuke.kit.clock import local_date
 from shuke.kit.money import to_text
@@ -28,33 +28,33 @@ def explain_entry(entry: EntryView, programme: Programme | None) -> str:
         case "expire":
             return _expired(entry, programme)
     if entry.reason:
-        return _t("Adjusted: %(reason)s") % {"reason": entry.reason}
-    return _t("Adjusted by staff.")
+        return gettext("Adjusted: %(reason)s") % {"reason": entry.reason}
+    return gettext("Adjusted by staff.")
 
 
 def _earned(entry: EntryView, told: Mapping[str, Any]) -> str:
     parts = [_part(part) for part in told.get("rules", ())]
     if not parts:
-        return _t("Earned with an order. An earlier debt took the first part of it.")
-    listed = _t("; ").join(parts)
+        return gettext("Earned with an order. An earlier debt took the first part of it.")
+    listed = pgettext("between rules", "; ").join(parts)
     if entry.lot_id is None:
-        return _t("Earned with an order and kept to settle a debt (%(parts)s).") % {"parts": listed}
-    return _t("Earned with an order (%(parts)s).") % {"parts": listed}
+        return gettext("Earned with an order and kept to settle a debt (%(parts)s).") % {"parts": listed}
+    return gettext("Earned with an order (%(parts)s).") % {"parts": listed}
 
 
 def _part(part: Mapping[str, Any]) -> str:
     if part.get("id") == "tier" and "tier" in part:
-        return _t("tier %(tier)s ×%(factor)s: %(points)s") % part
+        return gettext("tier %(tier)s ×%(factor)s: %(points)s") % part
     if "factor" in part:
-        return _t("multiplier %(id)s ×%(factor)s: %(points)s") % part
-    return _t("rule %(id)s: %(points)s") % part
+        return gettext("multiplier %(id)s ×%(factor)s: %(points)s") % part
+    return gettext("rule %(id)s: %(points)s") % part
 
 
 def _redeemed(told: Mapping[str, Any], programme: Programme | None) -> str:
     worth = told.get("points_minor")
     if worth is None or programme is None:
-        return _t("Used as cash in an order.")
-    return _t("Used as cash in an order, worth %(worth)s %(currency)s together.") % {
+        return gettext("Used as cash in an order.")
+    return gettext("Used as cash in an order, worth %(worth)s %(currency)s together.") % {
         "worth": to_text(worth, programme.currency),
         "currency": programme.currency,
     }
@@ -63,17 +63,19 @@ def _redeemed(told: Mapping[str, Any], programme: Programme | None) -> str:
 def _reversed(told: Mapping[str, Any]) -> str:
     match told.get("refund"):
         case "returned":
-            return _t("Returned, because the order they were used in was refunded.")
+            return gettext("Returned, because the order they were used in was refunded.")
         case "clawed_back":
-            return _t("Taken back, because the order they came from was refunded.")
+            return gettext("Taken back, because the order they came from was refunded.")
         case "debt":
-            return _t("Taken back by a refund after they were spent: this much is owed.")
-    return _t("Reversed.")
+            return gettext("Taken back by a refund after they were spent: this much is owed.")
+    return gettext("Reversed.")
 
 
 def _expired(entry: EntryView, programme: Programme | None) -> str:
     if entry.lot_expires_at is None or programme is None:
-        return _t("Expired unused.")
+        return gettext("Expired unused.")
     # The end is exclusive: a lot that is gone at midnight was last good on the day before.
     last = local_date(entry.lot_expires_at - timedelta(microseconds=1), programme.zone)
-    return _t("Expired unused; the last good day was %(day)s.") % {"day": date_format(last, "DATE_FORMAT")}
+    return gettext("Expired unused; the last good day was %(day)s.") % {
+        "day": date_format(last, "DATE_FORMAT")
+    }

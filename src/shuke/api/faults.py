@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_typ
 
 import msgspec
 from django.utils.functional import Promise
-from django.utils.translation import gettext as _t
+from django.utils.translation import gettext, pgettext, pgettext_lazy
 from django.utils.translation import gettext_lazy as _
 
 from shuke.api.errors import Fault
@@ -22,16 +22,16 @@ MOST_FAULTS = 20
 _NOTHING = (type(None), msgspec.UnsetType)
 
 WORDS: dict[str, str | Promise] = {
-    "bool": _("true or false"),
-    "int": _("a whole number"),
-    "float": _("a number"),
-    "str": _("text"),
-    "object": _("an object"),
-    "array": _("a list"),
-    "null": _("null"),
-    "uuid": _("a UUID"),
-    "date": _("a date such as 2026-11-21"),
-    "datetime": _("a time such as 2026-11-21T09:30:00+08:00"),
+    "bool": pgettext_lazy("kind of value", "true or false"),
+    "int": pgettext_lazy("kind of value", "a whole number"),
+    "float": pgettext_lazy("kind of value", "a number"),
+    "str": pgettext_lazy("kind of value", "text"),
+    "object": pgettext_lazy("kind of value", "an object"),
+    "array": pgettext_lazy("kind of value", "a list"),
+    "null": pgettext_lazy("kind of value", "null"),
+    "uuid": pgettext_lazy("kind of value", "a UUID"),
+    "date": pgettext_lazy("kind of value", "a date such as 2026-11-21"),
+    "datetime": pgettext_lazy("kind of value", "a time such as 2026-11-21T09:30:00+08:00"),
 }
 
 _RULES: tuple[tuple[re.Pattern[str], str, str | Promise], ...] = (
@@ -75,12 +75,10 @@ _RULES: tuple[tuple[re.Pattern[str], str, str | Promise], ...] = (
 _PATH_PART = re.compile(r"\.([^.\[\]]+)|\[(\d+)\]")
 
 
-def find_faults(
-    shape: Any, document: Any, *, where: Literal["body", "query"], strict: bool = True
-) -> list[Fault]:
+def find_faults(shape: Any, document: Any, *, where: Literal["body", "query"]) -> list[Fault]:
     """Everything in `document` that does not fit `shape`, in its order, at most twenty."""
     found: list[Fault] = []
-    for fault in _walk(shape, document, (), where, strict):
+    for fault in _walk(shape, document, (), where):
         found.append(fault)
         if len(found) == MOST_FAULTS:
             break
@@ -90,7 +88,7 @@ def find_faults(
 def fault_of(error: msgspec.ValidationError, where: Literal["body", "query"]) -> Fault:
     """The fault that one decoding error names, for documents too strange to be walked."""
     message, _at, path = str(error).partition(" - at `$")
-    place = tuple(name or int(index) for name, index in _PATH_PART.findall(path))
+    place = tuple(name or int(index) for name, index in _PATH_PART.findall(path.rstrip("`")))
     return _fault(message, where, place, None)
 
 
@@ -114,22 +112,22 @@ def null_character(
 
 
 def _walk(
-    shape: Any, value: Any, place: tuple[str | int, ...], where: Literal["body", "query"], strict: bool
+    shape: Any, value: Any, place: tuple[str | int, ...], where: Literal["body", "query"]
 ) -> Iterator[Fault]:
-    inner = _inner(shape)
+    inner = inner_type(shape)
     if isinstance(inner, type) and issubclass(inner, msgspec.Struct) and isinstance(value, dict):
-        yield from _walk_struct(inner, value, place, where, strict)
+        yield from _walk_struct(inner, value, place, where)
         return
     if get_origin(inner) is list and isinstance(value, list):
         (item,) = get_args(inner)
         count = len(value)
         for index in range(count):
-            yield from _walk(item, value[index], (*place, index), where, strict)
+            yield from _walk(item, value[index], (*place, index), where)
         # The list itself (how many) is judged with its items blanked, so that their faults are told once.
         if isinstance(bounds := _bounds(shape), msgspec.Meta):
-            yield from _leaf(Annotated[list[Any], bounds], value, place, where, strict)
+            yield from _leaf(Annotated[list[Any], bounds], value, place, where)
         return
-    yield from _leaf(shape, value, place, where, strict)
+    yield from _leaf(shape, value, place, where)
 
 
 def _walk_struct(
@@ -137,27 +135,26 @@ def _walk_struct(
     value: dict[str, Any],
     place: tuple[str | int, ...],
     where: Literal["body", "query"],
-    strict: bool,
 ) -> Iterator[Fault]:
     hints = get_type_hints(struct, include_extras=True)
     fields = {field.encode_name: field for field in msgspec.structs.fields(struct)}
     for name, item in value.items():
         if name not in fields:
             known = ", ".join(fields)
-            words = _t("There is no field of this name. Known here: %(known)s.") % {"known": known}
+            words = gettext("There is no field of this name. Known here: %(known)s.") % {"known": known}
             yield Fault(where, (*place, name), "unknown_field", words)
         else:
-            yield from _walk(hints[fields[name].name], item, (*place, name), where, strict)
+            yield from _walk(hints[fields[name].name], item, (*place, name), where)
     for name, field in fields.items():
         if name not in value and field.required:
-            yield Fault(where, (*place, name), "missing", _t("This is required."))
+            yield Fault(where, (*place, name), "missing", gettext("This is required."))
 
 
 def _leaf(
-    shape: Any, value: Any, place: tuple[str | int, ...], where: Literal["body", "query"], strict: bool
+    shape: Any, value: Any, place: tuple[str | int, ...], where: Literal["body", "query"]
 ) -> Iterator[Fault]:
     try:
-        msgspec.convert(value, shape, strict=strict)
+        msgspec.convert(value, shape)
     except msgspec.ValidationError as error:
         yield _fault(str(error).partition(" - at `")[0], where, place, shape)
 
@@ -165,27 +162,29 @@ def _leaf(
 def _fault(message: str, where: Literal["body", "query"], place: tuple[str | int, ...], shape: Any) -> Fault:
     if message.startswith("Invalid enum value"):
         choices = ", ".join(str(choice) for choice in _choices(shape))
-        return Fault(where, place, "not_a_choice", _t("Choose one of: %(choices)s.") % {"choices": choices})
+        return Fault(
+            where, place, "not_a_choice", gettext("Choose one of: %(choices)s.") % {"choices": choices}
+        )
     for pattern, code, words in _RULES:
         if match := pattern.search(message):
             params = {name: _plain(text) for name, text in match.groupdict().items()}
             return Fault(where, place, code, str(words) % params)
-    return Fault(where, place, "invalid", _t("This value cannot be used."))
+    return Fault(where, place, "invalid", gettext("This value cannot be used."))
 
 
 def _plain(text: str) -> str:
     """ "int | null" → "a whole number or null", in the active language."""
     parts = [str(WORDS.get(part.strip().lower(), part.strip())) for part in text.split("|")]
-    return _t(" or ").join(parts)
+    return pgettext("between kinds of value", " or ").join(parts)
 
 
-def _inner(shape: Any) -> Any:
+def inner_type(shape: Any) -> Any:
     """The one type inside Annotated and optional: what a value has when it is there."""
     if get_origin(shape) is Annotated:
-        return _inner(get_args(shape)[0])
+        return inner_type(get_args(shape)[0])
     if get_origin(shape) in {Union, types.UnionType}:
         rest = [part for part in get_args(shape) if part not in _NOTHING]
-        return _inner(rest[0]) if len(rest) == 1 else shape
+        return inner_type(rest[0]) if len(rest) == 1 else shape
     return shape
 
 
@@ -198,5 +197,5 @@ def _bounds(shape: Any) -> msgspec.Meta | None:
 
 
 def _choices(shape: Any) -> tuple[Any, ...]:
-    inner = _inner(shape)
+    inner = inner_type(shape)
     return get_args(inner) if get_origin(inner) is Literal else ()

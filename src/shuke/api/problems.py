@@ -9,7 +9,7 @@ import msgspec
 from django.core.exceptions import BadRequest, RequestDataTooBig, SuspiciousOperation
 from django.http import Http404, HttpRequest, HttpResponse
 from django.utils import translation
-from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 from ninja.errors import AuthenticationError
 
 from shuke.api.errors import BodyTooLarge, Fault, InternalError, InvalidRequest, MalformedRequest, UnknownPath
@@ -22,18 +22,18 @@ DOCS_PATH = "/api/v1/docs"
 BODY_LIMIT = 2 * 1024 * 1024
 
 TITLES = {
-    400: _("Bad request"),
-    401: _("Not authenticated"),
-    403: _("Not allowed"),
-    404: _("Not found"),
-    405: _("Method not allowed"),
-    409: _("Conflict"),
-    410: _("Gone"),
-    413: _("Body too large"),
-    415: _("Unsupported media type"),
-    422: _("Unusable input"),
-    429: _("Too many requests"),
-    500: _("Internal error"),
+    400: pgettext_lazy("problem", "Bad request"),
+    401: pgettext_lazy("problem", "Not authenticated"),
+    403: pgettext_lazy("problem", "Not allowed"),
+    404: pgettext_lazy("problem", "Not found"),
+    405: pgettext_lazy("problem", "Method not allowed"),
+    409: pgettext_lazy("problem", "Conflict"),
+    410: pgettext_lazy("problem", "Gone"),
+    413: pgettext_lazy("problem", "Body too large"),
+    415: pgettext_lazy("problem", "Unsupported media type"),
+    422: pgettext_lazy("problem", "Unusable input"),
+    429: pgettext_lazy("problem", "Too many requests"),
+    500: pgettext_lazy("problem", "Internal error"),
 }
 
 _json = msgspec.json.Encoder()

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any, Generic, TypeVar
 
 import msgspec
 from django.http import HttpRequest
-from django.utils.translation import gettext as _t
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from shuke.api.errors import Fault, InvalidRequest, MalformedJson, UnsupportedMediaType
-from shuke.api.faults import fault_of, find_faults, null_character
+from shuke.api.faults import fault_of, find_faults, inner_type, null_character
 
 MOST_DEPTH = 32
 _NUL_ESCAPE = b"\\u0000"
+_INTEGER = re.compile(r"-?[0-9]{1,18}")
 
 T = TypeVar("T")
 
@@ -55,7 +57,9 @@ class QueryReader(Generic[T]):
 
     def __init__(self, shape: type[T]) -> None:
         self.shape = shape
-        self.names = frozenset(field.encode_name for field in msgspec.structs.fields(shape))  # type: ignore[arg-type]
+        fields = msgspec.structs.fields(shape)  # type: ignore[arg-type]
+        self.names = frozenset(field.encode_name for field in fields)
+        self._integers = frozenset(field.encode_name for field in fields if inner_type(field.type) is int)
 
     def read(self, request: HttpRequest) -> T:
         """The parameters. Raises InvalidRequest."""
@@ -66,7 +70,8 @@ class QueryReader(Generic[T]):
         for name, values in request.GET.lists():
             if len(values) > 1:
                 faults.append(Fault("query", (name,), "duplicate", _("Give this parameter once.")))
-            document[name] = values[0]
+            text = values[0]
+            document[name] = int(text) if name in self._integers and _INTEGER.fullmatch(text) else text
         faults += null_character(document, "query")
         if faults:
             raise InvalidRequest(faults)
@@ -74,9 +79,9 @@ class QueryReader(Generic[T]):
 
     def _convert(self, document: dict[str, Any]) -> T:
         try:
-            return msgspec.convert(document, self.shape, strict=False)
+            return msgspec.convert(document, self.shape)
         except msgspec.ValidationError as error:
-            faults = find_faults(self.shape, document, where="query", strict=False)
+            faults = find_faults(self.shape, document, where="query")
             raise InvalidRequest(faults or [fault_of(error, "query")]) from error
 
 
@@ -107,14 +112,14 @@ def _check_document(body: bytes) -> None:
         document = json.loads(body, object_pairs_hook=_once)
     except _Twice as twice:
         raise MalformedJson(
-            reason=_t('the name "%(name)s" occurs twice in one object.') % {"name": twice.name}
+            reason=gettext('the name "%(name)s" occurs twice in one object.') % {"name": twice.name}
         ) from twice
     except RecursionError as error:
         raise _malformed(error, body) from error
     if _NUL_ESCAPE in body and (faults := list(null_character(document, "body"))):
         raise InvalidRequest(faults)
     if body.count(b"[") + body.count(b"{") > MOST_DEPTH and _depth(document) > MOST_DEPTH:
-        raise MalformedJson(reason=_t("it is nested too deeply."))
+        raise MalformedJson(reason=gettext("it is nested too deeply."))
 
 
 class _Twice(Exception):
@@ -150,12 +155,12 @@ def _depth(document: Any) -> int:
 
 def _malformed(error: Exception, body: bytes) -> MalformedJson:
     if not body.strip():
-        return MalformedJson(reason=_t("it is empty."))
+        return MalformedJson(reason=gettext("it is empty."))
     if isinstance(error, UnicodeDecodeError):
-        return MalformedJson(reason=_t("it is not UTF-8."))
+        return MalformedJson(reason=gettext("it is not UTF-8."))
     if isinstance(error, RecursionError):
-        return MalformedJson(reason=_t("it is nested too deeply."))
+        return MalformedJson(reason=gettext("it is nested too deeply."))
     at = str(error).rpartition("(byte ")[2].rstrip(")")
     if at.isdigit():
-        return MalformedJson(reason=_t("it breaks at byte %(at)s.") % {"at": at})
-    return MalformedJson(reason=_t("it ends too early."))
+        return MalformedJson(reason=gettext("it breaks at byte %(at)s.") % {"at": at})
+    return MalformedJson(reason=gettext("it ends too early."))
