@@ -117,22 +117,29 @@ def test_an_event_that_is_read_twice_changes_nothing() -> None:
     assert all(before[table] for table in TABLES)
 
 
-def test_an_import_is_taken_in_whole() -> None:
+@pytest.mark.parametrize(
+    ("days", "payload_ends", "full"), [(600, True, True), (20, True, False), (20, False, True)]
+)
+def test_an_import_is_taken_in_whole(days: int, payload_ends: bool, full: bool) -> None:
     chain = make_chain(sales=20)
     take_in(CHAIN_NOW)
-    # As an import does: rows of long ago, and one event for the run.
-    buy(chain, CHAIN_NOW - timedelta(days=600), None, "S5", 4)
-    buy(chain, CHAIN_NOW - timedelta(days=20), chain.members[3], "S5", 4)
+    # As an import does: rows of the past, and one event for the chunk.
+    first, last = CHAIN_NOW - timedelta(days=days), CHAIN_NOW - timedelta(days=2)
+    buy(chain, first, None, "S5", 4)
+    buy(chain, last, chain.members[3], "S5", 4)
     with connection.cursor() as cursor:
         cursor.execute("DELETE FROM core_outboxevent")
     publish_event(
-        name="checkout.orders_imported.v1", member_id=None, occurred_at=CHAIN_NOW, payload={"orders": 2}
+        name="checkout.orders_imported.v1",
+        member_id=None,
+        occurred_at=CHAIN_NOW,
+        payload={"imported": 2, **({"first": first, "last": last} if payload_ends else {})},
     )
-    result = take_in(CHAIN_NOW)
-    assert result.full
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT sum(orders) FROM analytics_storeday")
-        assert cursor.fetchone()[0] == 22
+    assert take_in(CHAIN_NOW).full is full
+    kept = figures()
+    refresh(now=CHAIN_NOW, full=True)
+    assert kept == figures()
+    assert len([row for row in kept["storeday"] if str(chain.stores["S5"].id) in row[0]]) == 2
 
 
 def test_another_time_zone_parts_the_days_anew() -> None:
