@@ -43,6 +43,7 @@ from shuke.members.profile import PROFILE_FIELDS, Profile
 from shuke.members.qr import issue_qr
 from shuke.members.queries import (
     candidate_by_phone,
+    candidates_exactly,
     find_member,
     get_candidate,
     identify,
@@ -139,7 +140,7 @@ def identify_members(call: Call, body: IdentifyIn) -> tuple[int, dict[str, Any]]
     call: send an Idempotency-Key with it, so that a lost answer can be asked for again.
     """
     if body.kind == "any":
-        found = identify(body.text, call.now)
+        found = candidates_exactly(body.text) or identify(body.text, call.now)
     elif body.kind == "phone":
         known = candidate_by_phone(body.text)
         found = [known] if known else []

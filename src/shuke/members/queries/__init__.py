@@ -1,7 +1,7 @@
 """What other rooms read from the member file."""
 
 from shuke.members.queries.finding import find_member, get_member, identify, identify_id_by_phone
-from shuke.members.queries.hot import candidate_by_phone
+from shuke.members.queries.hot import candidate_by_phone, candidates_exactly
 from shuke.members.queries.listing import count_members, list_members
 from shuke.members.queries.reading import (
     get_candidate,
@@ -12,6 +12,7 @@ from shuke.members.queries.reading import (
 
 __all__ = [
     "candidate_by_phone",
+    "candidates_exactly",
     "count_members",
     "find_member",
     "get_candidate",
