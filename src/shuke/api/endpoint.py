@@ -27,6 +27,7 @@ from shuke.core.queries import KeyCaller, authenticate_key
 from shuke.core.rate import Allowance, take_call
 from shuke.core.values import Scope
 from shuke.kit.clock import now as read_clock
+from shuke.kit.connection import on_live_connection
 from shuke.kit.errors import ShukeError
 
 Keyed = Literal["no", "once", "own", "optional"]
@@ -104,7 +105,8 @@ class ApiKey(HttpBearer):
     def authenticate(self, request: HttpRequest, token: str) -> KeyCaller:
         """The caller; sets `request.auth` and `request.allowance`. Raises Unauthenticated, KeyExpired, RateLimited."""
         try:
-            caller = authenticate_key(secret=token.strip(), now=read_clock())
+            # The first statement of every call, so here a connection that broke since the last one is replaced.
+            caller = on_live_connection(lambda: authenticate_key(secret=token.strip(), now=read_clock()))
         except UnicodeEncodeError as error:
             raise Unauthenticated from error
         request.allowance = take_call(caller.id)  # type: ignore[attr-defined]

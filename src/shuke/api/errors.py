@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import ClassVar, Literal
 
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
@@ -86,3 +86,12 @@ class InternalError(ShukeError):
     code = "internal_error"
     status = 500
     message = _("Something went wrong on our side. Try again with the same Idempotency-Key.")
+
+
+class DatabaseUnavailable(ShukeError):
+    """The database is down, starting or full. A write that was under way may have been kept: its key tells."""
+
+    code = "database_unavailable"
+    status = 503
+    message = _("The database cannot be reached just now. Try again shortly with the same Idempotency-Key.")
+    headers: ClassVar[dict[str, str]] = {"Retry-After": "2"}

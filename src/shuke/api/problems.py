@@ -12,9 +12,18 @@ from django.utils import translation
 from django.utils.translation import pgettext_lazy
 from ninja.errors import AuthenticationError
 
-from shuke.api.errors import BodyTooLarge, Fault, InternalError, InvalidRequest, MalformedRequest, UnknownPath
+from shuke.api.errors import (
+    BodyTooLarge,
+    DatabaseUnavailable,
+    Fault,
+    InternalError,
+    InvalidRequest,
+    MalformedRequest,
+    UnknownPath,
+)
 from shuke.core.errors import RateLimited, Unauthenticated
 from shuke.core.requests import current_request_id, log_unknown_error
+from shuke.kit.connection import is_database_away
 from shuke.kit.errors import ShukeError
 
 CONTENT_TYPE = "application/problem+json"
@@ -34,6 +43,7 @@ TITLES = {
     422: pgettext_lazy("problem", "Unusable input"),
     429: pgettext_lazy("problem", "Too many requests"),
     500: pgettext_lazy("problem", "Internal error"),
+    503: pgettext_lazy("problem", "Not available"),
 }
 
 _json = msgspec.json.Encoder()
@@ -67,7 +77,7 @@ def as_refusal(error: Exception, request: HttpRequest) -> ShukeError:
         case SuspiciousOperation() | BadRequest():
             return MalformedRequest()
     log_unknown_error(error, method=request.method or "", path=request.path)
-    return InternalError()
+    return DatabaseUnavailable() if is_database_away(error) else InternalError()
 
 
 def problem(
@@ -92,7 +102,7 @@ def problem(
     response.headers["Cache-Control"] = "no-store"
     if error.status == 401:
         response.headers["WWW-Authenticate"] = 'Bearer realm="shuke"'
-    if isinstance(error, RateLimited):
+    if isinstance(error, RateLimited | DatabaseUnavailable):
         for name, value in error.headers.items():
             response.headers[name] = value
     return response

@@ -13,6 +13,7 @@ from shuke.api.contracts.shared import Problem
 from shuke.api.endpoint import ENDPOINTS, JSON, Endpoint
 from shuke.api.errors import (
     BodyTooLarge,
+    DatabaseUnavailable,
     InternalError,
     InvalidRequest,
     MalformedJson,
@@ -44,6 +45,7 @@ EVERYWHERE: tuple[type[ShukeError], ...] = (
     MalformedRequest,
     InvalidRequest,
     InternalError,
+    DatabaseUnavailable,
 )
 _REF = "#/components/schemas/{name}"
 

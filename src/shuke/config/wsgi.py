@@ -17,6 +17,7 @@ from django.http import HttpRequest, HttpResponse  # noqa: E402
 from django.http.response import HttpResponseBase  # noqa: E402
 
 from shuke.config.supervisor import SUPERVISED, leave_with_parent  # noqa: E402
+from shuke.kit.connection import trust_connection  # noqa: E402
 
 if SUPERVISED in os.environ:
     leave_with_parent()  # a worker must not outlive the web server that forked it
@@ -34,7 +35,11 @@ class ApiHandler(WSGIHandler):
             settings.MIDDLEWARE = console
 
     def get_response(self, request: HttpRequest) -> HttpResponseBase:
-        """The response with its length, which the console's middleware adds there: else the server must chunk it."""
+        """The response with its length, which the console's middleware adds there: else the server must chunk it.
+
+        The connection is not asked whether it lives: the API's first statement finds out and heals it.
+        """
+        trust_connection()
         response = super().get_response(request)
         if isinstance(response, HttpResponse) and "Content-Length" not in response.headers:
             response.headers["Content-Length"] = str(len(response.content))

@@ -10,6 +10,8 @@ from psycopg.conninfo import conninfo_to_dict
 from shuke.kit.postgres.state import read_state
 
 CONNECTION_LIFETIME_SECONDS = 600
+CONNECT_SECONDS = "10"
+"""A host that swallows packets must not hold a request for minutes. The URL may say otherwise."""
 
 
 class DatabaseChoice(Protocol):
@@ -48,7 +50,12 @@ def database_from_url(url: str, *, test_name: str | None = None) -> dict[str, An
         "PORT": parameters.pop("port", ""),
         "CONN_MAX_AGE": CONNECTION_LIFETIME_SECONDS,
         "CONN_HEALTH_CHECKS": True,
-        "OPTIONS": {**parameters, "server_side_binding": True, "prepare_threshold": 3},
+        "OPTIONS": {
+            "connect_timeout": CONNECT_SECONDS,
+            **parameters,
+            "server_side_binding": True,
+            "prepare_threshold": 3,
+        },
     }
     if test_name:
         database["TEST"] = {"NAME": f"test_{test_name}"}
