@@ -20,7 +20,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("suites", nargs="*", default=SUITES, choices=[*SUITES, []])
     parser.add_argument("--members", type=int, default=100_000)
-    parser.add_argument("--large", type=int, default=1_000_000, help="members of the growth suite's large end")
+    parser.add_argument(
+        "--large", type=int, default=1_000_000, help="members of the growth suite's large end"
+    )
     parser.add_argument("--seconds", type=float, default=8, help="length of one timed stretch")
     options = parser.parse_args()
     results: list[Result] = []
@@ -76,10 +78,8 @@ def table(results: list[Result]) -> str:
 def _write(results: list[Result], options: argparse.Namespace) -> None:
     from shuke.kit.postgres.binaries import wheel_version
 
-    cpu = next(
-        (line.split(":")[1].strip() for line in Path("/proc/cpuinfo").read_text().splitlines() if "model name" in line),
-        platform.machine(),
-    )
+    described = Path("/proc/cpuinfo").read_text().splitlines()
+    cpu = next((line.split(":")[1].strip() for line in described if "model name" in line), platform.machine())
     text = f"""# Results
 
 Measured {datetime.now(UTC):%Y-%m-%d} with `make bench` on {os.cpu_count()} cores ({cpu}), Python {platform.python_version()},

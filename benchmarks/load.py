@@ -70,7 +70,9 @@ class Client:
         head, found, rest = self.buffer.partition(b"\r\n\r\n")
         if not found:
             return None
-        length = next(int(h.split(b":")[1]) for h in head.split(b"\r\n") if h.lower().startswith(b"content-length:"))
+        length = next(
+            int(h.split(b":")[1]) for h in head.split(b"\r\n") if h.lower().startswith(b"content-length:")
+        )
         if len(rest) < length:
             return None
         response, self.buffer = self.buffer, b""

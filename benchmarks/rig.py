@@ -35,7 +35,7 @@ class Rig:
     def cpu_of(self, pid: int) -> float:
         """CPU seconds of a process and all it started, ended ones included, as the kernel counts them."""
         total = 0
-        for child in _tree(pid):
+        for child in tree(pid):
             try:
                 fields = Path(f"/proc/{child}/stat").read_text().rpartition(")")[2].split()
             except FileNotFoundError:
@@ -48,7 +48,7 @@ class Rig:
         return self.cpu_of(self.server_pid) + (self.cpu_of(self.web.pid) if self.web else 0.0)
 
 
-def _tree(pid: int) -> list[int]:
+def tree(pid: int) -> list[int]:
     children: dict[int, list[int]] = {}
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():
@@ -106,7 +106,9 @@ def seed(target: Rig, members: int) -> None:
         count = min(BATCH, members - target.members)
         start = target.members
         phones = [f"+86139{n:08d}" for n in range(start, start + count)]
-        rows = [NewMember(profile=Profile(name=f"会员{n}", phone=phone)) for n, phone in enumerate(phones, start)]
+        rows = [
+            NewMember(profile=Profile(name=f"会员{n}", phone=phone)) for n, phone in enumerate(phones, start)
+        ]
         register_members_in_bulk(actor=SYSTEM, now=now(), rows=rows)
         target.phones += phones
         target.members += count
@@ -136,7 +138,9 @@ def _shop() -> str:
         Product(sku=f"P{n}", name=f"Product {n}", category_id="FOOD", price_minor=100 + 37 * n, created_at=at)
         for n in range(PRODUCTS)
     )
-    source = (Path(__file__).parent.parent / "src/shuke/config/demo/programme.yaml").read_text(encoding="utf-8")
+    source = (Path(__file__).parent.parent / "src/shuke/config/demo/programme.yaml").read_text(
+        encoding="utf-8"
+    )
     publish_programme(actor=SYSTEM, now=at, source=source, effective_at=at.replace(year=at.year - 2))
     _, secret = create_api_key(
         actor=SYSTEM, now=at, name="bench", scopes=list(Scope), all_stores=True, store_ids=(), expires_at=None
@@ -155,7 +159,11 @@ def served(target: Rig) -> Iterator[Rig]:
         target.port = probe.getsockname()[1]
     log = (target.home / "web.log").open("wb")
     target.web = subprocess.Popen(
-        web_command(environment(), target.port), stdout=log, stderr=log, env=os.environ, start_new_session=True
+        web_command(environment(), target.port),
+        stdout=log,
+        stderr=log,
+        env=os.environ,
+        start_new_session=True,
     )
     try:
         _wait_for(target)

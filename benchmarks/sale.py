@@ -166,7 +166,9 @@ def measure_growth(target: Rig, *, sizes: tuple[int, ...], seconds: float) -> li
         seed(target, size)
         with served(target):
             load(target, "commit", 8, 4)
-            costs[size] = middle([load(target, "commit", 4, seconds) for _ in range(ROUNDS)], lambda s: s.cpu_ms)
+            costs[size] = middle(
+                [load(target, "commit", 4, seconds) for _ in range(ROUNDS)], lambda s: s.cpu_ms
+            )
     small, large = sizes[0], sizes[-1]
     ratio = costs[large] / costs[small]
     return [
