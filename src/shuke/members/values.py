@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 from uuid import UUID
+
+from django.db.models import Q
 
 from shuke.kit.errors import ShukeError
 from shuke.members.profile import Profile
@@ -91,6 +93,8 @@ class MemberFilters:
     joined_from: datetime | None = None
     joined_before: datetime | None = None
     attributes: Mapping[str, Any] = field(default_factory=dict)
+    also: Callable[[str], Q] | None = None
+    """A condition on a table of a room above, made from the path to the member: "" or "member__"."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -120,4 +120,6 @@ def _conditions(filters: MemberFilters, member: str) -> Q:
                 reason=_("Personal attributes cannot be filtered by."),
             )
         wanted &= Q((f"{member}attributes__contains", clear))
+    if filters.also is not None:
+        wanted &= filters.also(member)
     return wanted
