@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -15,6 +16,8 @@ from shuke.checkout.answers import quantity_text
 from shuke.checkout.errors import OrderNotFound
 from shuke.checkout.models import Order, OrderLine, Refund
 from shuke.core.pagination import decode_cursor, encode_cursor
+from shuke.core.text import storable
+from shuke.kit.sql import load
 from shuke.loyalty.logic import window_start
 from shuke.loyalty.queries import programme_at
 
@@ -126,6 +129,27 @@ def list_orders(filters: OrderFilters, cursor: str | None = None, *, limit: int 
         [_summary(order) for order in page[:limit]],
         encode_cursor([last.occurred_at, last.id]) if last else None,
     )
+
+
+def find_orders(
+    text: str, *, store_ids: frozenset[UUID] | None = None, limit: int = 10
+) -> list[dict[str, Any]]:
+    """Orders with this number, of whichever system sold, or with this id; newest first, without lines.
+
+    Walks the index (system, number) once per system: a number alone would read the whole table.
+    """
+    text = storable(text).strip()
+    if not text:
+        return []
+    with connection.cursor() as cursor:
+        cursor.execute(load("checkout", "orders_by_number"), {"number": text, "limit": limit})
+        ids = {row[0] for row in cursor.fetchall()}
+    with suppress(ValueError):
+        ids.add(UUID(text))
+    rows = Order.objects.select_related("store", "programme_version").filter(id__in=ids)
+    if store_ids is not None:
+        rows = rows.filter(store_id__in=store_ids)
+    return [_summary(order) for order in rows.order_by("-occurred_at", "-id")[:limit]]
 
 
 def get_order(*, order_id: UUID, store_ids: frozenset[UUID] | None = None) -> dict[str, Any]:

@@ -1,0 +1,32 @@
+"""The cashier's desk: find the member, fill the cart, see the price in words, sell once, print, and refund."""
+
+from shuke.console.views.cashier.desk import (
+    add_product,
+    change_line,
+    clear_cart,
+    commit,
+    desk,
+    find_member,
+    pick_member,
+    receipt,
+    register,
+    scan,
+    use_points,
+)
+from shuke.console.views.cashier.refund import find_order, refund
+
+__all__ = [
+    "add_product",
+    "change_line",
+    "clear_cart",
+    "commit",
+    "desk",
+    "find_member",
+    "find_order",
+    "pick_member",
+    "receipt",
+    "refund",
+    "register",
+    "scan",
+    "use_points",
+]

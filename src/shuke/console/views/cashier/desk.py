@@ -1,0 +1,484 @@
+"""Selling. Every step is one small POST whose answer redraws the desk; only the commit writes outside the cart."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable
+from datetime import datetime
+from decimal import Decimal
+from functools import wraps
+from typing import Any
+from uuid import UUID
+
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect
+from django.shortcuts import render
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_GET, require_POST
+
+from shuke.catalog.models import Product, Store
+from shuke.catalog.queries import find_products, products_by_sku
+from shuke.checkout.errors import OrderExists, OrderNotFound
+from shuke.checkout.operations import commit_order, quote_order
+from shuke.checkout.queries import get_order
+from shuke.console import formats, scope
+from shuke.console.access import requires, staff_of
+from shuke.console.views.cashier import typed
+from shuke.console.views.cashier.cart import (
+    MAX_LINES,
+    Cart,
+    CartLine,
+    fingerprint,
+    new_number,
+    open_cart,
+    read_cart,
+    remember,
+)
+from shuke.console.views.cashier.reading import Says, caller_of, picture, place, words_of
+from shuke.console.views.cashier.receipt import receipt_context
+from shuke.core.errors import NotFound
+from shuke.core.idempotency import find_answer
+from shuke.core.text import storable
+from shuke.core.values import Permission
+from shuke.kit import clock
+from shuke.kit.errors import ShukeError
+from shuke.loyalty.models import Standing
+from shuke.loyalty.queries import InForce, programme_at, version_by_id
+from shuke.loyalty.words import tier_name
+from shuke.members.operations import register_member
+from shuke.members.profile import Profile
+from shuke.members.qr import looks_like_qr
+from shuke.members.queries import get_candidate, identify
+from shuke.members.values import Candidate
+
+RESULTS = 8
+MAX_TEXT = 200
+
+
+class Counter:
+    """Where and under which rules this request sells."""
+
+    def __init__(self, store: Store, in_force: InForce, now: datetime) -> None:
+        self.store = store
+        self.in_force = in_force
+        self.now = now
+
+    @property
+    def currency(self) -> str:
+        return self.in_force.programme.currency
+
+
+def counter_of(request: HttpRequest) -> Counter | None:
+    """The store chosen in the top bar, or the person's only one, with the programme in force; None when one is missing."""
+    now = clock.now()
+    in_force = programme_at(now)
+    store = scope.chosen_store(request)
+    if store is None:
+        mine = [each for each in scope.stores_of(staff_of(request)) if each.is_open]
+        store = mine[0] if len(mine) == 1 else None
+    return Counter(store, in_force, now) if store and in_force else None
+
+
+def step(view: Callable[[HttpRequest, Counter], HttpResponse]) -> Callable[[HttpRequest], HttpResponseBase]:
+    """A POST of the desk: it needs a store and a programme, else the page itself says what is missing."""
+
+    @wraps(view)
+    def stepped(request: HttpRequest) -> HttpResponseBase:
+        counter = counter_of(request)
+        if counter is None:
+            return _go(request, reverse("console:cashier"))
+        answer = view(request, counter)
+        remember(request, answer)
+        return answer
+
+    return requires(Permission.CHECKOUT_USE)(require_POST(stepped))
+
+
+@requires(Permission.CHECKOUT_USE)
+@require_GET
+def desk(request: HttpRequest) -> HttpResponse:
+    """The page with the cart as it stands, or what has to be chosen first."""
+    counter = counter_of(request)
+    if counter is None:
+        stores = [each for each in scope.stores_of(staff_of(request)) if each.is_open]
+        return render(
+            request,
+            "console/cashier_closed.html",
+            {"stores": stores, "has_programme": programme_at(clock.now()) is not None},
+        )
+    return render(request, "console/cashier.html", _context(request, counter, read_cart(request), Says()))
+
+
+@step
+def scan(request: HttpRequest, counter: Counter) -> HttpResponse:
+    """What the scanner or the cashier typed: a SKU goes into the cart, a member code finds the member, words search."""
+    text = request.POST.get("text", "")[:MAX_TEXT].strip()
+    if looks_like_qr(text):
+        return _find_member(request, counter, text)
+    says, found, focus = Says(), list[Product](), "scan"
+    try:
+        amount, wanted = typed.times(text)
+        product = products_by_sku([wanted]).get(storable(wanted)) if wanted else None
+        if product is not None:
+            return _add(request, counter, product, amount)
+        found = find_products(wanted, limit=RESULTS).rows if wanted else []
+    except ShukeError as error:
+        says.places["scan"] = words_of(error)
+    else:
+        if found:
+            focus = "found-1"
+        elif wanted:
+            says.places["scan"] = _("Nothing found for “%(text)s”. Check the code, or search by name.") % {
+                "text": wanted[:40]
+            }
+    return _draw(
+        request, counter, read_cart(request), says, focus=focus, text=text if says else "", found=found
+    )
+
+
+@step
+def add_product(request: HttpRequest, counter: Counter) -> HttpResponse:
+    """One of the products found goes into the cart."""
+    sku = request.POST.get("sku", "")[:MAX_TEXT]
+    product = products_by_sku([sku]).get(storable(sku))
+    if product is None:
+        says = Says({"scan": _("This product no longer exists.")})
+        return _draw(request, counter, read_cart(request), says, focus="scan")
+    return _add(request, counter, product, 1000)
+
+
+@step
+def change_line(request: HttpRequest, counter: Counter) -> HttpResponse:
+    """Another quantity or unit price; quantity 0 or the remove button takes the line away."""
+    sku, says, focus = request.POST.get("sku", ""), Says(), ""
+    with open_cart(request) as cart:
+        line = cart.line(sku)
+        if line is None:
+            says.places["scan"] = _("This line is no longer in the cart.")
+        elif "remove" in request.POST:
+            cart.lines.remove(line)
+            focus = "scan"
+        else:
+            try:
+                if "quantity" in request.POST:
+                    line.quantity = typed.quantity(request.POST["quantity"])
+                if "price" in request.POST:
+                    line.unit_price_minor = typed.price(request.POST["price"], counter.currency)
+            except ShukeError as error:
+                says.lines[sku] = (error.field or "quantity", words_of(error))
+            if line.quantity == 0:
+                cart.lines.remove(line)
+                focus = "scan"
+    return _draw(request, counter, cart, says, focus=focus)
+
+
+@step
+def find_member(request: HttpRequest, counter: Counter) -> HttpResponse:
+    """Anything that names a member: code, number, phone, last four digits, card, name, pinyin."""
+    return _find_member(request, counter, request.POST.get("text", ""))
+
+
+@step
+def pick_member(request: HttpRequest, counter: Counter) -> HttpResponse:
+    """This member, or, without one, a customer who is none."""
+    wanted, says = request.POST.get("member", ""), Says()
+    chosen: UUID | None = None
+    if wanted:
+        try:
+            chosen = get_candidate(UUID(wanted)).member_id
+        except (ValueError, NotFound):
+            says.places["member"] = _("This member no longer exists.")
+    with open_cart(request) as cart:
+        if not says:
+            _take_member(cart, chosen)
+    return _draw(request, counter, cart, says, focus="member" if says or not wanted else "scan")
+
+
+@step
+def register(request: HttpRequest, counter: Counter) -> HttpResponse:
+    """Show the form for a new member, or register one with name and phone and take them to the desk."""
+    if not staff_of(request).may(Permission.MEMBERS_WRITE):
+        raise PermissionDenied
+    name, phone = request.POST.get("name", ""), request.POST.get("phone", "")
+    form, says = {"name": name[:120], "phone": phone[:40]}, Says()
+    if "save" not in request.POST:
+        cart = read_cart(request)
+        return _draw(request, counter, cart, says, focus="new-phone" if name else "new-name", form=form)
+    if not phone.strip():
+        says.places["phone"] = _("Type the phone number: the member is found by it next time.")
+    else:
+        try:
+            member = register_member(
+                actor=staff_of(request).as_actor(),
+                now=counter.now,
+                profile=Profile(name=name[:MAX_TEXT], phone=phone[:MAX_TEXT]),
+                join_store_id=counter.store.id,
+                join_staff_id=staff_of(request).id,
+            )
+        except ShukeError as error:
+            says.places["name" if (error.field or "").endswith("name") else "phone"] = words_of(error)
+    if says:
+        focus = "new-name" if says.at("name") else "new-phone"
+        return _draw(request, counter, read_cart(request), says, focus=focus, form=form)
+    with open_cart(request) as cart:
+        _take_member(cart, member.id)
+    return _draw(
+        request,
+        counter,
+        cart,
+        says,
+        focus="scan",
+        toast=_("Registered. The member number is %(number)s.") % {"number": member.number},
+    )
+
+
+@step
+def use_points(request: HttpRequest, counter: Counter) -> HttpResponse:
+    """How many points pay a part. What cannot be used is said and not kept."""
+    says = Says()
+    asked = request.POST.get("most") or request.POST.get("points", "")
+    with open_cart(request) as cart:
+        try:
+            cart.points = typed.points(asked)
+            if cart.points:
+                quote = quote_order(
+                    caller=caller_of(staff_of(request)),
+                    sale=cart.sale(counter.store.code, counter.currency),
+                    now=counter.now,
+                )
+                if quote["points_used"] < cart.points:
+                    says.places["points"] = _("%(used)s of them can be used for this sale.") % {
+                        "used": formats.points(quote["points_used"])
+                    }
+                    cart.points = quote["points_used"]
+        except ShukeError as error:
+            cart.points = 0
+            if error.field in ("points", "points_to_use"):
+                says.places["points"] = words_of(error)
+            else:
+                place(says, error, cart)
+    focus = "points" if says.at("points") else ""
+    return _draw(
+        request, counter, cart, says, focus=focus, points_text=asked if says and not cart.points else None
+    )
+
+
+@step
+def clear_cart(request: HttpRequest, counter: Counter) -> HttpResponse:
+    """Everything out: the customer left."""
+    with open_cart(request) as cart:
+        cart.lines, cart.member_id, cart.points = [], None, 0
+    return _draw(request, counter, cart, Says(), focus="member")
+
+
+@step
+def commit(request: HttpRequest, counter: Counter) -> HttpResponse:
+    """Sell, once. The key was made with the cart; `seen` is the amount that stood on the button."""
+    cart = read_cart(request)
+    key = request.POST.get("key", "")
+    if key in cart.done:
+        return _go(request, _receipt_of(cart.done[key]))
+    if key != cart.key:
+        says = Says({"pay": _("The cart was changed elsewhere. Check it and confirm again.")})
+        return _draw(request, counter, cart, says)
+    caller = caller_of(staff_of(request))
+    sale = cart.sale(counter.store.code, counter.currency)
+    seen = request.POST.get("seen", "")
+    says = Says()
+    try:
+        payable = quote_order(caller=caller, sale=sale, now=counter.now)["payable_minor"]
+        # Without this, points or a tier that changed elsewhere would change the amount behind the cashier's back. An
+        # earlier twin of this very commit may have caused it; that one is answered from the store below.
+        if seen != str(payable) and not _was_sold(caller.id, cart.key):
+            words = _(
+                "The total is now %(amount)s, because something changed meanwhile. Check it and confirm again."
+            )
+            says.places["pay"] = words % {"amount": formats.money(payable, counter.currency)}
+            return _draw(request, counter, cart, says)
+    except ShukeError as error:
+        if not _was_sold(caller.id, cart.key):
+            place(says, error, cart)
+            return _draw(request, counter, cart, says)
+    try:
+        answer = commit_order(
+            caller=caller, sale=sale, now=counter.now, key=cart.key, input_hash=fingerprint(sale)
+        )
+    except OrderExists:
+        with open_cart(request) as fresh:
+            fresh.number = new_number(counter.now.date())
+        says.places["pay"] = _("Nothing was sold yet. Confirm again.")
+        return _draw(request, counter, fresh, says)
+    except ShukeError as error:
+        if error.code == "idempotency_conflict":
+            return _already_sold(request, counter, caller.id)
+        place(says, error, cart)
+        return _draw(request, counter, cart, says)
+    order_id = json.loads(answer.body)["id"]
+    with open_cart(request) as kept:
+        if kept.key == cart.key:
+            kept.finish(order_id)
+    return _go(request, _receipt_of(order_id))
+
+
+@requires(Permission.CHECKOUT_USE)
+@require_GET
+def receipt(request: HttpRequest, order_id: UUID) -> HttpResponse:
+    """A sale on paper and on the screen, again whenever it is asked for."""
+    staff = staff_of(request)
+    try:
+        order = get_order(
+            order_id=order_id, store_ids=None if staff.all_stores else frozenset(staff.store_ids)
+        )
+    except OrderNotFound:
+        return render(request, "console/cashier_unknown.html", status=404)
+    context = {**receipt_context(order, clock.now()), "may_refund": staff.may(Permission.CHECKOUT_REFUND)}
+    return render(request, "console/cashier_receipt.html", context)
+
+
+def _find_member(request: HttpRequest, counter: Counter, text: str) -> HttpResponse:
+    says, people, focus = Says(), list[Candidate](), "member"
+    text = text.strip()
+    try:
+        people = identify(text, counter.now, limit=RESULTS) if text else []
+    except ShukeError as error:
+        says.places["member"] = words_of(error)
+    else:
+        if text and not people:
+            says.places["member"] = _("No member found. Check what you typed, or register them (F6).")
+    if len(people) == 1 and people[0].matched_by != "search":
+        with open_cart(request) as cart:
+            _take_member(cart, people[0].member_id)
+        return _draw(request, counter, cart, says, focus="scan")
+    return _draw(
+        request,
+        counter,
+        read_cart(request),
+        says,
+        focus="pick-1" if people else focus,
+        into="member",
+        text="" if looks_like_qr(text) or people else text,
+        people=people,
+    )
+
+
+def _take_member(cart: Cart, member_id: UUID | None) -> None:
+    if member_id != cart.member_id:
+        cart.member_id, cart.points = member_id, 0
+
+
+def _add(request: HttpRequest, counter: Counter, product: Product, amount: int) -> HttpResponse:
+    says, focus = Says(), "scan"
+    with open_cart(request) as cart:
+        line = cart.line(product.sku)
+        if not product.is_active:
+            says.places["scan"] = _("“%(name)s” is no longer sold.") % {"name": product.name}
+        elif line is None and len(cart.lines) >= MAX_LINES:
+            says.places["scan"] = _(
+                "A sale at the desk holds up to %(most)s different products. Confirm this one first."
+            ) % {"most": MAX_LINES}
+        elif line is None and amount:
+            line = CartLine(product.sku, amount)
+            cart.lines.append(line)
+        elif line is not None:
+            try:
+                line.quantity = typed.quantity(f"{Decimal(line.quantity + amount) / 1000:.3f}")
+            except ShukeError as error:
+                says.lines[product.sku] = ("quantity", words_of(error))
+        if (
+            line
+            and line.unit_price_minor is None
+            and (product.price_minor is None or product.currency != counter.currency)
+        ):
+            focus = f"price-{cart.lines.index(line) + 1}"
+    return _draw(request, counter, cart, says, focus=focus, fresh=product.sku)
+
+
+def _was_sold(caller_id: UUID, key: str) -> bool:
+    return find_answer(caller_id, key) is not None
+
+
+def _already_sold(request: HttpRequest, counter: Counter, caller_id: UUID) -> HttpResponse:
+    """The cart was sold, the answer got lost, and the cart changed since: never sell it a second time unasked."""
+    with open_cart(request) as cart:
+        earlier = find_answer(caller_id, cart.key)
+        if earlier is not None:
+            lines, member_id = cart.lines, cart.member_id
+            order = json.loads(earlier.body)
+            cart.finish(order["id"])
+            cart.lines, cart.member_id = lines, member_id
+    words = _("This cart was already sold before it was changed. Look at the receipt before you sell again.")
+    return _draw(request, counter, cart, Says({"pay": words}), sold=order["id"] if earlier else "")
+
+
+def _receipt_of(order_id: str) -> str:
+    return reverse("console:receipt", args=[order_id])
+
+
+def _go(request: HttpRequest, address: str) -> HttpResponse:
+    if request.headers.get("HX-Request"):
+        return HttpResponse(status=204, headers={"HX-Redirect": address})
+    return HttpResponseRedirect(address)
+
+
+def _context(request: HttpRequest, counter: Counter, cart: Cart, says: Says, **more: Any) -> dict[str, Any]:
+    try:
+        drawn = picture(staff_of(request), counter.store, cart, counter.in_force, counter.now, says)
+    except NotFound:
+        # The member was erased while standing in the cart.
+        with open_cart(request) as cart:
+            _take_member(cart, None)
+        drawn = picture(staff_of(request), counter.store, cart, counter.in_force, counter.now, says)
+    return {
+        **drawn,
+        "may_refund": staff_of(request).may(Permission.CHECKOUT_REFUND),
+        "may_register": staff_of(request).may(Permission.MEMBERS_WRITE),
+        "found": [],
+        "people": [],
+        "form": None,
+        **more,
+    }
+
+
+def _draw(
+    request: HttpRequest,
+    counter: Counter,
+    cart: Cart,
+    says: Says,
+    *,
+    focus: str = "",
+    into: str = "scan",
+    text: str = "",
+    toast: str = "",
+    people: Iterable[Candidate] = (),
+    **more: Any,
+) -> HttpResponse:
+    """The desk after a step. 422 when something was refused; the messages stand at their fields."""
+    context = _context(request, counter, cart, says, people=_with_tiers(people, counter), **more)
+    status = 422 if says else 200
+    if not request.headers.get("HX-Request"):
+        return render(request, "console/cashier.html", context, status=status)
+    answer = render(request, "console/cashier_parts.html", {**context, "oob": True}, status=status)
+    events: dict[str, Any] = {"desk": {"focus": focus, "into": into, "text": text}}
+    if toast:
+        events["toast"] = {"kind": "ok", "text": toast}
+    answer["HX-Trigger-After-Swap"] = json.dumps(events)
+    return answer
+
+
+def _with_tiers(people: Iterable[Candidate], counter: Counter) -> list[dict[str, Any]]:
+    listed = list(people)
+    if not listed:
+        return []
+    document = version_by_id(counter.in_force.version_id).document
+    tiers = counter.in_force.programme.tiers
+    held = dict(
+        Standing.objects.filter(member_id__in=[each.member_id for each in listed]).values_list(
+            "member_id", "tier"
+        )
+    )
+    levels = [tiers.level(held.get(each.member_id, "")) for each in listed]
+    return [
+        {"who": each, "tier": tier_name(document, level.code), "level": min(level.rank, 4)}
+        for each, level in zip(listed, levels, strict=True)
+    ]

@@ -1,0 +1,63 @@
+"""What a receipt says: the sale as it was priced, what it earned, and where the member stands now."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from shuke.catalog.queries import get_store_by_code
+from shuke.checkout.models import Order
+from shuke.console.views.cashier.reading import TOP_LEVEL
+from shuke.core.models import Staff
+from shuke.ledger.queries import balances_of
+from shuke.loyalty.models import TierChange
+from shuke.loyalty.queries import programme_at, version_by_id
+from shuke.loyalty.words import localized, tier_name
+from shuke.members.queries import get_candidate
+
+
+def receipt_context(order: dict[str, Any], now: datetime) -> dict[str, Any]:
+    """The template's context for one order of `checkout.queries.get_order`."""
+    context = {
+        "order": order,
+        "store": get_store_by_code(order["store"]),
+        "seller": _seller(order["id"]),
+        "who": None,
+        "refunded": order["refund"] is not None,
+    }
+    in_force = programme_at(now)
+    if order["member_id"] is None or in_force is None:
+        return context
+    document = version_by_id(in_force.version_id).document
+    tiers = in_force.programme.tiers
+    balances = {each.asset: each for each in balances_of(order["member_id"], now)}
+    changes = list(
+        TierChange.objects.filter(member_id=order["member_id"], order_id=order["id"]).order_by(
+            "occurred_at", "id"
+        )
+    )
+    change = next((each for each in changes if each.cause != "refund"), None)
+    undone = next((each for each in changes if each.cause == "refund"), None)
+    points = balances.get("points")
+    return {
+        **context,
+        "who": get_candidate(order["member_id"]),
+        "tier": tier_name(document, order["tier"]),
+        "level": min(tiers.level(order["tier"]).rank, TOP_LEVEL),
+        "balance": points.balance if points else 0,
+        "growth_name": localized(in_force.programme.asset_names.get("growth", {})),
+        "tier_after": tier_name(document, change.to_tier) if change else "",
+        "level_after": min(tiers.level(change.to_tier).rank, TOP_LEVEL) if change else 0,
+        "refund_tier": tier_name(document, undone.to_tier) if undone else "",
+        "refund_level": min(tiers.level(undone.to_tier).rank, TOP_LEVEL) if undone else 0,
+    }
+
+
+def _seller(order_id: UUID) -> str:
+    """The name of the person who sold, "" for a sale of another system."""
+    actor = Order.objects.filter(id=order_id).values_list("actor", flat=True).first() or ""
+    kind, _colon, raw = actor.partition(":")
+    if kind != "staff":
+        return ""
+    return Staff.objects.filter(id=raw).values_list("display_name", flat=True).first() or ""
