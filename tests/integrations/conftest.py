@@ -15,7 +15,7 @@ from shuke.catalog.values import NewProduct, NewStore
 from shuke.core.values import SYSTEM
 from shuke.integrations.mapping import Mapping, read_mapping
 from shuke.integrations.runs import run_import
-from shuke.integrations.values import Kind, Options, Outcome
+from shuke.integrations.values import Kind, OnExisting, Options, Outcome
 from shuke.loyalty.operations import publish_programme
 from shuke.loyalty.queries import forget_versions
 from shuke.members.operations import register_members_in_bulk
@@ -91,6 +91,8 @@ def importer(tmp_path: Path) -> Importer:
         else:
             path = tmp_path / (name or f"{kind}.csv")
             path.write_bytes(content.encode() if isinstance(content, str) else content)
+        if "on_existing" in options:
+            options["on_existing"] = OnExisting(options["on_existing"])
         checked: Mapping | None = read_mapping(mapping, Kind(kind)) if mapping else None
         return run_import(
             kind=Kind(kind),

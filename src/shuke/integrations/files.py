@@ -139,6 +139,12 @@ def _text_rows(path: Path, mapping: Mapping) -> Iterator[tuple[int, list[str]]]:
 
 def _csv_rows(path: Path, mapping: Mapping) -> Iterator[tuple[int, list[str]]]:
     encoding = mapping.encoding or detect_encoding(path)
+    try:
+        codecs.lookup(encoding)
+    except LookupError as error:
+        raise FileUnreadable(
+            file=path.name, reason=_("There is no encoding %(name)s: see --encoding.") % {"name": encoding[:40]}
+        ) from error
     csv.field_size_limit(MAX_CELL)
     with path.open("r", encoding=encoding, newline="") as file:
         try:
@@ -165,7 +171,7 @@ def _csv_rows(path: Path, mapping: Mapping) -> Iterator[tuple[int, list[str]]]:
                     continue
                 if cells:
                     yield number, cells
-        except (UnicodeDecodeError, LookupError) as error:
+        except UnicodeError as error:
             raise FileUnreadable(
                 file=path.name,
                 reason=_("It is not written in %(encoding)s. Name its encoding with --encoding.")

@@ -19,7 +19,7 @@ from django.db import connection
 from shuke.integrations.errors import ImportFailed
 from shuke.integrations.values import Counts
 
-MODULE = "shuke.integrations.orders_lane"
+MODULE = "shuke.integrations.lane_process"
 _TAIL = 2000
 
 

@@ -1,19 +1,12 @@
-"""Write one lane of a planned import: chunk by chunk, each with its journal row in one transaction.
-
-Run as a process (`python -m shuke.integrations.orders_lane RUN DIRECTORY LANE`) it tells each chunk's figures on standard
-output and stops when its standard input closes: then the process that started it is gone.
-"""
+"""Write one lane of a planned import: chunk by chunk, each with its journal row in one transaction."""
 
 # ruff: noqa: S608 - DuckDB statements of our own column names; a cell of the file is never part of a statement
 from __future__ import annotations
 
 import json
-import select
-import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -26,7 +19,6 @@ from shuke.integrations.journal import chunks_done, claim_chunk, close_chunk
 from shuke.integrations.models import ImportRun
 from shuke.integrations.references import Db
 from shuke.integrations.values import Counts, RowRefusal
-from shuke.integrations.workspace import open_plan
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 PRODUCTS_KEPT = 200_000
@@ -173,22 +165,3 @@ def _existing(orders: list[tuple[int, HistoricOrder]]) -> set[tuple[str, str]]:
             found |= {(system, number) for (number,) in cursor.fetchall()}
     return found
 
-
-def _main(arguments: list[str]) -> None:
-    import django
-
-    django.setup()
-    from shuke.kit.clock import now
-
-    run_id, directory, lane, settled, codes = arguments
-    run = ImportRun.objects.get(id=UUID(run_id))
-    with open_plan(Path(directory)) as plan:
-        reader = LaneReader(plan, settled == "settled", json.loads(codes))
-        for counts in write_lane(run=run, reader=reader, lane=int(lane), clock=now):
-            print(json.dumps(counts.as_dict()), flush=True)
-            if select.select([sys.stdin], [], [], 0)[0] and not sys.stdin.read(1):
-                return
-
-
-if __name__ == "__main__":
-    _main(sys.argv[1:])

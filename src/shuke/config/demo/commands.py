@@ -18,7 +18,7 @@ def demo(
     shift: Annotated[
         bool, typer.Option("--shift/--no-shift", help="End the year now, or keep it 2017.")
     ] = True,
-    orders: Annotated[int, typer.Option(min=1, help="Load the first so many orders only.")] = 0,
+    orders: Annotated[int, typer.Option(min=0, help="Load the first so many orders only; 0: all.")] = 0,
     workers: Annotated[int, typer.Option(min=0, max=16, help="Processes that write orders; 0 chooses.")] = 0,
 ) -> None:
     """Load the demo unless it is there, and serve it. The people are invented; the baskets are a real data set's."""
