@@ -13,14 +13,15 @@ from shuke.analytics.models import StoreDay
 from shuke.analytics.operations import refresh
 from shuke.analytics.queries import (
     compare_stores,
+    first_sale_day,
     freshness,
-    has_sales,
     member_ids_in_rfm,
     member_insights,
     overview,
     rfm_grid,
     tier_counts,
 )
+from shuke.analytics.zone import HOME
 from shuke.checkout.models import Order
 from shuke.checkout.refunds import refund_order
 from shuke.core.errors import InvalidInput
@@ -269,17 +270,18 @@ def test_what_a_member_likes() -> None:
 
 def test_before_the_first_refresh_there_is_nothing() -> None:
     assert freshness().as_of is None
-    assert not has_sales()
+    assert first_sale_day() is None
     assert overview(period=PERIODS[1]).member_sales == Metric(0, 0, (0,) * 30)
     assert rfm_grid(current=freshness()).counts == ((0,) * 5,) * 5
     assert tier_counts(now=CHAIN_NOW) == []
     assert member_ids_in_rfm(Cell(0, 0)).ids == []
 
 
-def test_has_sales_looks_at_the_chosen_stores(chain: Chain) -> None:
-    assert has_sales()
-    assert has_sales(chain.ids("S1", "S5"))
-    assert not has_sales(chain.ids("S5"))
+def test_the_first_sale_of_the_chosen_stores(chain: Chain) -> None:
+    assert first_sale_day(chain.ids("S5")) is None
     buy(chain, CHAIN_NOW, None, "S5", 1)
     refresh(now=CHAIN_NOW, full=True)
-    assert has_sales(chain.ids("S5"))
+    assert first_sale_day(chain.ids("S5")) == TODAY
+    days = [order.occurred_at.astimezone(HOME).date() for order in Order.objects.filter(store__code="S1")]
+    assert first_sale_day(chain.ids("S1", "S5")) == min(days)
+    assert first_sale_day() <= min(days)  # type: ignore[operator]

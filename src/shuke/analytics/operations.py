@@ -68,7 +68,9 @@ def refresh(*, now: datetime, full: bool = False) -> RefreshResult:
         full = full or touched.everything or state.today is None or state.zone != zone.key
         if full:
             with connection.cursor() as cursor:
-                cursor.execute("SET LOCAL work_mem = '64MB'")  # one session, once in a while: spares sorting on disk
+                cursor.execute(
+                    "SET LOCAL work_mem = '64MB'"
+                )  # one session, once in a while: spares sorting on disk
             _run("clear")
             days = join_days = _all_days(zone, today)
             batches: Iterable[list[UUID]] = _all_members()

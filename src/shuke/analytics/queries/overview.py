@@ -33,13 +33,14 @@ def freshness() -> Freshness:
     return Freshness(state.as_of, state.today, tuple(state.frequency_starts) or FREQUENCY_STARTS)
 
 
-def has_sales(stores: Stores = None) -> bool:
-    """True once anything was sold at these stores."""
+def first_sale_day(stores: Stores = None) -> date | None:
+    """The first local day with a sale at these stores; None before anything was sold. One query."""
     found = rows(
-        f"SELECT EXISTS (SELECT 1 FROM analytics_storeday WHERE true{_at(stores)})",  # noqa: S608  fixed text
+        f"SELECT min(day) FROM analytics_storeday WHERE true{_at(stores)}",  # noqa: S608  fixed text
         _given(stores),
     )
-    return bool(found[0][0])
+    day: date | None = found[0][0]
+    return day
 
 
 def overview(*, period: Period, stores: Stores = None) -> Overview:

@@ -16,7 +16,7 @@ from django.shortcuts import render
 from django.utils.cache import patch_vary_headers
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy, pgettext_lazy
+from django.utils.translation import gettext_lazy, pgettext, pgettext_lazy
 
 from shuke.analytics import queries
 from shuke.analytics.logic import RECENCY_LIMITS, Cell, Metric, Period
@@ -33,7 +33,7 @@ from shuke.loyalty.words import localized
 RANGES = (7, 30, 90, 365)
 DEFAULT_DAYS = 30
 LONGEST_DAYS = 3 * 366
-STORES_A_PAGE = 10
+STORES_A_PAGE = 6
 LATE = timedelta(minutes=15)
 """The worker refreshes every minute; figures older than this mean that it does not run."""
 WIDEST_AMOUNT = 10**7
@@ -89,7 +89,7 @@ def overview(request: HttpRequest) -> HttpResponse:
     choice = read_choice(request, stores, clock.local_date(now, reporting_zone(now)))
     current = queries.freshness()
     context = {"choice": choice, "figures": None, **_frame(choice, stores, current, now)}
-    if queries.has_sales(_covered(request, stores)):
+    if queries.first_sale_day(_covered(request, stores)):
         context |= _figures(request, choice, current, now)
     part = request.headers.get("HX-Target") == "overview"
     answer = render(request, "console/overview_body.html" if part else "console/overview.html", context)
@@ -176,6 +176,9 @@ def _figures(request: HttpRequest, choice: Choice, current: Freshness, now: date
     currency = reporting_currency(now)
     today = clock.local_date(now, reporting_zone(now))
     found = queries.overview(period=choice.period, stores=choice.store_ids)
+    # Against a period that began before the first sale everything would seem to soar.
+    began = queries.first_sale_day(choice.store_ids)
+    is_comparable = began is not None and began <= choice.period.previous.first
     sort = choice.sort.removeprefix("-")
     page = queries.compare_stores(
         period=choice.period,
@@ -189,7 +192,8 @@ def _figures(request: HttpRequest, choice: Choice, current: Freshness, now: date
     return {
         "figures": found,
         "currency": currency,
-        "tiles": _tiles(found, currency, today),
+        "is_comparable": is_comparable,
+        "tiles": _tiles(found, currency, today, is_comparable),
         "trend": _trend(found, currency, today),
         "sales_today": found.member_sales.series[-1] if _is_under_way(found, today) else None,
         "tiers": _share(queries.tier_counts(now=now, stores=choice.store_ids)),
@@ -199,16 +203,16 @@ def _figures(request: HttpRequest, choice: Choice, current: Freshness, now: date
     }
 
 
-def _tiles(found: Overview, currency: str, today: date) -> list[dict[str, Any]]:
-    under_way = _is_under_way(found, today)
+def _tiles(found: Overview, currency: str, today: date, is_comparable: bool) -> list[dict[str, Any]]:
+    whole = _whole_steps(found, today)
 
     def tile(label: str, icon: str, metric: Metric, value: str, *, neutral: bool = False) -> dict[str, Any]:
         return {
             "label": label,
             "icon": icon,
             "value": value,
-            **_change(metric, neutral=neutral),
-            "spark": (metric.series[:-1] if under_way else metric.series) if any(metric.series) else None,
+            **_change(metric if is_comparable else replace(metric, previous=0), neutral=neutral),
+            "spark": metric.series[whole] if any(metric.series) else None,
         }
 
     def counted(label: str, icon: str, metric: Metric, *, neutral: bool = False) -> dict[str, Any]:
@@ -246,7 +250,7 @@ def _change(metric: Metric, *, neutral: bool = False) -> dict[str, str]:
 
 
 def _trend(found: Overview, currency: str, today: date) -> charts.Trend:
-    """The line stops at yesterday when the points are days: a day under way would look like a collapse."""
+    """The line leaves out a day under way and a short first week: both would look like a collapse."""
     labels = [
         formats.day_short(step.first)
         if step.days == 1
@@ -254,8 +258,8 @@ def _trend(found: Overview, currency: str, today: date) -> charts.Trend:
         for step in found.steps
     ]
     sales = charts.Series.of_money(_("Member sales"), found.member_sales.series, currency, area=True)
-    if _is_under_way(found, today):
-        sales = replace(sales, values=[*sales.values[:-1], None])
+    shown = range(len(found.steps))[_whole_steps(found, today)]
+    sales = replace(sales, values=[value if n in shown else None for n, value in enumerate(sales.values)])
     active = charts.Series.of_counts(
         _("Active members"), found.active_members.series, kind="bar", axis=1, colour=2
     )
@@ -263,7 +267,15 @@ def _trend(found: Overview, currency: str, today: date) -> charts.Trend:
 
 
 def _is_under_way(found: Overview, today: date) -> bool:
-    return len(found.steps) > 2 and found.steps[-1] == Period(today, today)
+    return found.steps[-1] == Period(today, today)
+
+
+def _whole_steps(found: Overview, today: date) -> slice:
+    """The steps that are as long as the others."""
+    steps = found.steps
+    if len(steps) < 4:
+        return slice(None)
+    return slice(int(steps[0].days < steps[-1].days), len(steps) - int(_is_under_way(found, today)))
 
 
 def _share(tiers: Sequence[TierCount]) -> charts.Share | None:
@@ -287,7 +299,10 @@ def _heat(grid: RfmGrid, choice: Choice, members_address: str) -> charts.HeatGri
     ends = [start - 1 for start in starts[1:]]
     ages = [0, *(limit + 1 for limit in RECENCY_LIMITS[:-1])]
     return charts.HeatGrid(
-        columns=[_("%(range)s×") % {"range": each} for each in [*map(_span, starts, ends), f"{starts[-1]}+"]],
+        columns=[
+            pgettext("orders in a year", "%(range)s") % {"range": each}
+            for each in [*map(_span, starts, ends), f"{starts[-1]}+"]
+        ],
         row_labels=[
             _("%(range)s d") % {"range": each}
             for each in [*map(_span, ages, RECENCY_LIMITS[:-1]), f"{ages[-1]}+"]
