@@ -1,0 +1,119 @@
+"""Kill the database, the web server or the whole house while tills sell: no acknowledged sale is lost, none is doubled."""
+
+from __future__ import annotations
+
+import json
+import random
+import time
+from collections import Counter
+from collections.abc import Iterator
+
+import pytest
+
+from tests.concurrency.house import FIGURES, STATE, Fall, Heard, House, Load, Sent
+
+FALLS: dict[str, Fall] = {
+    "database": House.kill_database,
+    "web server": House.kill_web,
+    "everything": House.kill_everything,
+}
+
+
+@pytest.fixture
+def house(server_home) -> Iterator[House]:
+    opened = House(server_home)
+    try:
+        yield opened
+    finally:
+        opened.close()
+
+
+def play(house: House, what: str, *, seed: int) -> Counter[str]:
+    """One fall under load, and the whole proof after it. Returns what the tills heard."""
+    dice = random.Random(seed)
+    web = house.web_processes()
+    load = Load(house, seed)
+    load.start()
+    time.sleep(dice.uniform(0.2, 1.5))
+    FALLS[what](house)
+    sent = load.finish()
+    if what == "database":
+        assert house.web_processes() == web, "the web server was to heal by itself"
+
+    acknowledged = [sale for sale in sent if sale.heard is not None and sale.heard.status == 201]
+    for sale in sent:
+        assert_honest(sale)
+    assert_recorded(house, acknowledged)
+    assert house.inside("prove")["differences"] == []
+
+    first = house.send_again(sent)
+    for sale, again in zip(sent, first, strict=True):
+        assert again is not None and again.status == 201, again
+        if sale.heard is not None and sale.heard.status == 201:
+            assert again.replayed and again.body == sale.heard.body
+    # By now every sale is recorded, so that sending them all once more must change nothing at all.
+    recorded = house.rows(STATE)
+    second = house.send_again(sent)
+    assert [again.body for again in second if again] == [again.body for again in first if again]
+    assert all(again is not None and again.replayed for again in second)
+    assert house.rows(STATE) == recorded
+    assert_recorded(
+        house, [Sent(s.number, s.key, s.body, again) for s, again in zip(sent, first, strict=True)]
+    )
+    assert house.inside("prove")["differences"] == []
+    kept = sum(
+        1 for sale, again in zip(sent, first, strict=True) if not sale.heard and again and again.replayed
+    )
+    return Counter(word(sale.heard) for sale in sent) + Counter({"kept though unanswered": kept})
+
+
+def word(heard: Heard | None) -> str:
+    return "no answer" if heard is None else str(heard.status)
+
+
+def assert_honest(sale: Sent) -> None:
+    """No answer, the order that was asked for, or a problem document that says it is our fault."""
+    heard = sale.heard
+    if heard is None:
+        return
+    if heard.status == 201:
+        assert json.loads(heard.body)["number"] == sale.number
+        return
+    assert heard.content_type == "application/problem+json", heard
+    problem = json.loads(heard.body)
+    assert (heard.status, problem["code"]) == (503, "database_unavailable"), problem
+
+
+def assert_recorded(house: House, acknowledged: list[Sent]) -> None:
+    """Each of these orders exists once, with the figures and the lines that were answered."""
+    columns = ", ".join(FIGURES)
+    rows = house.rows(
+        f"SELECT o.number, o.id::text, o.member_id::text, {columns.replace(', ', ', o.')},"
+        " (SELECT count(*) FROM checkout_orderline l WHERE l.order_id = o.id),"
+        " (SELECT count(*) FROM core_outboxevent e WHERE e.payload->>'order_id' = o.id::text)"
+        " FROM checkout_order o WHERE o.system = 'crash'"
+    )
+    found = {row[0]: row[1:] for row in rows}
+    assert len(found) == len(rows)
+    for sale in acknowledged:
+        assert sale.heard is not None
+        said = json.loads(sale.heard.body)
+        figures = tuple(said[figure] for figure in FIGURES)
+        assert found[sale.number] == (said["id"], said["member"]["id"], *figures, len(said["lines"]), 1)
+
+
+def test_no_acknowledged_sale_is_lost_whatever_is_killed(house: House) -> None:
+    for seed, what in enumerate(FALLS):
+        heard = play(house, what, seed=seed)
+        assert heard["201"] > 50, heard
+
+
+@pytest.mark.slow
+def test_ten_falls_in_a_row_at_random_moments(house: House) -> None:
+    seed = random.SystemRandom().randrange(10**9)
+    dice = random.Random(seed)
+    for number in range(10):
+        what = dice.choice(list(FALLS))
+        heard = play(house, what, seed=seed + number)
+        print(f"seed {seed}, fall {number} of the {what}: {dict(heard)}")
+        assert heard["201"] > 50, heard
