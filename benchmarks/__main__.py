@@ -80,9 +80,10 @@ def _write(results: list[Result], options: argparse.Namespace) -> None:
 
     described = Path("/proc/cpuinfo").read_text().splitlines()
     cpu = next((line.split(":")[1].strip() for line in described if "model name" in line), platform.machine())
+    version = platform.python_version()
     text = f"""# Results
 
-Measured {datetime.now(UTC):%Y-%m-%d} with `make bench` on {os.cpu_count()} cores ({cpu}), Python {platform.python_version()},
+Measured {datetime.now(UTC):%Y-%m-%d} with `make bench` on {os.cpu_count()} cores ({cpu}), Python {version},
 PostgreSQL {wheel_version()} (embedded, fsync and synchronous commit on). {options.members:,} members unless a line says otherwise.
 
 CPU is what PostgreSQL and the program (Shuke's web server, or pgbench for the floor) used per operation; the load
