@@ -51,6 +51,11 @@ def list_categories(parent: str = "") -> list[Category]:
     return list(categories.filter(path__startswith=f"{storable(parent)}/") if parent else categories)
 
 
+def list_category_paths(*, limit: int = 500) -> list[str]:
+    """The first paths of the tree, for suggestions while one is typed."""
+    return list(Category.objects.order_by("path").values_list("path", flat=True)[:limit])
+
+
 def list_brands(*, limit: int = 200) -> list[str]:
     """The first brands of the alphabet that products have, each found with one step through the index."""
     with connection.cursor() as cursor:
@@ -97,6 +102,11 @@ def find_products(
     more = len(found) > wanted
     found = found[:wanted]
     return ProductPage(first + found, encode_cursor([found[-1].name, found[-1].id]) if more else None)
+
+
+def get_product(product_id: UUID) -> Product | None:
+    """The product with an id."""
+    return Product.objects.filter(id=product_id).first()
 
 
 def products_by_sku(skus: Iterable[str]) -> dict[str, Product]:

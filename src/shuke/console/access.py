@@ -1,4 +1,4 @@
-"""Who may open a page. Every view of the console is wrapped by one of these two; a test proves that none is forgotten."""
+"""Who may open a page. Every view of the console is wrapped by one of these three; a test proves that none is forgotten."""
 
 from __future__ import annotations
 
@@ -43,6 +43,19 @@ def requires(permission: Permission) -> Callable[[View[P]], View[P]]:
         return cast("View[P]", guarded)
 
     return guard
+
+
+def signed_in(view: View[P]) -> View[P]:
+    """Open the view to whoever is signed in, whatever the role: what concerns only their own account."""
+
+    @wraps(view)
+    def guarded(request: HttpRequest, *args: P.args, **kwargs: P.kwargs) -> HttpResponseBase:
+        if not request.user.is_authenticated:
+            return redirect_to_login(request.get_full_path())
+        return view(request, *args, **kwargs)
+
+    guarded.console_access = "signed in"  # type: ignore[attr-defined]
+    return cast("View[P]", guarded)
 
 
 def open_to_all(view: View[P]) -> View[P]:

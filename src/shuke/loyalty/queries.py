@@ -126,6 +126,14 @@ def version_by_number(number: int) -> Version:
     return version_by_id(version_id)
 
 
+def source_of(number: int) -> str:
+    """The YAML of a version as it was applied. Raises UnknownVersion."""
+    source = ProgrammeVersion.objects.filter(number=number).values_list("source", flat=True).first()
+    if source is None:
+        raise UnknownVersion
+    return source
+
+
 @dataclass(frozen=True, slots=True)
 class VersionRow:
     """A version in the list. `status`: in_force, scheduled, superseded (by a later one), or never (in force at no time)."""

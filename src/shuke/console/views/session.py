@@ -51,7 +51,7 @@ class SignIn(auth.LoginView):
         response = super().form_valid(form)
         # The account's language holds on a new device; a language chosen on this device stays.
         if settings.LANGUAGE_COOKIE_NAME not in self.request.COOKIES:
-            _remember_language(response, staff_of(self.request).preferred_language)
+            remember_language(response, staff_of(self.request).preferred_language)
         return response
 
 
@@ -66,7 +66,7 @@ def choose_language(request: HttpRequest) -> HttpResponse:
     response = _back(request)
     language = request.POST.get("language", "")
     if language in dict(settings.LANGUAGES) and check_for_language(language):
-        _remember_language(response, language)
+        remember_language(response, language)
     return response
 
 
@@ -109,7 +109,8 @@ def _back(request: HttpRequest) -> HttpResponseRedirect:
     return HttpResponseRedirect(target)
 
 
-def _remember_language(response: HttpResponse, language: str) -> None:
+def remember_language(response: HttpResponse, language: str) -> None:
+    """Keep the language on this device for a year."""
     response.set_cookie(
         settings.LANGUAGE_COOKIE_NAME,
         language,

@@ -130,6 +130,21 @@ def set_password(*, actor: Actor, now: datetime, staff_id: UUID, password: str) 
         _audit(actor, now, "core.staff_password_set.v1", staff, data={"own": own})
 
 
+def set_language(*, actor: Actor, now: datetime, language: str) -> Staff:
+    """The language of one's own screens; everybody chooses their own. Raises NotFound, InvalidInput."""
+    if actor.kind != "staff" or actor.id is None:
+        raise NotFound
+    with transaction.atomic():
+        _lock_staff()
+        staff = _found(actor.id)
+        before, staff.preferred_language = staff.preferred_language, _clean_language(language)
+        if staff.preferred_language != before:
+            staff.save(update_fields=["preferred_language"])
+            data = {"preferred_language": [before, staff.preferred_language]}
+            _audit(actor, now, "core.staff_changed.v1", staff, data=data)
+    return staff
+
+
 def deactivate_staff(*, actor: Actor, now: datetime, staff_id: UUID, reason: str = "") -> Staff:
     """End an account: no login, and every open session ends at once. Raises NotFound, NotAllowed,
     OutOfStoreScope, LastOwner.

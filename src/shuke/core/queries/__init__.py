@@ -1,6 +1,15 @@
 """What others read of the core."""
 
-from shuke.core.queries.audit import AuditFilters, AuditPage, list_audit
+from shuke.core.queries.audit import (
+    AuditFilters,
+    AuditPage,
+    SealState,
+    get_audit,
+    list_audit,
+    list_audit_actions,
+    seal_of,
+    seal_state,
+)
 from shuke.core.queries.keys import KeyCaller, authenticate_key, list_api_keys
 from shuke.core.queries.staff import get_staff, list_staff
 from shuke.core.queries.verification import Difference, VerifyResult, verify_audit
@@ -10,11 +19,16 @@ __all__ = [
     "AuditPage",
     "Difference",
     "KeyCaller",
+    "SealState",
     "VerifyResult",
     "authenticate_key",
+    "get_audit",
     "get_staff",
     "list_api_keys",
     "list_audit",
+    "list_audit_actions",
     "list_staff",
+    "seal_of",
+    "seal_state",
     "verify_audit",
 ]

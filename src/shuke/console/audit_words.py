@@ -1,0 +1,78 @@
+"""The names of acts and of what they were done to, as people read them; an act that is not listed shows its code."""
+
+from __future__ import annotations
+
+from django.utils.functional import Promise
+from django.utils.translation import pgettext_lazy
+
+ACTIONS: dict[str, str | Promise] = {
+    "catalog.create_store": pgettext_lazy("audit", "Store added"),
+    "catalog.change_store": pgettext_lazy("audit", "Store changed"),
+    "catalog.create_product": pgettext_lazy("audit", "Product added"),
+    "catalog.change_product": pgettext_lazy("audit", "Product changed"),
+    "checkout.order_committed.v1": pgettext_lazy("audit", "Order committed"),
+    "checkout.order_refunded.v1": pgettext_lazy("audit", "Order refunded"),
+    "core.api_key_created.v1": pgettext_lazy("audit", "API key created"),
+    "core.api_key_revoked.v1": pgettext_lazy("audit", "API key revoked"),
+    "core.audit_verified.v1": pgettext_lazy("audit", "Audit log proved"),
+    "core.login_failed.v1": pgettext_lazy("audit", "Sign-in failed"),
+    "core.login_locked_out.v1": pgettext_lazy("audit", "Sign-in paused after wrong passwords"),
+    "core.staff_changed.v1": pgettext_lazy("audit", "Account changed"),
+    "core.staff_created.v1": pgettext_lazy("audit", "Account created"),
+    "core.staff_deactivated.v1": pgettext_lazy("audit", "Account ended"),
+    "core.staff_logged_in.v1": pgettext_lazy("audit", "Signed in"),
+    "core.staff_logged_out.v1": pgettext_lazy("audit", "Signed out"),
+    "core.staff_password_set.v1": pgettext_lazy("audit", "Password set"),
+    "core.staff_reactivated.v1": pgettext_lazy("audit", "Account active again"),
+    "core.staff_unlocked.v1": pgettext_lazy("audit", "Sign-in unlocked"),
+    "demo.load_finished.v1": pgettext_lazy("audit", "Demo loaded"),
+    "integrations.import_chunk": pgettext_lazy("audit", "Part of an import"),
+    "integrations.import_finished.v1": pgettext_lazy("audit", "Import finished"),
+    "loyalty.programme_published.v1": pgettext_lazy("audit", "Programme published"),
+    "members.add_identifier": pgettext_lazy("audit", "Identifier added"),
+    "members.change_status": pgettext_lazy("audit", "Member's status changed"),
+    "members.define_attribute": pgettext_lazy("audit", "Member attribute defined"),
+    "members.read_personal": pgettext_lazy("audit", "Personal data read"),
+    "members.register_member": pgettext_lazy("audit", "Member registered"),
+    "members.register_members_in_bulk": pgettext_lazy("audit", "Members registered in bulk"),
+    "members.remove_identifier": pgettext_lazy("audit", "Identifier removed"),
+    "members.set_attributes": pgettext_lazy("audit", "Member's attributes set"),
+    "members.set_tags": pgettext_lazy("audit", "Member's tags set"),
+    "members.unmask_profile": pgettext_lazy("audit", "Personal data unmasked"),
+    "members.update_member": pgettext_lazy("audit", "Member's profile changed"),
+}
+
+OBJECTS: dict[str, str | Promise] = {
+    "api_key": pgettext_lazy("audit", "API key"),
+    "attribute": pgettext_lazy("audit", "Member attribute"),
+    "audit": pgettext_lazy("audit", "Audit log"),
+    "demo": pgettext_lazy("audit", "Demo data"),
+    "import_run": pgettext_lazy("audit", "Import"),
+    "member": pgettext_lazy("audit", "Member"),
+    "order": pgettext_lazy("audit", "Order"),
+    "product": pgettext_lazy("audit", "Product"),
+    "programme_version": pgettext_lazy("audit", "Programme version"),
+    "staff": pgettext_lazy("audit", "Staff account"),
+    "store": pgettext_lazy("audit", "Store"),
+}
+
+ACTORS: dict[str, str | Promise] = {
+    "staff": pgettext_lazy("audit", "Staff"),
+    "key": pgettext_lazy("audit", "API key"),
+    "system": pgettext_lazy("audit", "System"),
+}
+
+
+def action_name(action: str) -> str:
+    """What was done, in the active language."""
+    return str(ACTIONS.get(action, action))
+
+
+def object_name(object_type: str) -> str:
+    """What kind of thing it was done to."""
+    return str(OBJECTS.get(object_type, object_type))
+
+
+def actor_kind_name(kind: str) -> str:
+    """Who acts: staff, an API key, the system itself."""
+    return str(ACTORS.get(kind, kind))

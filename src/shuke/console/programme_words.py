@@ -1,0 +1,200 @@
+"""A programme document as the console shows it: every rule as a sentence, every figure in the local idiom.
+
+The sentences themselves come from `loyalty.words`; here they are put into the order of a page and given the console's formats.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+from django.utils.functional import Promise
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext, pgettext, pgettext_lazy
+
+from shuke.console import formats
+from shuke.kit.money import exponent, to_minor
+from shuke.loyalty.words import (
+    CHOICES,
+    Document,
+    asset_name,
+    describe_conditions,
+    describe_expiry,
+    localized,
+)
+
+HIGHEST_LOOK = 4
+"""The design has five tier colours; a programme with more levels shares the highest."""
+
+
+@dataclass(frozen=True, slots=True)
+class TierCard:
+    """A tier: its place from 0, its name, and what it asks for and gives."""
+
+    look: int
+    name: str
+    threshold: str
+    discount: str
+    multiplier: str
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """An earning rule or multiplier: what it gives, and when it applies ("" for always)."""
+
+    name: str
+    gives: str
+    detail: str
+    when: str
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """A whole programme in words; facts are (label, words)."""
+
+    name: str
+    header: list[tuple[str, str]]
+    tiers: list[TierCard]
+    terms: list[tuple[str, str]]
+    earning: list[Rule]
+    multipliers: list[Rule]
+    redemption: list[tuple[str, str]]
+    expiry: list[tuple[str, str]]
+    policies: list[tuple[str, str]]
+
+
+_POLICIES: tuple[tuple[str, str | Promise], ...] = (
+    ("points_paid_earn", pgettext_lazy("programme page", "What is paid with points earns points")),
+    ("spend_own_points", pgettext_lazy("programme page", "An order may spend the points it earns")),
+    ("refund_spent_points", pgettext_lazy("programme page", "Points spent on a refunded order are")),
+    ("refund_earned_points", pgettext_lazy("programme page", "Points earned by a refunded order are")),
+    ("tier_on_refund", pgettext_lazy("programme page", "After a refund the tier is reviewed")),
+    ("multiplier_stacking", pgettext_lazy("programme page", "Several multipliers on one purchase are")),
+    ("multiplier_rounding", pgettext_lazy("programme page", "Points from multipliers are")),
+)
+
+
+def tell(document: Document) -> Told:
+    """A checked document in the active language."""
+    return Told(
+        name=localized(document["name"]),
+        header=[
+            (pgettext("programme page", "Code"), document["code"]),
+            (pgettext("programme page", "Currency"), document["currency"]),
+            (pgettext("programme page", "Time zone"), document["time_zone"]),
+        ],
+        tiers=[_tier(document, rank, level) for rank, level in enumerate(document["tiers"]["levels"])],
+        terms=_terms(document),
+        earning=[_earning(rule, document) for rule in document["earning"]],
+        multipliers=[_multiplier(rule, document) for rule in document["multipliers"]],
+        redemption=_redemption(document),
+        expiry=[
+            (localized(spec["name"]), describe_expiry(spec["expiry"])) for spec in document["assets"].values()
+        ],
+        policies=[(str(label), str(CHOICES[document["policies"][key]])) for key, label in _POLICIES],
+    )
+
+
+def _tier(document: Document, rank: int, level: Mapping[str, Any]) -> TierCard:
+    if document["tiers"]["metric"] == "growth":
+        threshold = f"{formats.number(int(level['threshold']))} {asset_name(document, 'growth')}"
+    else:
+        threshold = _amount(level["threshold"], document)
+    percent = Decimal(level["discount_percent"])
+    if not percent:
+        discount = ""
+    elif percent == 100:
+        discount = _("free of charge")
+    else:
+        discount = formats.discount(100 - percent)
+    factor = Decimal(level["multiplier"])
+    return TierCard(
+        look=min(rank, HIGHEST_LOOK),
+        name=localized(level["name"]),
+        threshold="" if rank == 0 else threshold,
+        discount=discount,
+        multiplier="" if factor == 1 else f"×{factor.normalize():f}",
+    )
+
+
+def _terms(document: Document) -> list[tuple[str, str]]:
+    tiers = document["tiers"]
+    counted = ngettext("over %(count)d month", "over %(count)d months", tiers["window_months"])
+    valid = ngettext("%(count)d month", "%(count)d months", tiers["valid_months"])
+    grace = ngettext("%(count)d day", "%(count)d days", tiers["grace_days"])
+    return [
+        (
+            pgettext("programme page", "Tiers are reached"),
+            f"{CHOICES[tiers['metric']]} {counted % {'count': tiers['window_months']}}",
+        ),
+        (pgettext("programme page", "A tier lasts"), valid % {"count": tiers["valid_months"]}),
+        (
+            pgettext("programme page", "Days of grace"),
+            grace % {"count": tiers["grace_days"]}
+            if tiers["grace_days"]
+            else pgettext("programme page", "none"),
+        ),
+        (pgettext("programme page", "Who falls short goes down"), str(CHOICES[tiers["downgrade"]])),
+    ]
+
+
+def _earning(rule: Mapping[str, Any], document: Document) -> Rule:
+    gives = pgettext("programme page", "%(give)s %(asset)s for every %(amount)s") % {
+        "give": formats.number(rule["give"]),
+        "asset": asset_name(document, rule["asset"]),
+        "amount": _amount(rule["per"], document),
+    }
+    return Rule(
+        localized(rule["name"]),
+        gives,
+        pgettext("programme page", "%(rounding)s, %(per)s")
+        % {"rounding": CHOICES[rule["rounding"]], "per": CHOICES[rule["round_per"]]},
+        _when(rule, document),
+    )
+
+
+def _multiplier(rule: Mapping[str, Any], document: Document) -> Rule:
+    gives = f"{asset_name(document, rule['asset'])} ×{Decimal(rule['factor']).normalize():f}"
+    return Rule(localized(rule["name"]), gives, "", _when(rule, document))
+
+
+def _when(rule: Mapping[str, Any], document: Document) -> str:
+    return describe_conditions(rule["when"], document) if rule.get("when") else ""
+
+
+def _redemption(document: Document) -> list[tuple[str, str]]:
+    rate = document.get("redemption")
+    if not rate:
+        return []
+    unit = asset_name(document, "points")
+    facts = [
+        (
+            pgettext("programme page", "Rate"),
+            f"{formats.number(rate['points'])} {unit} = {_amount(rate['worth'], document)}",
+        ),
+        (
+            pgettext("programme page", "In steps of"),
+            f"{formats.number(rate['step'])} {unit}",
+        ),
+    ]
+    if rate["minimum"]:
+        facts.append((pgettext("programme page", "At least"), f"{formats.number(rate['minimum'])} {unit}"))
+    share = Decimal(rate["max_percent"])
+    facts.append(
+        (
+            pgettext("programme page", "At most"),
+            pgettext("programme page", "the whole order")
+            if share == 100
+            else pgettext("programme page", "%(percent)s of the order")
+            % {"percent": f"{share.normalize():f}%"},
+        )
+    )
+    return facts
+
+
+def _amount(text: str, document: Document) -> str:
+    currency = document["currency"]
+    minor = to_minor(str(text), currency)
+    return formats.money(minor, currency, whole=minor % 10 ** exponent(currency) == 0)
