@@ -85,7 +85,9 @@ def chain(db: None) -> None:
 def importer(tmp_path: Path) -> Importer:
     """Import text, bytes or a file: `importer("orders", text, columns={…}, dry_run=True)`."""
 
-    def run(kind: str, content: str | bytes | Path, /, *, name: str = "", mapping: Any = None, **options: Any) -> Outcome:
+    def run(
+        kind: str, content: str | bytes | Path, /, *, name: str = "", mapping: Any = None, **options: Any
+    ) -> Outcome:
         if isinstance(content, Path):
             path = content
         else:

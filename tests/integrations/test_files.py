@@ -42,7 +42,7 @@ def test_every_usual_encoding_is_found_out(tmp_path: Path, encoding: str) -> Non
 @pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
 def test_the_delimiter_is_found_out(tmp_path: Path, delimiter: str) -> None:
     path = tmp_path / "stores.csv"
-    path.write_text(f"code{delimiter}name\nS1{delimiter}a b\nS2{delimiter}\"c{delimiter}d\"\n")
+    path.write_text(f'code{delimiter}name\nS1{delimiter}a b\nS2{delimiter}"c{delimiter}d"\n')
     assert rows_of(path, tmp_path)[1] == [(2, "S1", "a b"), (3, "S2", f"c{delimiter}d")]
 
 
@@ -65,7 +65,7 @@ def test_rows_of_another_width_are_named_and_the_rest_is_read(tmp_path: Path) ->
     [
         (b"", "empty"),
         (b"\n\n", "empty"),
-        (b"code,name\nS1,\"never closed\nS2,b\n", "never closed"),
+        (b'code,name\nS1,"never closed\nS2,b\n', "never closed"),
         (b"code,code\nS1,a\n", "Two columns"),
         (b"PK\x03\x04 not a workbook", "cannot be read"),
         (b"\x00\x01\x02\x03", "not a text file"),
@@ -135,7 +135,13 @@ def test_a_sheet_is_chosen_by_name(tmp_path: Path) -> None:
 def test_parquet_keeps_its_types(tmp_path: Path) -> None:
     path = tmp_path / "stores.parquet"
     with duckdb.connect() as db:
-        db.execute(f"COPY (SELECT 'S1' AS code, 7::BIGINT AS n, DATE '2026-01-05' AS \"the day\") TO '{path}'")
+        db.execute(
+            f"COPY (SELECT 'S1' AS code, 7::BIGINT AS n, DATE '2026-01-05' AS \"the day\") TO '{path}'"
+        )
     source, rows = rows_of(path, tmp_path)
-    assert (source.headers, source.types, source.rows) == (["code", "n", "the day"], ["VARCHAR", "BIGINT", "DATE"], 1)
+    assert (source.headers, source.types, source.rows) == (
+        ["code", "n", "the day"],
+        ["VARCHAR", "BIGINT", "DATE"],
+        1,
+    )
     assert rows == [(2, "S1", 7, date(2026, 1, 5))]

@@ -14,7 +14,9 @@ from shuke.integrations.values import Kind
 
 
 def test_headers_in_chinese_and_english_are_guessed() -> None:
-    assert guess(["姓 名", "手机号码", "会员号", "生日", "性別", "开卡门店", "Tags", "???"], Kind.MEMBERS).columns == {
+    assert guess(
+        ["姓 名", "手机号码", "会员号", "生日", "性別", "开卡门店", "Tags", "???"], Kind.MEMBERS
+    ).columns == {
         "姓 名": "name",
         "手机号码": "phone",
         "会员号": "number",
@@ -23,7 +25,9 @@ def test_headers_in_chinese_and_english_are_guessed() -> None:
         "开卡门店": "join_store",
         "Tags": "tags",
     }
-    orders = guess(["Order No.", "交易时间", "门店编号", "手机", "商品条码", "数量", "单价", "优惠金额"], Kind.ORDERS)
+    orders = guess(
+        ["Order No.", "交易时间", "门店编号", "手机", "商品条码", "数量", "单价", "优惠金额"], Kind.ORDERS
+    )
     assert list(orders.columns.values()) == [
         "number", "occurred_at", "store", "member_phone", "sku", "quantity", "unit_price", "discount:given",
     ]  # fmt: skip

@@ -50,7 +50,12 @@ def test_scattered_rows_of_an_order_become_one_order_that_earns(chain, importer)
     assert (outcome.counts.imported, outcome.counts.refused, outcome.counts.lines) == (2, 0, 3)
     assert outcome.counts.sales_minor == 11310
     order = Order.objects.get(number="A1")
-    assert (order.system, order.list_minor, order.discount_minor, order.sales_minor) == ("old", 1560, 250, 1310)
+    assert (order.system, order.list_minor, order.discount_minor, order.sales_minor) == (
+        "old",
+        1560,
+        250,
+        1310,
+    )
     assert order.occurred_at == datetime(2026, 1, 5, 2, 0, tzinfo=UTC)
     assert order.points_earned == 13
     lines = list(OrderLine.objects.filter(order=order).order_by("line_no"))
@@ -61,7 +66,9 @@ def test_scattered_rows_of_an_order_become_one_order_that_earns(chain, importer)
     assert reconcile().is_clean
 
 
-def test_an_order_with_a_wrong_row_is_left_out_whole_and_the_others_are_imported(chain, importer, tmp_path) -> None:
+def test_an_order_with_a_wrong_row_is_left_out_whole_and_the_others_are_imported(
+    chain, importer, tmp_path
+) -> None:
     outcome = importer(
         "orders",
         HEADER
@@ -76,7 +83,10 @@ def test_an_order_with_a_wrong_row_is_left_out_whole_and_the_others_are_imported
     )
     assert set(Order.objects.values_list("number", flat=True)) == {"A2"}
     assert (outcome.counts.imported, outcome.counts.refused) == (1, 4)
-    found = {(int(e["row"]), e["column"], e["code"], e["value"]) for e in errors_of(tmp_path / "orders.csv.errors.csv")}
+    found = {
+        (int(e["row"]), e["column"], e["code"], e["value"])
+        for e in errors_of(tmp_path / "orders.csv.errors.csv")
+    }
     assert found == {
         (3, "sku", "unknown_sku", "NOPE"),
         (2, "order", "order_refused", "A1"),
@@ -101,7 +111,9 @@ def test_bad_cells_are_named_one_by_one(chain, importer, tmp_path) -> None:
         ("2024-01-05", "1", "5", "", "before_programme"),
         ("2026-01-05", "1", "", "1", "amount_missing"),
     ]
-    text = HEADER + "".join(f"N{i},{at},S1,h1,P1,{qty},{amount},{off}\n" for i, (at, qty, amount, off, _) in enumerate(rows))
+    text = HEADER + "".join(
+        f"N{i},{at},S1,h1,P1,{qty},{amount},{off}\n" for i, (at, qty, amount, off, _) in enumerate(rows)
+    )
     outcome = importer("orders", text, mapping=MAPPING)
     assert outcome.counts.imported == 0
     assert Order.objects.count() == 0
@@ -116,18 +128,26 @@ def test_a_named_format_makes_an_ambiguous_date_clear(chain, importer) -> None:
 
 
 def test_decimal_comma_and_minor_units(chain, importer) -> None:
-    importer("orders", HEADER + 'A1,2026-01-05,S1,h1,P1,"1,5","1.234,50",\n', mapping={**MAPPING, "decimal": ","})
+    importer(
+        "orders", HEADER + 'A1,2026-01-05,S1,h1,P1,"1,5","1.234,50",\n', mapping={**MAPPING, "decimal": ","}
+    )
     importer("orders", HEADER + "A2,2026-01-05,S1,h1,P1,1,1234,\n", mapping={**MAPPING, "money": "minor"})
     assert dict(Order.objects.values_list("number", "sales_minor")) == {"A1": 123450, "A2": 1234}
 
 
-def test_the_same_file_again_changes_nothing_and_an_edited_one_brings_only_what_is_new(chain, importer, tmp_path) -> None:
+def test_the_same_file_again_changes_nothing_and_an_edited_one_brings_only_what_is_new(
+    chain, importer, tmp_path
+) -> None:
     text = HEADER + "A1,2026-01-05,S1,h1,P1,1,5,\n"
     importer("orders", text, mapping=MAPPING)
     before = (Order.objects.count(), ImportChunk.objects.count(), Account.objects.get(asset="points").balance)
     again = importer("orders", text, mapping=MAPPING)
     assert again.already_imported
-    assert (Order.objects.count(), ImportChunk.objects.count(), Account.objects.get(asset="points").balance) == before
+    assert (
+        Order.objects.count(),
+        ImportChunk.objects.count(),
+        Account.objects.get(asset="points").balance,
+    ) == before
     edited = importer("orders", text + "A2,2026-01-06,S1,h1,P1,1,7,\n", mapping=MAPPING)
     assert (edited.counts.imported, edited.counts.skipped) == (1, 1)
     assert [(e["row"], e["column"], e["code"]) for e in errors_of(tmp_path / "orders.csv.errors.csv")] == [
@@ -167,7 +187,10 @@ def test_a_member_is_found_by_phone_in_any_spelling(chain, importer) -> None:
     text = HEADER + "A1,2026-01-05,S1,13800000003,P1,1,60,\nA2,2026-01-06,S1,+86 138-0000-0003,P1,1,60,\n"
     importer("orders", text, mapping=mapping)
     assert Order.objects.values("member_id").distinct().count() == 1
-    assert list(Order.objects.order_by("occurred_at").values_list("tier", "points_earned")) == [("basic", 60), ("basic", 60)]
+    assert list(Order.objects.order_by("occurred_at").values_list("tier", "points_earned")) == [
+        ("basic", 60),
+        ("basic", 60),
+    ]
 
 
 def test_each_chunk_leaves_one_event_and_one_audit_row_without_personal_data(chain, importer) -> None:

@@ -29,7 +29,12 @@ def test_members_of_a_gbk_export_are_registered_with_encrypted_profiles(chain, i
     assert (outcome.counts.imported, outcome.error_rows) == (1, 0)
     member = find_member("phone", "+8613812346621")
     profile = open_profiles([member.id])[member.id]
-    assert (profile.name, profile.birthday, profile.gender, profile.note) == ("林若溪", date(1994, 5, 17), "female", "爱喝茶")
+    assert (profile.name, profile.birthday, profile.gender, profile.note) == (
+        "林若溪",
+        date(1994, 5, 17),
+        "female",
+        "爱喝茶",
+    )
     assert member.tags == ["VIP", "茶客"]
     assert member.joined_at == datetime(2025, 3, 1, 2, tzinfo=UTC)
     assert member.join_store.code == "S1"
@@ -49,7 +54,10 @@ def test_wrong_members_are_listed_masked_and_formulas_are_defused(chain, importe
     )
     outcome = importer("members", text)
     assert outcome.counts.imported == 1
-    found = [(int(e["row"]), e["column"], e["value"], e["code"]) for e in errors_of(tmp_path / "members.csv.errors.csv")]
+    found = [
+        (int(e["row"]), e["column"], e["value"], e["code"])
+        for e in errors_of(tmp_path / "members.csv.errors.csv")
+    ]
     assert sorted(found) == [
         (3, "手机号", "", "invalid_input"),
         (4, "生日", "0***90", "ambiguous_date"),
@@ -105,7 +113,9 @@ def test_identifiers_of_two_members_in_one_row_are_refused(chain, importer, tmp_
 
 
 def test_products_are_created_then_updated_and_an_absent_column_changes_nothing(chain, importer) -> None:
-    first = importer("products", "商品编码,品名,分类,售价\n69001,牛奶 1L,乳品/牛奶,¥12.80\n69002,面包,,\n69001,重复,,1\n")
+    first = importer(
+        "products", "商品编码,品名,分类,售价\n69001,牛奶 1L,乳品/牛奶,¥12.80\n69002,面包,,\n69001,重复,,1\n"
+    )
     assert (first.counts.imported, first.counts.refused) == (2, 1)
     milk = Product.objects.get(sku="69001")
     assert (milk.name, milk.category_id, milk.price_minor) == ("牛奶 1L", "乳品/牛奶", 1280)
@@ -116,9 +126,15 @@ def test_products_are_created_then_updated_and_an_absent_column_changes_nothing(
 
 
 def test_stores_with_yes_and_no_in_chinese(chain, importer) -> None:
-    outcome = importer("stores", "门店编号;门店名称;区域;营业;开业日期\nH1;杭州店;杭州;是;2020.5.1\nH2;旧店;杭州;停业;\n")
+    outcome = importer(
+        "stores", "门店编号;门店名称;区域;营业;开业日期\nH1;杭州店;杭州;是;2020.5.1\nH2;旧店;杭州;停业;\n"
+    )
     assert outcome.counts.imported == 2
-    found = Store.objects.filter(code__startswith="H").order_by("code").values_list("code", "is_open", "opened_on")
+    found = (
+        Store.objects.filter(code__startswith="H")
+        .order_by("code")
+        .values_list("code", "is_open", "opened_on")
+    )
     assert list(found) == [("H1", True, date(2020, 5, 1)), ("H2", False, None)]
 
 

@@ -143,7 +143,8 @@ def _csv_rows(path: Path, mapping: Mapping) -> Iterator[tuple[int, list[str]]]:
         codecs.lookup(encoding)
     except LookupError as error:
         raise FileUnreadable(
-            file=path.name, reason=_("There is no encoding %(name)s: see --encoding.") % {"name": encoding[:40]}
+            file=path.name,
+            reason=_("There is no encoding %(name)s: see --encoding.") % {"name": encoding[:40]},
         ) from error
     csv.field_size_limit(MAX_CELL)
     with path.open("r", encoding=encoding, newline="") as file:

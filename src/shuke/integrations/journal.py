@@ -139,10 +139,10 @@ def counts_of(run_id: UUID) -> Counts:
 
 
 def refusals_of(run_id: UUID) -> Iterator[RowRefusal]:
-    """What the committed chunks refused, in no particular order."""
-    chunks = ImportChunk.objects.filter(run_id=run_id).exclude(refused=[])
+    """What the committed chunks refused, chunk by chunk; within a chunk by row."""
+    chunks = ImportChunk.objects.filter(run_id=run_id).exclude(refused=[]).order_by("lane", "number")
     for refused in chunks.values_list("refused", flat=True).iterator(chunk_size=50):
-        for row, field, code, reason in refused:
+        for row, field, code, reason in sorted(refused):
             yield RowRefusal(row, field, code, reason)
 
 

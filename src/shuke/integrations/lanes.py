@@ -41,7 +41,7 @@ def run_lanes(before: list[str], lanes: int, after: list[str]) -> Iterator[Count
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
                 text=True,
-                env={**os.environ, **_environment()},
+                env={**os.environ, **child_environment()},
             )
             processes.append(process)
             assert process.stdout is not None and process.stderr is not None
@@ -83,7 +83,7 @@ def _keep_tail(lane: int, stream: IO[str], said: dict[int, str]) -> None:
         said[lane] = (said.get(lane, "") + text)[-_TAIL:]
 
 
-def _environment() -> dict[str, str]:
+def child_environment() -> dict[str, str]:
     """The same home and the same database as ours, which in a test is not the one that the environment names."""
     parts = urlsplit(settings.ENV.database_url or "")
     name = quote(str(connection.settings_dict["NAME"]))

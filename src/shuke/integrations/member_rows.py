@@ -17,7 +17,7 @@ from shuke.core.values import SYSTEM
 from shuke.integrations.values import Counts, OnExisting, RowRefusal
 from shuke.kit.errors import ShukeError
 from shuke.members.identifiers import blind, normalise, normalise_system
-from shuke.members.models import IdentifierKind, Member
+from shuke.members.models import Identifier, IdentifierKind, Member
 from shuke.members.operations import (
     add_identifier,
     register_members_in_bulk,
@@ -110,7 +110,7 @@ class MemberRows:
         changes = {name: row[name] for name in PROFILE if row.get(name) not in (None, "")}
         try:
             with transaction.atomic():
-                before = Member.objects.values_list("updated_at", flat=True).get(id=member_id)
+                before = _state(member_id)
                 who: Any = {"actor": SYSTEM, "now": now, "member_id": member_id}
                 update_member(**who, changes=changes)
                 if row.get("tags") is not None:
@@ -121,7 +121,7 @@ class MemberRows:
                     add_identifier(**who, kind=IdentifierKind.CARD.value, value=row["card"])
                 for system, value in _family(row, "external:").items():
                     add_identifier(**who, kind=IdentifierKind.EXTERNAL.value, value=value, system=system)
-                after = Member.objects.values_list("updated_at", flat=True).get(id=member_id)
+                after = _state(member_id)
         except ShukeError as error:
             refused.append(_refusal(number, error))
             return
@@ -129,6 +129,12 @@ class MemberRows:
             counts.updated += 1
         else:
             counts.skipped += 1
+
+
+def _state(member_id: UUID) -> tuple[Any, ...]:
+    """Equal when nothing was changed: a profile is encrypted anew only when it differs."""
+    profile, tags, attributes = Member.objects.values_list("profile", "tags", "attributes").get(id=member_id)
+    return bytes(profile), tags, attributes, Identifier.objects.filter(member_id=member_id).count()
 
 
 def _find_known(rows: list[tuple[int, dict[str, Any]]]) -> dict[int, set[UUID]]:

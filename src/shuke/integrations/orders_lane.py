@@ -4,17 +4,19 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from django.db import connection, transaction
+from django.db import IntegrityError, OperationalError, connection, transaction
 
 from shuke.checkout.bulk import BatchResult, HistoricOrder, commit_batch
 from shuke.checkout.logic import CartLine
 from shuke.core.values import SYSTEM
+from shuke.integrations.errors import ImportFailed
 from shuke.integrations.journal import chunks_done, claim_chunk, close_chunk
 from shuke.integrations.models import ImportRun
 from shuke.integrations.references import Db
@@ -109,7 +111,7 @@ class LaneReader:
             rows = self._plan.execute(
                 "SELECT idx, id, sku, category FROM products WHERE idx IN (SELECT unnest($1))", [missing]
             ).fetchall()
-            self._products.update((idx, (id_, sku, category)) for idx, id_, sku, category in rows)
+            self._products.update((idx, (id_, sku, sys.intern(category))) for idx, id_, sku, category in rows)
 
 
 def write_lane(
@@ -120,14 +122,39 @@ def write_lane(
     for number, first, last in reader.chunks(lane):
         if (lane, number) in done:
             continue
-        orders = reader.orders(first, last)
-        now = clock()
-        with transaction.atomic():
-            if not claim_chunk(run_id=run.id, lane=lane, number=number, now=now):
-                continue
-            counts, refused, data = _write_chunk(run, orders, now)
-            close_chunk(run=run, lane=lane, number=number, now=now, counts=counts, refused=refused, data=data)
-        yield counts
+        counts = _write_claimed(run, lane, number, reader.orders(first, last), clock())
+        if counts is not None:
+            yield counts
+
+
+def _write_claimed(
+    run: ImportRun, lane: int, number: int, orders: list[tuple[int, HistoricOrder]], now: datetime
+) -> Counts | None:
+    """Write a chunk in a transaction of its own; None when it is written already.
+
+    Whoever sells one of these orders at the same moment (a till, or another import of the file) may win: the next try
+    finds that order, so there are at most as many tries as orders.
+    """
+    for _ in range(len(orders) + 1):
+        try:
+            with transaction.atomic():
+                if not claim_chunk(run_id=run.id, lane=lane, number=number, now=now):
+                    return None
+                counts, refused, data = _write_chunk(run, orders, now)
+                close_chunk(
+                    run=run, lane=lane, number=number, now=now, counts=counts, refused=refused, data=data
+                )
+            return counts
+        except (IntegrityError, OperationalError) as error:
+            if not _is_lost_race(error):
+                raise
+    raise ImportFailed(reason=f"chunk {number} of lane {lane} lost every race")
+
+
+def _is_lost_race(error: Exception) -> bool:
+    """A rival was first with an order of the chunk, or both waited for each other."""
+    deadlock = getattr(error.__cause__, "sqlstate", None) == "40P01"
+    return deadlock or "checkout_order_once" in str(error)
 
 
 def _write_chunk(
@@ -164,4 +191,3 @@ def _existing(orders: list[tuple[int, HistoricOrder]]) -> set[tuple[str, str]]:
             )
             found |= {(system, number) for (number,) in cursor.fetchall()}
     return found
-

@@ -27,7 +27,7 @@ from shuke.integrations.parsing import parse
 from shuke.integrations.reports import collect_row_errors, error_values, write_errors
 from shuke.integrations.rows import Rows, refuse_duplicates, write_rows
 from shuke.integrations.values import Counts, Kind, Options, Outcome, Work
-from shuke.integrations.workspace import READY, open_plan, remove, staging, workspace
+from shuke.integrations.workspace import has_plan, open_plan, remove, staging, workspace
 
 Clock = Callable[[], datetime]
 Progress = Callable[[Work], None]
@@ -65,6 +65,9 @@ def run_import(
             return Outcome(found.id, Counts(**found.counts), found.rows, already_imported=True)
     one_transaction = options.dry_run or options.all_or_nothing
     if found is not None and (options.restart or one_transaction or found.status == RunStatus.DONE):
+        found = None
+    if found is not None and kind is Kind.ORDERS and not has_plan(found.id):
+        # Chunks are numbered by the plan. Without it the run is given up; what it wrote is found by order number.
         found = None
     with _perhaps_one_transaction(one_transaction):
         run = found or start_run(
@@ -111,7 +114,7 @@ class _Job:
     def orders(self) -> Outcome:
         began = time.monotonic()
         workers = 1 if self.one_transaction else max(self.options.workers, 1)
-        resumed = (self.directory / READY).exists()
+        resumed = has_plan(self.run.id)
         if not resumed:
             self.progress(Work("plan", 0, 0))
             make_plan(self.path, self.mapping, self.directory, lanes=workers, now=self.clock())
@@ -166,8 +169,9 @@ class _Job:
                 done = total.imported + total.updated + total.skipped + total.refused + bad[0]
                 self.progress(Work("rows", done, source.rows))
             counts = finish_run(run=self.run, rows=source.rows, refused=bad[0], now=self.clock())
-            refused = sorted(refusals_of(self.run.id), key=lambda one: one.row)
-            codes = write_errors(errors_path(self.path), db, self.mapping, refused, table="plan.errors")
+            codes = write_errors(
+                errors_path(self.path), db, self.mapping, refusals_of(self.run.id), table="plan.errors"
+            )
         seconds = {"plan": planned - began, "write": time.monotonic() - planned}
         return self._outcome(counts, source.rows, codes, seconds)
 

@@ -20,7 +20,7 @@ from django.conf import settings
 from shuke.integrations.errors import ImportRunning
 
 STAGE_MEMORY = "300MB"
-LANE_MEMORY = "96MB"
+LANE_MEMORY = "64MB"
 PLAN = "plan.duckdb"
 READY = "plan.ready"
 _LOCK = "lock"
@@ -31,6 +31,12 @@ def imports_home() -> Path:
     home = Path(settings.ENV.home) / "imports"
     home.mkdir(mode=0o700, parents=True, exist_ok=True)
     return home
+
+
+def has_plan(run_id: UUID) -> bool:
+    """True when the plan of a run was written to its end and is still there."""
+    directory = imports_home() / str(run_id)
+    return (directory / READY).exists() and (directory / PLAN).exists()
 
 
 @contextmanager
