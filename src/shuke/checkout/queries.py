@@ -119,7 +119,7 @@ def list_orders(filters: OrderFilters, cursor: str | None = None, *, limit: int 
     if filters.until is not None:
         rows = rows.filter(occurred_at__lt=filters.until)
     if cursor:
-        occurred_at, order_id = decode_cursor(cursor)
+        occurred_at, order_id = decode_cursor(cursor, datetime, UUID)
         rows = rows.filter(
             Q(occurred_at__lte=occurred_at) & (Q(occurred_at__lt=occurred_at) | Q(id__lt=order_id))
         )

@@ -47,7 +47,7 @@ ACTS: Mapping[str, str | Promise] = {
     "members.set_attributes": gettext_lazy("Changed attributes"),
 }
 PROFILE_LABELS = {
-    "name": gettext_lazy("Name"),
+    "name": pgettext_lazy("person", "Name"),
     "phone": gettext_lazy("Phone"),
     "email": gettext_lazy("E-mail"),
     "birthday": gettext_lazy("Birthday"),
@@ -56,6 +56,8 @@ PROFILE_LABELS = {
     "note": gettext_lazy("Note"),
 }
 UNMASK = "members.unmask_profile"
+GENERATED = "generated"
+"""The tag of people who were invented for the demo."""
 
 
 def document_of(version_id: UUID | None) -> Document | None:

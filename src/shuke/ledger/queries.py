@@ -113,7 +113,7 @@ def list_entries(
 ) -> EntryPage:
     """What moved the member's balance, newest first. Raises InvalidInput for a damaged cursor."""
     limit = max(1, min(limit, MAX_PAGE))
-    before, before_id, before_seq = decode_cursor(cursor) if cursor else _NEWEST
+    before, before_id, before_seq = decode_cursor(cursor, datetime, UUID, int) if cursor else _NEWEST
     with connection.cursor() as db:
         db.execute(
             load("ledger", "entries"),

@@ -7,7 +7,7 @@ these pages is ever kept by a browser or proxy. Who may open whose file is told 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -25,6 +25,7 @@ from shuke.analytics.queries import member_insights
 from shuke.analytics.values import Insights
 from shuke.analytics.zone import reporting_currency
 from shuke.catalog.models import Store
+from shuke.checkout.errors import OrderNotFound
 from shuke.checkout.models import OrderStatus
 from shuke.checkout.queries import OrderFilters, get_order, list_orders, qualifying_totals
 from shuke.console import charts, formats, member_words
@@ -56,9 +57,8 @@ CHANGES = 5
 LOG = 8
 QR_ROUNDS = 10
 """How often a shown code renews itself before somebody must ask again."""
-GENERATED = "generated"
-"""The tag of people who were invented for the demo."""
-HIDDEN = "••••"
+POINTS, ALL = "points", "all"
+HIDDEN = "****"
 
 Part = Callable[["Opened"], dict[str, Any]]
 
@@ -148,7 +148,7 @@ def member_order(request: HttpRequest, member_id: UUID, order_id: UUID) -> HttpR
     opened = Opened(request, member_id)
     try:
         order = get_order(order_id=order_id, store_ids=visible_stores(request))
-    except NotFound as error:
+    except OrderNotFound as error:
         raise Http404 from error
     if order["member_id"] != member_id:
         raise Http404
@@ -220,7 +220,8 @@ def file_context(opened: Opened, form: UnmaskForm, profile: Profile | None = Non
         "status": dict(MemberStatus.choices)[member.status],
         "status_kind": member_words.STATUS_KINDS[MemberStatus(member.status)],
         "is_active": member.status == MemberStatus.ACTIVE,
-        "generated": GENERATED in member.tags,
+        "generated": member_words.GENERATED in member.tags,
+        "generated_tag": member_words.GENERATED,
         "profile_rows": _profile_rows(member, known, profile),
         "identifiers": _identifiers(opened),
         "attributes": member_words.attribute_rows(member.attributes, definitions),
@@ -292,7 +293,7 @@ def _identifiers(opened: Opened) -> list[dict[str, Any]]:
 def _balances(opened: Opened) -> list[dict[str, Any]]:
     """Each asset; points and growth also when they never moved."""
     held = {each.asset: each for each in balances_of(opened.id, opened.now)}
-    names = opened.document["assets"] if opened.document else {}
+    names = _assets(opened)
     rows = []
     for asset in [*names, *(each for each in held if each not in names)]:
         balance = held.get(asset) or AssetBalance(asset, 0, 0, 0, 0, 0, ())
@@ -305,6 +306,13 @@ def _balances(opened: Opened) -> list[dict[str, Any]]:
             }
         )
     return rows
+
+
+def _assets(opened: Opened) -> list[str]:
+    """The assets of the programme, points first."""
+    return (
+        sorted(opened.document["assets"], key=lambda each: (each != POINTS, each)) if opened.document else []
+    )
 
 
 def _tier_card(opened: Opened) -> dict[str, Any]:
@@ -347,11 +355,14 @@ def _tier_card(opened: Opened) -> dict[str, Any]:
 def entries_part(opened: Opened) -> dict[str, Any]:
     """The ledger of the member, each entry explained."""
     asked = opened.request.GET
-    assets = list(opened.document["assets"]) if opened.document else []
-    asset = asked.get("asset", "") if asked.get("asset", "") in assets else ""
+    assets = _assets(opened)
+    asset = asked.get("asset", POINTS)
+    asset = asset if asset in assets or asset == ALL else POINTS
     page = _page(
         opened,
-        lambda cursor: list_entries(opened.id, asset=asset or None, cursor=cursor, limit=ENTRIES),
+        lambda cursor: list_entries(
+            opened.id, asset=None if asset == ALL else asset, cursor=cursor, limit=ENTRIES
+        ),
         "entries",
     )
     entries = page.entries if page else []
@@ -365,6 +376,9 @@ def entries_part(opened: Opened) -> dict[str, Any]:
                 "tone": kinds.get(entry.kind, (entry.kind, ""))[1],
                 "asset": asset_name(opened.document, entry.asset) if opened.document else entry.asset,
                 "words": member_words.explain_entry(entry, opened.currency),
+                "last_day": entry.lot_expires_at - timedelta(microseconds=1)
+                if entry.kind == "earn" and entry.lot_expires_at
+                else None,
                 "store": stores[entry.store_id].name if entry.store_id in stores else "",
             }
             for entry in entries
@@ -372,8 +386,8 @@ def entries_part(opened: Opened) -> dict[str, Any]:
         "entry_assets": [
             (code, text, opened.href("ledger", asset=code, entries=None))
             for code, text in [
-                ("", _("All")),
                 *((each, asset_name(opened.document, each)) for each in assets if opened.document),
+                (ALL, _("All")),
             ]
         ],
         "entry_asset": asset,
