@@ -121,13 +121,15 @@ def _tier(document: Document, rank: int, level: Mapping[str, Any]) -> TierCard:
 
 def _terms(document: Document) -> list[tuple[str, str]]:
     tiers = document["tiers"]
-    counted = ngettext("over %(count)d month", "over %(count)d months", tiers["window_months"])
+    counted = ngettext(
+        "%(metric)s over %(count)d month", "%(metric)s over %(count)d months", tiers["window_months"]
+    )
     valid = ngettext("%(count)d month", "%(count)d months", tiers["valid_months"])
     grace = ngettext("%(count)d day", "%(count)d days", tiers["grace_days"])
     return [
         (
             pgettext("programme page", "Tiers are reached"),
-            f"{CHOICES[tiers['metric']]} {counted % {'count': tiers['window_months']}}",
+            counted % {"metric": CHOICES[tiers["metric"]], "count": tiers["window_months"]},
         ),
         (pgettext("programme page", "A tier lasts"), valid % {"count": tiers["valid_months"]}),
         (
