@@ -84,7 +84,8 @@ def _write(results: list[Result], options: argparse.Namespace) -> None:
     text = f"""# Results
 
 Measured {datetime.now(UTC):%Y-%m-%d} with `make bench` on {os.cpu_count()} cores ({cpu}), Python {version},
-PostgreSQL {wheel_version()} (embedded, fsync and synchronous commit on). {options.members:,} members unless a line says otherwise.
+PostgreSQL {wheel_version()} (embedded, fsync and synchronous commit on), {options.members:,} members unless a line says
+otherwise.
 
 CPU is what PostgreSQL and the program (Shuke's web server, or pgbench for the floor) used per operation; the load
 generator is left out. Each figure is the median of alternating rounds. Machines are shared and noisy: the ratio counts.
