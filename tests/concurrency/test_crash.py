@@ -60,7 +60,6 @@ def play(house: House, what: str, *, seed: int) -> Counter[str]:
     assert_recorded(
         house, [Sent(s.number, s.key, s.body, again) for s, again in zip(sent, first, strict=True)]
     )
-    assert house.inside("prove")["differences"] == []
     kept = sum(
         1 for sale, again in zip(sent, first, strict=True) if not sale.heard and again and again.replayed
     )
@@ -105,7 +104,9 @@ def assert_recorded(house: House, acknowledged: list[Sent]) -> None:
 def test_no_acknowledged_sale_is_lost_whatever_is_killed(house: House) -> None:
     for seed, what in enumerate(FALLS):
         heard = play(house, what, seed=seed)
+        print(f"fall of the {what}: {dict(heard)}")
         assert heard["201"] > 50, heard
+    assert house.inside("prove")["differences"] == []
 
 
 @pytest.mark.slow
@@ -117,3 +118,4 @@ def test_ten_falls_in_a_row_at_random_moments(house: House) -> None:
         heard = play(house, what, seed=seed + number)
         print(f"seed {seed}, fall {number} of the {what}: {dict(heard)}")
         assert heard["201"] > 50, heard
+    assert house.inside("prove")["differences"] == []

@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-from django.db import connection, transaction
+from django.db import IntegrityError, connection, transaction
 
 from shuke.core.operations import publish_event, record_audit
 from shuke.core.values import SYSTEM
+from shuke.integrations.errors import ImportRunning
 from shuke.integrations.models import ImportChunk, ImportRun, RunStatus
 from shuke.integrations.values import COUNT_NAMES, Counts, Kind, RowRefusal
 from shuke.kit.ids import uuid7
@@ -41,19 +42,27 @@ def find_run(*, kind: Kind, file_digest: bytes, mapping_digest: bytes) -> Import
 def start_run(
     *, kind: Kind, file_name: str, file_digest: bytes, mapping_digest: bytes, now: datetime
 ) -> ImportRun:
-    """Open a run. An interrupted one of the same file is given up, so that one at most is open."""
-    with transaction.atomic():
-        ImportRun.objects.filter(
-            kind=kind, file_digest=file_digest, mapping_digest=mapping_digest, status=RunStatus.RUNNING
-        ).update(status=RunStatus.ABANDONED, finished_at=now)
-        return ImportRun.objects.create(
-            id=uuid7(),
-            kind=kind,
-            file_name=file_name[:255],
-            file_digest=file_digest,
-            mapping_digest=mapping_digest,
-            started_at=now,
-        )
+    """Open a run. An interrupted one of the same file is given up, so that one at most is open.
+
+    Raises ImportRunning when another process has just opened one, too.
+    """
+    try:
+        with transaction.atomic():
+            ImportRun.objects.filter(
+                kind=kind, file_digest=file_digest, mapping_digest=mapping_digest, status=RunStatus.RUNNING
+            ).update(status=RunStatus.ABANDONED, finished_at=now)
+            return ImportRun.objects.create(
+                id=uuid7(),
+                kind=kind,
+                file_name=file_name[:255],
+                file_digest=file_digest,
+                mapping_digest=mapping_digest,
+                started_at=now,
+            )
+    except IntegrityError as error:
+        if "integrations_one_running" not in str(error):
+            raise
+        raise ImportRunning from error
 
 
 def claim_chunk(*, run_id: UUID, lane: int, number: int, now: datetime) -> bool:

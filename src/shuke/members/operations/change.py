@@ -200,7 +200,8 @@ def check_reason(reason: str) -> str:
 
 
 def _lock_row(member_id: UUID) -> Member:
-    member = Member.objects.select_for_update().filter(id=member_id).first()
+    # "No key": a sale only refers to the member's id, so it neither waits for an edit nor deadlocks with one.
+    member = Member.objects.select_for_update(no_key=True).filter(id=member_id).first()
     if member is None:
         raise NotFound
     return member
