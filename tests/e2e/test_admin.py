@@ -1,0 +1,171 @@
+"""The programme, catalogue and administration pages in a real browser: sampled looks, and the steps that scripts take part in."""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+
+from shuke.catalog.models import Product, Store
+from shuke.core.models import ApiKey, AuditEvent, Staff
+from shuke.core.values import Role
+from shuke.loyalty.models import ProgrammeVersion
+from shuke.loyalty.queries import forget_versions
+from tests.e2e.browser import Look
+from tests.e2e.conftest import OpenScreen
+from tests.e2e.people import staff_named
+from tests.factories.catalog import make_product, make_store
+from tests.factories.core import make_key
+from tests.factories.loyalty import DEMO, publish
+
+LAPTOP = Look("light", "zh-hans", 1440)
+PHONE = Look("dark", "zh-hant", 390)
+ENGLISH = Look("dark", "en", 1440)
+SMALL = Look("light", "en", 390)
+# Codes, demo categories and the editor's document are data: they stay as they are in every language.
+DATA = frozenset(
+    ["PRODUCE", "SEAFOOD", "SALAD", "BAR", "PASTRY", "CNY", "checkout", "read", "write", "members", "catalog"]
+    + ["ledger", "personal", "programme"]
+)
+
+
+@pytest.fixture
+def shop(owner: Staff) -> None:
+    """A programme of two versions, a store, a product, a key."""
+    if not ProgrammeVersion.objects.exists():
+        now = timezone.now()
+        publish(DEMO, now=now - timedelta(days=9))
+    if ProgrammeVersion.objects.count() == 1:
+        source = ProgrammeVersion.objects.get().source
+        publish(source + "\n# 2\n" if "threshold: 3000" not in source else source.replace("3000", "3500"))
+    forget_versions()
+    if not Store.objects.filter(code="ADM1").exists():
+        make_store("ADM1")
+    if not Product.objects.filter(sku="ADM1").exists():
+        make_product(sku="ADM1")
+    if not ApiKey.objects.exists():
+        make_key()
+
+
+def pages() -> dict[str, str]:
+    """One address for every page."""
+    key = ApiKey.objects.filter(revoked_at__isnull=True).first()
+    event = AuditEvent.objects.order_by("-id").first()
+    assert key is not None
+    assert event is not None
+    return {
+        "programme": "/programme",
+        "programme-versions": "/programme/versions",
+        "programme-version": "/programme/versions/2",
+        "programme-compare": "/programme/compare?old=1&new=2",
+        "programme-publish": "/programme/publish",
+        "products": "/products",
+        "product": f"/products/{Product.objects.get(sku='ADM1').id}",
+        "product-edit": f"/products/{Product.objects.get(sku='ADM1').id}/edit",
+        "stores": "/stores",
+        "store": f"/stores/{Store.objects.get(code='ADM1').id}",
+        "store-new": "/stores/new",
+        "staff": "/staff",
+        "staff-new": "/staff/new",
+        "staff-account": f"/staff/{staff_named('cashier', Role.CASHIER, '李收银').id}",
+        "account": "/account",
+        "api-keys": "/api-keys",
+        "api-key": f"/api-keys/{key.id}",
+        "api-key-new": "/api-keys/new",
+        "audit": "/audit",
+        "audit-event": f"/audit/{event.id}",
+    }
+
+
+@pytest.mark.parametrize(("look", "part"), [(LAPTOP, 0), (PHONE, 0), (ENGLISH, 1), (SMALL, 1)], ids=str)
+def test_every_page_is_sound(screen: OpenScreen, shop: None, owner: Staff, look: Look, part: int) -> None:
+    """Chinese looks take every page, since they also prove the translation; English ones every second."""
+    window = screen(look, owner)
+    found: list[str] = []
+    for place, (name, path) in enumerate(pages().items()):
+        if part and place % 4 != look.width % 4:
+            continue
+        window.errors.clear()
+        assert window.goto(path) == 200, path
+        window.shot(name)
+        words = DATA | frozenset(
+            word
+            for text in window.page.locator("textarea, option, th a").all_inner_texts()
+            for word in _words(text)
+        )
+        found += [f"{name}: {problem}" for problem in window.problems(words=words)]
+    assert found == []
+
+
+def _words(text: str) -> list[str]:
+    return re.findall(r"[A-Za-z][A-Za-z']{2,}", text)
+
+
+def test_the_editor_leads_to_the_line_and_publishes_after_asking(
+    screen: OpenScreen, shop: None, owner: Staff
+) -> None:
+    window = screen(ENGLISH, owner)
+    window.goto("/programme/publish")
+    page = window.page
+    good = page.input_value("textarea[name=source]")
+    page.fill("textarea[name=source]", good.replace("metric: spend", "metric: love"))
+    page.locator("main form .btn-primary").click()
+    page.wait_for_selector("[data-goto]")
+    page.locator("[data-goto]").first.click()
+    line = page.evaluate(
+        "() => { const a = document.querySelector('textarea'); return a.value.slice(a.selectionStart, a.selectionEnd); }"
+    )
+    assert line.strip() == "metric: love"
+    assert page.locator(".editor-lines mark").count() == 1
+    window.settle()
+    window.shot("programme-problems")
+    assert window.problems() == []
+    page.fill("textarea[name=source]", good + f"\n# {timezone.now().isoformat()}\n")
+    page.locator("main form .btn-primary").click()
+    page.wait_for_selector("#sure", state="attached")
+    before = ProgrammeVersion.objects.count()
+    page.locator("form[data-confirm] .btn-primary").click()
+    page.locator("#sure [data-close]").click()
+    assert ProgrammeVersion.objects.count() == before
+    window.settle()
+    window.shot("programme-review")
+    assert window.problems() == []
+
+
+def test_a_new_key_is_copied(screen: OpenScreen, shop: None, owner: Staff) -> None:
+    window = screen(SMALL, owner)
+    window.page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    window.goto("/api-keys/new")
+    page = window.page
+    page.fill("[name=name]", "Tills")
+    page.locator("[name=scopes]").first.check()
+    page.locator("[name=all_stores]").check()
+    assert not page.locator("[name=store_ids]").first.is_visible(), "all stores: nothing to choose"
+    page.locator("main form .btn-primary").click()
+    page.wait_for_selector("#secret")
+    window.settle()
+    page.locator("[data-copy]").click()
+    page.wait_for_selector(".toast-row")
+    assert page.evaluate("() => navigator.clipboard.readText()") == page.inner_text("#secret")
+    window.shot("api-key-secret")
+    assert window.problems() == []
+
+
+def test_ending_an_account_asks_first(screen: OpenScreen, shop: None, owner: Staff) -> None:
+    account = staff_named(f"leaver{AuditEvent.objects.count()}", Role.CASHIER, "离职员工")
+    window = screen(PHONE, owner)
+    window.goto(f"/staff/{account.id}")
+    page = window.page
+    page.locator("form[data-confirm=end-account] .btn-error").click()
+    window.shot("staff-end")
+    assert window.axe() == []
+    page.locator("#end-account [data-close]").click()
+    account.refresh_from_db()
+    assert account.is_active
+    page.locator("form[data-confirm=end-account] .btn-error").click()
+    with page.expect_navigation():
+        page.locator("#end-account [data-yes]").click()
+    account.refresh_from_db()
+    assert not account.is_active
