@@ -69,7 +69,6 @@ def test_a_part_of_the_demo_equals_the_source_to_the_cent(tmp_path: Path) -> Non
             (order.number, order.sales_minor, lines, order.discount_minor, sum(t["minor"] for t in tenders))
         )
     assert found == sorted(expected)
-    assert [line for line in said if line.startswith("Database:")][0].split(": ")[1].strip() in " ".join(said)
     assert (
         OrderLine.objects.filter(quantity=0).count()
         == independently("SELECT count(*) FROM f WHERE quantity = 0")[0][0]

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+from django.utils import translation
 
 from shuke.catalog.bulk import put_products_in_bulk, put_stores_in_bulk
 from shuke.catalog.operations import ensure_channel
@@ -73,6 +74,13 @@ def fill_chain(products: int = 20, members: int = 10) -> None:
     assert not register_members_in_bulk(actor=SYSTEM, now=NOW, rows=rows).refused
     publish_programme(actor=SYSTEM, now=NOW, source=PROGRAMME, effective_at=joined)
     forget_versions()
+
+
+@pytest.fixture(autouse=True)
+def _in_english() -> Iterator[None]:
+    """The tests read English sentences, whatever the site's language is."""
+    with translation.override("en"):
+        yield
 
 
 @pytest.fixture

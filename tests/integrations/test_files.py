@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -104,7 +104,7 @@ def workbook(path: Path) -> Path:
     sheet.write_row(1, 0, ["单号", "手机", "日期", "金额"])
     sheet.merge_range("A3:A4", "A1")
     sheet.write_number(2, 1, 13800000001)
-    sheet.write_datetime(2, 2, datetime(2026, 1, 5), book.add_format({"num_format": "yyyy-mm-dd"}))
+    sheet.write_datetime(2, 2, date(2026, 1, 5), book.add_format({"num_format": "yyyy-mm-dd"}))
     sheet.write_formula(2, 3, "=1+1.5", None, 2.5)
     sheet.write_string(3, 1, "=cmd|' /C calc'!A0")
     sheet.write_boolean(3, 3, True)

@@ -81,7 +81,7 @@ def whole_weeks_until(yesterday: date) -> timedelta:
 def prepare(directory: Path, *, shift: timedelta, orders: int | None = None) -> Totals:
     """Write stores.parquet, products.parquet, members.parquet and orders.parquet. Returns the totals of the source.
 
-    With `orders`, only the first so many orders by time, and the members who made them.
+    With `orders`, only the first so many orders by time, with the stores, members and products that they name.
     """
     source = data_directory()
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -93,7 +93,7 @@ def prepare(directory: Path, *, shift: timedelta, orders: int | None = None) -> 
     try:
         _read(db, source, shift, orders)
         _stores(db, directory)
-        _products(db, source, directory)
+        _products(db, source, directory, only_sold=orders is not None)
         _members(db, source, directory, shift)
         _orders(db, source, directory)
         return _totals(db)
@@ -133,13 +133,13 @@ def _stores(db: Db, directory: Path) -> None:
     )
 
 
-def _products(db: Db, source: Path, directory: Path) -> None:
+def _products(db: Db, source: Path, directory: Path, *, only_sold: bool) -> None:
     listed = db.execute(
         "WITH prices AS (SELECT product, CAST(round(median((sales_value + retail_disc + coupon_match_disc) / quantity))"  # noqa: S608
         " AS BIGINT) AS price FROM lines WHERE quantity > 0 GROUP BY product)"
         " SELECT p.product_id, p.department, p.product_category, p.product_type, p.package_size, coalesce(p.brand, ''),"
         f" nullif(price, 0) FROM '{source}/products.parquet' p LEFT JOIN prices ON product = p.product_id"
-        " ORDER BY p.product_id"
+        f"{' WHERE p.product_id IN (SELECT product FROM lines)' if only_sold else ''} ORDER BY p.product_id"
     ).fetchall()
     known = {row[0] for row in listed}
     unlisted = [
