@@ -134,8 +134,8 @@ def test_every_problem_is_named_with_its_line_and_path() -> None:
     answer = client_of().post("/programme/publish", {"step": "check", "source": source})
     assert answer.status_code == 422
     found = {(problem.line, problem.path) for problem, _text in answer.context["problems"]}
-    assert found == {(13, "multipliers[0].factor"), (19, "tiers.levels[2].threshold")}
-    assert 'data-bad="13 19"' in text_of(answer)
+    assert found == {(12, "multipliers[0].factor"), (18, "tiers.levels[2].threshold")}
+    assert 'data-bad="12 18"' in text_of(answer)
     assert answer.context["form"]["source"].value() == source, "what was typed is kept"
 
 

@@ -1,4 +1,4 @@
-"""The programme, catalogue and administration pages in a real browser: sampled looks, and the steps that scripts take part in."""
+"""The programme, catalogue and administration pages in a real browser: sampled looks, and the steps scripts take part in."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ ENGLISH = Look("dark", "en", 1440)
 SMALL = Look("light", "en", 390)
 # Codes, demo categories and the editor's document are data: they stay as they are in every language.
 DATA = frozenset(
-    ["PRODUCE", "SEAFOOD", "SALAD", "BAR", "PASTRY", "CNY", "checkout", "read", "write", "members", "catalog"]
-    + ["ledger", "personal", "programme"]
+    {"PRODUCE", "SEAFOOD", "SALAD", "BAR", "PASTRY", "CNY", "checkout", "read", "write", "members", "catalog"}
+    | {"ledger", "personal", "programme"}
 )
 
 

@@ -12,7 +12,7 @@ from django.core.validators import MaxValueValidator, MinValueValidator
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, pgettext_lazy
 from django.views.decorators.http import require_POST
 
 from shuke.analytics.zone import reporting_currency
@@ -58,7 +58,7 @@ class ProductForm(forms.Form):
         widget=forms.TextInput(attrs={"list": "brands", "autocomplete": "off"}),
     )
     price = forms.CharField(
-        label=gettext_lazy("List price"),
+        label=pgettext_lazy("product", "List price"),
         max_length=20,
         required=False,
         help_text=gettext_lazy("Left empty, the till must state the price."),

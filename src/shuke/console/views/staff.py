@@ -13,7 +13,7 @@ from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, pgettext_lazy
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_POST
 
@@ -36,7 +36,7 @@ REASON_CHARS = 300
 class StaffForm(StoreChoice):
     """What an account is, without its name for signing in and its password."""
 
-    display_name = forms.CharField(label=gettext_lazy("Name"), max_length=80)
+    display_name = forms.CharField(label=pgettext_lazy("staff", "Name"), max_length=80)
     role = forms.ChoiceField(label=gettext_lazy("Role"))
     preferred_language = forms.ChoiceField(
         label=gettext_lazy("Language of the screens"), choices=settings.LANGUAGES
