@@ -17,7 +17,7 @@ from shuke.core.models import IdempotentCall, OutboxEvent
 from shuke.ledger.models import Account, Entry, Lot, Transfer
 from shuke.ledger.queries import reconcile
 from shuke.loyalty.models import Standing, TierChange
-from tests.factories.checkout import TILL, make_shop, sale, sell
+from tests.factories.checkout import TILL, make_shop, publish, sale, sell
 from tests.factories.members import make_member
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -109,6 +109,29 @@ def test_a_replayed_key_returns_the_stored_answer_and_changes_nothing():
     assert (Order.objects.count(), balance(member)) == (1, (50, 0))
     with pytest.raises(errors.TwistedKey):
         commit_order(caller=TILL, sale=request, now=NOW, key="k", input_hash=b"other")
+    assert Order.objects.count() == 1
+
+
+def test_an_answer_is_repeated_when_the_sale_could_no_longer_be_made():
+    """A till that sold while it was cut off asks again, hours later: the stored answer counts, not today's rules."""
+    make_shop()
+    request, sold_at = sale(("A", 5)), NOW - timedelta(hours=23)
+
+    def ask(now, input_hash=b"same"):
+        return commit_order(
+            caller=TILL, sale=request, now=now, key="k", input_hash=input_hash, occurred_at=sold_at
+        )
+
+    first = ask(NOW)
+    too_old = NOW + timedelta(hours=2)
+    again = ask(too_old)
+    assert (again.status, again.body, again.replayed) == (201, first.body, True)
+    with pytest.raises(errors.TwistedKey):
+        ask(too_old, b"other")
+    with pytest.raises(errors.BadInstant):
+        commit_order(caller=TILL, sale=request, now=too_old, key="new", occurred_at=sold_at)
+    publish(effective_at=sold_at - timedelta(minutes=1), currency="JPY")
+    assert ask(NOW).replayed
     assert Order.objects.count() == 1
 
 

@@ -28,6 +28,7 @@ from shuke.checkout.errors import (
 )
 from shuke.checkout.logic import Cart, CartLine, MemberFacts
 from shuke.checkout.values import MAX_LINES, MAX_QUANTITY, Answer, Caller, LineRequest, MemberRef, SaleRequest
+from shuke.core.idempotency import find_answer
 from shuke.core.keyset import keyset
 from shuke.kit.money import MAX_MINOR, divide
 from shuke.ledger.logic import OpenLot
@@ -91,8 +92,6 @@ def read_facts(
     """Read and check everything a sale names. Raises the precise refusal for what is unknown or not allowed."""
     if not 1 <= len(sale.lines) <= MAX_LINES:
         raise EmptyCart(field="lines", most=MAX_LINES)
-    if sale.currency != programme.currency:
-        raise CurrencyMismatch(field="currency", expected=programme.currency, given=sale.currency)
     ref = sale.member
     with connection.cursor() as cursor:
         cursor.execute(
@@ -108,6 +107,8 @@ def read_facts(
         if bytes(row[0]) != input_hash:
             raise TwistedKey(field="Idempotency-Key")
         return SaleFacts(Answer(row[1], bytes(row[2]), replayed=True), None, caller.id, {})
+    if sale.currency != programme.currency:
+        raise CurrencyMismatch(field="currency", expected=programme.currency, given=sale.currency)
     store_id, is_open, channel = row[14], row[15], row[16]
     if store_id is None:
         raise UnknownStore(field="store", code=sale.store)
@@ -126,6 +127,16 @@ def read_facts(
         member = _member(programme, row)
     products = {p[0]: ProductFact(*p) for p in _json(row[17]) or ()}
     return SaleFacts(None, member, store_id, products)
+
+
+def read_answer(caller: Caller, key: str | None, input_hash: bytes) -> Answer | None:
+    """The stored answer of an identical earlier call. Raises TwistedKey when the earlier one asked for something else."""
+    stored = find_answer(caller.id, key) if key else None
+    if stored is None:
+        return None
+    if stored.input_hash != input_hash:
+        raise TwistedKey(field="Idempotency-Key")
+    return Answer(stored.status, stored.body, replayed=True)
 
 
 def _lookup(ref: MemberRef | None) -> tuple[UUID | None, str | None, bytes | None, str | None, str | None]:
