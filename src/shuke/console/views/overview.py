@@ -43,8 +43,8 @@ COLUMNS: tuple[tuple[str, str | Promise], ...] = (
     ("orders", pgettext_lazy("store comparison", "Orders")),
     ("members", pgettext_lazy("store comparison", "Active")),
     ("basket", pgettext_lazy("store comparison", "Basket")),
-    ("issued", gettext_lazy("Points issued")),
-    ("used", gettext_lazy("Points used")),
+    ("issued", pgettext_lazy("store comparison", "Pts issued")),
+    ("used", pgettext_lazy("store comparison", "Pts used")),
 )
 SORTS = ("name", "change", *(key for key, _label in COLUMNS))
 
