@@ -116,11 +116,15 @@ class Load:
         for thread in self.threads:
             thread.start()
 
+    def wait_for(self, sales: int) -> None:
+        """Until so many were sent: a moment under load, however fast the machine is."""
+        until(lambda: sum(map(len, self.sent)) >= sales)
+
     def finish(self) -> list[Sent]:
         """Wait until every till has sold again after the fall; returns all that was sent."""
         self.fallen.set()
         try:
-            until(lambda: min(self.after) >= ENOUGH_AFTERWARDS, seconds=120)
+            until(lambda: min(self.after) >= ENOUGH_AFTERWARDS)
         finally:
             self.over.set()
         for thread in self.threads:

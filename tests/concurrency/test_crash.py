@@ -34,7 +34,8 @@ def play(house: House, what: str, *, seed: int) -> Counter[str]:
     web = house.web_processes()
     load = Load(house, seed)
     load.start()
-    time.sleep(dice.uniform(0.2, 1.5))
+    load.wait_for(dice.randint(60, 250))
+    time.sleep(dice.uniform(0, 0.05))
     FALLS[what](house)
     sent = load.finish()
     if what == "database":
