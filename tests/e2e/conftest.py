@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from django.db import connection
 from playwright.sync_api import Browser, sync_playwright
 from pytest_django.live_server_helper import LiveServer
 from pytest_django.plugin import DjangoDbBlocker
@@ -29,6 +30,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     driven = [item for item in items if here in item.path.parents]
     for item in driven:
         item.add_marker(pytest.mark.e2e)
+        item.add_marker(pytest.mark.django_db)  # without it, a run of these tests alone would use the real database
     items[:] = [item for item in items if item not in driven] + driven
 
 
@@ -48,9 +50,16 @@ def site(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[
     Not pytest-django's live_server: that empties every table after each test, and each look would load its data anew.
     """
     with django_db_blocker.unblock():
+        name = str(connection.settings_dict["NAME"])
+        assert name.startswith("test_"), f"the browser tests would write to {name}"
         server = LiveServer("localhost")
         yield server.url
         server.stop()
+
+
+@pytest.fixture
+def _django_db_helper(django_db_setup: None) -> None:
+    """No transaction around a test: the server's threads must see what it commits."""
 
 
 @pytest.fixture(autouse=True)

@@ -17,7 +17,7 @@ from shuke.core.models import AuditEvent
 from shuke.ledger.queries import EntryView
 from shuke.loyalty import words
 from shuke.loyalty.queries import version_by_id, version_by_number
-from shuke.members.models import AttributeDefinition, AttributeKind, MemberStatus
+from shuke.members.models import AttributeDefinition, AttributeKind, IdentifierKind, MemberStatus
 
 Document = Mapping[str, Any]
 
@@ -139,7 +139,7 @@ def _part_name(part: str, definitions: Mapping[str, AttributeDefinition]) -> str
     code = part.removeprefix("attributes/")
     if code != part:
         return attribute_label(definitions.get(code), code)
-    return str(PROFILE_LABELS.get(part, part))
+    return str(PROFILE_LABELS.get(part) or dict(IdentifierKind.choices).get(part, part))
 
 
 def _status(value: Any) -> str:
