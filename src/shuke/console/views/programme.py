@@ -72,6 +72,7 @@ class SourceForm(forms.Form):
                 "spellcheck": "false",
                 "autocapitalize": "none",
                 "data-editor": "",
+                "lang": "en",
             }
         ),
     )
