@@ -9,6 +9,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
+import segno
 from django.conf import settings
 from django.db import connection
 from django.test import Client
@@ -309,10 +310,8 @@ def test_the_code_is_the_members_and_white(member: Member, monkeypatch: pytest.M
         issued.append(token)
         return drawn(token, **options)
 
-    from shuke.console.views import member_file
-
-    drawn = member_file.segno.make_qr
-    monkeypatch.setattr(member_file.segno, "make_qr", draw)
+    drawn = segno.make_qr
+    monkeypatch.setattr(segno, "make_qr", draw)
     text = text_of(visitor(Role.CASHIER), f"/members/{member.id}/code", **{"HX-Request": "true"})
     assert redeem_qr(issued[0], NOW) == member.id
     assert '<path fill="#fff"' in text or 'fill="#fff"' in text
@@ -357,7 +356,13 @@ def test_every_entry_of_the_ledger_explains_itself(member: Member, monkeypatch: 
     refund_order(caller=TILL, order_id=UUID(first["id"]), reason="spoiled", now=NOW)
     text = part(visitor(language="zh-hans"), member, "ledger")
     assert text.lstrip().startswith("<section")
-    for shown in ("消费积分 300，共 300 积分", "合计抵 ¥1.00", "到期未用，最后可用日为", "有效期至", "订单退款而追回"):
+    for shown in (
+        "消费积分 300，共 300 积分",
+        "合计抵 ¥1.00",
+        "到期未用，最后可用日为",
+        "有效期至",
+        "订单退款而追回",
+    ):
         assert shown in text, shown
     assert "消费积分 20" not in part(visitor(language="zh-hans"), member, "ledger", "?asset=growth")
     assert "成长值" in part(visitor(language="zh-hans"), member, "ledger", "?asset=growth")
@@ -461,6 +466,7 @@ def test_the_file_costs_the_same_for_one_order_and_for_three(member: Member) -> 
     def cost(make: Callable[[], Client]) -> int:
         client = make()
         client.get(f"/members/{member.id}")
+        forget_versions()  # kept for a second: without this the count would depend on how fast the machine is
         with CaptureQueriesContext(connection) as captured:
             client.get(f"/members/{member.id}")
         return len(captured)
@@ -468,7 +474,7 @@ def test_the_file_costs_the_same_for_one_order_and_for_three(member: Member) -> 
     def limited() -> Client:
         return visitor(Role.STORE_MANAGER, stores=[member.join_store_id] if member.join_store_id else [])
 
-    costs = []
+    costs = list[tuple[int, int]]()
     for _round in range(2):
         for days in range(1 if not costs else 2):
             sell(("A", 130), now=NOW - timedelta(days=5 + days), member=member)

@@ -30,7 +30,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     driven = [item for item in items if here in item.path.parents]
     for item in driven:
         item.add_marker(pytest.mark.e2e)
-        item.add_marker(pytest.mark.django_db)  # without it, a run of these tests alone would use the real database
+        # Without it, a run of these tests alone would use the real database.
+        item.add_marker(pytest.mark.django_db)
     items[:] = [item for item in items if item not in driven] + driven
 
 

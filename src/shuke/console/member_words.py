@@ -55,6 +55,7 @@ PROFILE_LABELS = {
     "address": gettext_lazy("Address"),
     "note": gettext_lazy("Note"),
 }
+_IDENTIFIERS: Mapping[str, str | Promise] = {str(kind): kind.label for kind in IdentifierKind}
 UNMASK = "members.unmask_profile"
 GENERATED = "generated"
 """The tag of people who were invented for the demo."""
@@ -139,7 +140,7 @@ def _part_name(part: str, definitions: Mapping[str, AttributeDefinition]) -> str
     code = part.removeprefix("attributes/")
     if code != part:
         return attribute_label(definitions.get(code), code)
-    return str(PROFILE_LABELS.get(part) or dict(IdentifierKind.choices).get(part, part))
+    return str(PROFILE_LABELS.get(part) or _IDENTIFIERS.get(part, part))
 
 
 def _status(value: Any) -> str:
