@@ -32,6 +32,8 @@ from shuke.kit.money import MAX_MINOR
 from shuke.loyalty.models import ProgrammeVersion
 
 CHUNK_LINES = 15_000
+LANE_LINES = 20_000
+"""For fewer lines than this a process of its own takes longer to start than it saves."""
 MAX_LINES = 5_000
 DEFAULT_SYSTEM = "import"
 DEFAULT_CHANNEL = "pos"
@@ -49,7 +51,7 @@ class PlanFacts:
 
 
 def make_plan(path: Path, mapping: Mapping, directory: Path, *, lanes: int, now: datetime) -> PlanFacts:
-    """Check the file and write the plan into `directory`. Raises FileUnreadable or MappingInvalid."""
+    """Check the file and write the plan into `directory`, for up to `lanes` processes. Raises FileUnreadable or MappingInvalid."""
     with staging(directory) as db:
         db.execute(f"ATTACH '{directory / PLAN}' AS plan")
         source = open_source(db, path, mapping, directory)
@@ -59,6 +61,7 @@ def make_plan(path: Path, mapping: Mapping, directory: Path, *, lanes: int, now:
         collect_row_errors(db, source, list(columns.values()))
         _amounts(db, columns, mapping)
         _resolve(db, columns, mapping)
+        lanes = max(min(lanes, source.rows // LANE_LINES), 1)
         _orders(db)
         _refuse(db)
         _write(db, columns, lanes)
