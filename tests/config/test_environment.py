@@ -105,6 +105,18 @@ def test_a_home_that_is_a_file_is_refused(tmp_path: Path) -> None:
         read_environment({"SHUKE_HOME": str(tmp_path / "file")})
 
 
+def test_a_home_on_a_disk_that_cannot_be_written_is_refused() -> None:
+    with pytest.raises(EnvironmentProblem, match="SHUKE_HOME"):
+        read_environment({"SHUKE_HOME": "/proc/shuke"})
+
+
+def test_an_emptied_secret_is_named(tmp_path: Path) -> None:
+    read_environment({"SHUKE_HOME": str(tmp_path)})
+    (tmp_path / "secrets" / "django_secret_key").write_text("")
+    with pytest.raises(EnvironmentProblem, match="django_secret_key is empty"):
+        read_environment({"SHUKE_HOME": str(tmp_path)})
+
+
 def test_typing_errors_in_names_are_found() -> None:
     assert unknown_variables({"SHUKE_PROT": "1", "SHUKE_PORT": "2", "PATH": ""}) == ["SHUKE_PROT"]
     assert all(meaning for meaning in VARIABLES.values())

@@ -10,6 +10,7 @@ from django.db import connection
 
 from shuke.config.environment import Environment, environment
 from shuke.config.runtime import RuntimeProblem, _check_database, _ensure_keyset
+from shuke.kit.crypto import Keyset
 from tests.factories.members import make_member
 
 
@@ -37,6 +38,19 @@ def test_members_without_their_keyset_stop_the_start(here: Environment) -> None:
     with pytest.raises(RuntimeProblem, match=r"keyset\.json is missing, but the database holds members"):
         _ensure_keyset(here)
     assert not here.keyset_path.exists()
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("text", [Keyset.generate().dumps(), "{}", "not a keyset", ""])
+def test_a_keyset_that_does_not_fit_the_members_stops_the_start(here: Environment, text: str) -> None:
+    here.keyset_path.parent.mkdir()
+    here.keyset_path.write_text(environment().keyset_path.read_text(encoding="utf-8"), encoding="utf-8")
+    make_member()
+    _ensure_keyset(here)
+    here.keyset_path.write_text(text, encoding="utf-8")
+    with pytest.raises(RuntimeProblem, match=r"keyset\.json does not fit this database"):
+        _ensure_keyset(here)
+    assert here.keyset_path.read_text(encoding="utf-8") == text
 
 
 def test_an_unreachable_server_is_named_with_the_way_out(here: Environment) -> None:

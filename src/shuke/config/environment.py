@@ -123,7 +123,8 @@ def _secret_key(home: Path, secrets_dir: Path) -> str:
     try:
         home.mkdir(parents=True, exist_ok=True)
         return ensure_secret(secrets_dir / SECRET_KEY_FILE)
-    except (PermissionError, NotADirectoryError, FileExistsError) as error:
+    # No permission, a file in the way, a read-only or a full disk; or a secret that was emptied.
+    except (OSError, ValueError) as error:
         raise EnvironmentProblem(
             "SHUKE_HOME",
             str(home),

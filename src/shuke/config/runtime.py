@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable
+from typing import cast
+from uuid import UUID
 
 import psycopg
 
 from shuke.config.environment import Environment, environment
 from shuke.kit import postgres
-from shuke.kit.crypto import ensure_keyset
+from shuke.kit.crypto import Keyset, Undecipherable, ensure_keyset
 
 SETTINGS_MODULE = "shuke.config.settings"
 OLDEST_SERVER = 150000
@@ -72,18 +74,41 @@ def _check_database(env: Environment) -> None:
 
 
 def _ensure_keyset(env: Environment) -> None:
-    """Make the keyset on first start, but never beside data of another one: those would be unreadable."""
-    if env.keyset_path.exists():
-        return
+    """Make the keyset on first start, but never beside data of another one: those would be unreadable.
+
+    A keyset that is there must open the newest member: with a wrong one, new members would be written under keys that the
+    old ones do not know, and nobody could be found again.
+    """
     with _connection(env) as connection:
-        table = connection.execute("SELECT to_regclass('members_datakey')").fetchone()
-        has_table = table is not None and table[0] is not None
-        if has_table and connection.execute("SELECT FROM members_datakey LIMIT 1").fetchone() is not None:
+        newest = _newest_data_key(connection)
+    if not env.keyset_path.exists():
+        if newest is not None:
             raise RuntimeProblem(
                 f"{env.keyset_path} is missing, but the database holds members encrypted with it. "
                 "Copy it from your other machine or from the backup of the secrets folder."
             )
-    ensure_keyset(env.keyset_path)
+        ensure_keyset(env.keyset_path)
+        return
+    try:
+        keyset = Keyset.loads(env.keyset_path.read_text(encoding="utf-8"))
+        if newest is not None:
+            member_id, wrapped = newest
+            keyset.unwrap(wrapped, member_id.bytes)
+    except (ValueError, Undecipherable) as error:
+        raise RuntimeProblem(
+            f"{env.keyset_path} does not fit this database: {error}. "
+            "Restore the file from the backup of the secrets folder, or point DATABASE_URL to its own database."
+        ) from error
+
+
+def _newest_data_key(connection: psycopg.Connection[tuple[object, ...]]) -> tuple[UUID, bytes] | None:
+    table = connection.execute("SELECT to_regclass('members_datakey')").fetchone()
+    if table is None or table[0] is None:
+        return None
+    row = connection.execute(
+        "SELECT member_id, wrapped FROM members_datakey ORDER BY member_id DESC LIMIT 1"
+    ).fetchone()
+    return cast("tuple[UUID, bytes] | None", row)
 
 
 def _connection(env: Environment) -> psycopg.Connection[tuple[object, ...]]:
