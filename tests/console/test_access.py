@@ -88,3 +88,13 @@ def test_signing_out_needs_a_post() -> None:
 
 def test_the_resolver_knows_the_console() -> None:
     assert get_resolver().namespace_dict["console"]
+
+
+def test_no_page_behind_the_sign_in_is_kept_by_the_browser() -> None:
+    client = signed_in(Role.OWNER)
+    kept = [
+        name
+        for name in ("overview", "members", "cashier", "refunds", "programme", "staff", "audit", "account")
+        if "no-store" not in client.get(reverse(f"console:{name}")).headers.get("Cache-Control", "")
+    ]
+    assert kept == []

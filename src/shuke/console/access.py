@@ -9,6 +9,7 @@ from typing import Concatenate, ParamSpec, cast
 from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.utils.cache import add_never_cache_headers
 
 from shuke.core.models import Staff
 from shuke.core.values import Permission
@@ -37,7 +38,7 @@ def requires(permission: Permission) -> Callable[[View[P]], View[P]]:
                 return redirect_to_login(request.get_full_path())
             if not staff_of(request).may(permission):
                 raise PermissionDenied
-            return view(request, *args, **kwargs)
+            return _kept_nowhere(view(request, *args, **kwargs))
 
         guarded.console_access = permission  # type: ignore[attr-defined]
         return cast("View[P]", guarded)
@@ -52,10 +53,17 @@ def signed_in(view: View[P]) -> View[P]:
     def guarded(request: HttpRequest, *args: P.args, **kwargs: P.kwargs) -> HttpResponseBase:
         if not request.user.is_authenticated:
             return redirect_to_login(request.get_full_path())
-        return view(request, *args, **kwargs)
+        return _kept_nowhere(view(request, *args, **kwargs))
 
     guarded.console_access = "signed in"  # type: ignore[attr-defined]
     return cast("View[P]", guarded)
+
+
+def _kept_nowhere(response: HttpResponseBase) -> HttpResponseBase:
+    """Tills are shared: after signing out, the browser's way back must not show members, sales or the audit log."""
+    if "Cache-Control" not in response.headers:
+        add_never_cache_headers(response)
+    return response
 
 
 def open_to_all(view: View[P]) -> View[P]:
