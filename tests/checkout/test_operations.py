@@ -135,6 +135,19 @@ def test_an_answer_is_repeated_when_the_sale_could_no_longer_be_made():
     assert Order.objects.count() == 1
 
 
+def test_a_sale_of_a_till_whose_clock_runs_ahead_can_be_refunded_at_once():
+    make_shop()
+    member = make_member(now=NOW)
+    ahead = NOW + timedelta(minutes=4)
+    answer = commit_order(caller=TILL, sale=sale(("A", 5), member=member), now=NOW, occurred_at=ahead)
+    order_id = json.loads(answer.body)["id"]
+    assert quote_refund(caller=TILL, order_id=order_id, now=NOW)["points_clawed_back"] == 50
+    done = refund_order(caller=TILL, order_id=order_id, reason="typed twice", now=NOW)
+    assert (done["occurred_at"], done["points_clawed_back"]) == (ahead, 50)
+    assert (Order.objects.get().status, balance(member)) == (OrderStatus.REFUNDED, (0, 0))
+    assert_book_is_right()
+
+
 def test_the_same_number_without_a_key_is_refused():
     make_shop()
     request = sale(("A", 5))

@@ -13,7 +13,7 @@ from uuid import UUID
 import msgspec
 from django.db import connection, transaction
 
-from shuke.checkout.errors import AlreadyRefunded, BadInstant, OrderNotFound, StoreOutOfScope
+from shuke.checkout.errors import AlreadyRefunded, OrderNotFound, StoreOutOfScope
 from shuke.checkout.models import Order, OrderStatus, Refund
 from shuke.checkout.operations import move_document, transfer_document
 from shuke.checkout.posting import NewEntry, NewTransfer
@@ -62,24 +62,30 @@ class RefundPlan:
 def quote_refund(*, caller: Caller, order_id: UUID, now: datetime) -> dict[str, Any]:
     """What refunding the whole order would give back and take back now. Writes nothing."""
     order = _order(caller, order_id)
+    now = max(now, order.occurred_at)
     return {**_plan(order, now).figures(), "currency": order.currency}
 
 
 def refund_order(*, caller: Caller, order_id: UUID, reason: str, now: datetime) -> dict[str, Any]:
-    """Refund the whole order in one transaction. Raises OrderNotFound, AlreadyRefunded, StoreOutOfScope."""
+    """Refund the whole order in one transaction. Raises OrderNotFound, AlreadyRefunded, StoreOutOfScope.
+
+    A sale of a till whose clock runs ahead is refunded at the instant that the till stated, never before it.
+    """
+    recorded_at = now
     with transaction.atomic():
         order = _order(caller, order_id)
         if order.member_id:
             _take_book(order.member_id)
         # Under the book (or, without a member, the row lock) nobody else refunds this order.
         order = Order.objects.select_for_update().get(id=order_id)
+        now = max(now, order.occurred_at)
         plan = _plan(order, now)
         refund = Refund.objects.create(
             id=uuid7(),
             order=order,
             member_id=order.member_id,
             occurred_at=now,
-            recorded_at=now,
+            recorded_at=recorded_at,
             payable_minor=plan.payable_minor,
             points_returned=plan.points_returned,
             points_expired=plan.points_expired,
@@ -93,7 +99,7 @@ def refund_order(*, caller: Caller, order_id: UUID, reason: str, now: datetime) 
         header = {
             "member_id": order.member_id,
             "occurred_at": now,
-            "recorded_at": now,
+            "recorded_at": recorded_at,
             "order_id": order.id,
             "refund_id": refund.id,
             "store_id": order.store_id,
@@ -143,8 +149,6 @@ def _plan(order: Order, now: datetime) -> RefundPlan:
     """Decide every leg of the refund from the order's own entries, under the policies of the version that priced it."""
     if order.status == OrderStatus.REFUNDED:
         raise AlreadyRefunded
-    if now < order.occurred_at:
-        raise BadInstant(field="now")
     if order.member_id is None or order.programme_version_id is None:
         return RefundPlan(order.id, order.payable_minor, 0, 0, 0, 0, 0, None, None, 0)
     policies = version_by_id(order.programme_version_id).programme.policies
