@@ -208,7 +208,11 @@ def test_a_frozen_member_neither_earns_nor_spends():
 def test_members_are_found_by_any_identifier_as_typed():
     make_shop()
     member = make_member(
-        phone="+8613912345678", cards=["GC 1234-5678"], external_ids={"WeChat": "oX-1"}, email="A@b.cn", now=NOW
+        phone="+8613912345678",
+        cards=["GC 1234-5678"],
+        external_ids={"WeChat": "oX-1"},
+        email="A@b.cn",
+        now=NOW,
     )
     references = [
         MemberRef("phone", "139 1234 5678"),

@@ -34,7 +34,11 @@ class Keyset:
     """Key-encryption keys by id, one of them primary, and the secret that blind indexes derive from."""
 
     def __init__(self, *, primary: str, keys: dict[str, bytes], index_key: bytes) -> None:
-        if primary not in keys or any(len(k) != KEY_BYTES for k in keys.values()) or len(index_key) != KEY_BYTES:
+        if (
+            primary not in keys
+            or any(len(k) != KEY_BYTES for k in keys.values())
+            or len(index_key) != KEY_BYTES
+        ):
             raise ValueError("the keyset is damaged: restore it from the backup of the secrets folder")
         self.primary = primary
         self._aead = {key_id: AESGCM(key) for key_id, key in keys.items()}
@@ -45,7 +49,11 @@ class Keyset:
     @classmethod
     def generate(cls) -> Keyset:
         """A fresh keyset with one key."""
-        return cls(primary="k1", keys={"k1": secrets.token_bytes(KEY_BYTES)}, index_key=secrets.token_bytes(KEY_BYTES))
+        return cls(
+            primary="k1",
+            keys={"k1": secrets.token_bytes(KEY_BYTES)},
+            index_key=secrets.token_bytes(KEY_BYTES),
+        )
 
     def rotated(self) -> Keyset:
         """This keyset with one more key, which becomes primary. The index key stays."""
@@ -70,7 +78,9 @@ class Keyset:
             keys = {key_id: base64.b64decode(key) for key_id, key in raw["keys"].items()}
             return cls(primary=raw["primary"], keys=keys, index_key=base64.b64decode(raw["index_key"]))
         except (KeyError, TypeError, AttributeError) as error:
-            raise ValueError("the keyset is damaged: restore it from the backup of the secrets folder") from error
+            raise ValueError(
+                "the keyset is damaged: restore it from the backup of the secrets folder"
+            ) from error
 
     def new_data_key(self, owner: bytes) -> tuple[bytes, bytes]:
         """(plain, wrapped) data key bound to `owner` (the member id's 16 bytes)."""
