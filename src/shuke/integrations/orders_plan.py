@@ -51,7 +51,10 @@ class PlanFacts:
 
 
 def make_plan(path: Path, mapping: Mapping, directory: Path, *, lanes: int, now: datetime) -> PlanFacts:
-    """Check the file and write the plan into `directory`, for up to `lanes` processes. Raises FileUnreadable or MappingInvalid."""
+    """Check the file and write the plan into `directory`, for up to `lanes` processes.
+
+    Raises FileUnreadable or MappingInvalid.
+    """
     with staging(directory) as db:
         db.execute(f"ATTACH '{directory / PLAN}' AS plan")
         source = open_source(db, path, mapping, directory)
