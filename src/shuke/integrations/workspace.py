@@ -77,6 +77,9 @@ def staging(directory: Path) -> Iterator[duckdb.DuckDBPyConnection]:
         },
     )
     connection.execute("SET TimeZone = 'UTC'")
+    connection.execute(
+        "SET enable_progress_bar = false"
+    )  # it would run into ours, and into what programs read
     try:
         yield connection
     finally:
@@ -86,9 +89,11 @@ def staging(directory: Path) -> Iterator[duckdb.DuckDBPyConnection]:
 
 def open_plan(directory: Path) -> duckdb.DuckDBPyConnection:
     """The plan, read-only, so that several processes read it at once."""
-    return duckdb.connect(
+    connection = duckdb.connect(
         str(directory / PLAN), read_only=True, config={"memory_limit": LANE_MEMORY, "threads": 1}
     )
+    connection.execute("SET enable_progress_bar = false")
+    return connection
 
 
 def _forget_staged(directory: Path) -> None:

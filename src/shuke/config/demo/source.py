@@ -88,8 +88,14 @@ def prepare(directory: Path, *, shift: timedelta, orders: int | None = None) -> 
     work = directory / "work.duckdb"
     work.unlink(missing_ok=True)
     db = duckdb.connect(
-        str(work), config={"memory_limit": "400MB", "threads": 2, "temp_directory": str(directory / "spill")}
+        str(work),
+        config={
+            "memory_limit": "400MB",
+            "threads": 2,
+            "temp_directory": str(directory / "spill"),
+        },
     )
+    db.execute("SET enable_progress_bar = false")
     try:
         _read(db, source, shift, orders)
         _stores(db, directory)
