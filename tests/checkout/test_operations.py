@@ -300,6 +300,22 @@ def test_a_clawback_beyond_the_balance_leaves_debt_and_the_next_sale_pays_it_fir
     assert_book_is_right()
 
 
+def test_points_that_come_back_settle_an_older_debt_before_they_can_be_spent():
+    make_shop()
+    member = make_member(now=NOW)
+    first = sell(("A", 50), member=member, now=NOW)  # 500
+    second = sell(("A", 10), member=member, points=400, now=NOW)  # −400 +96 of 96.00
+    assert balance(member) == (196, 0)
+    done = refund_order(caller=TILL, order_id=first["id"], reason="returned", now=NOW)
+    assert (done["debt_created"], balance(member)) == (304, (-304, 304))
+    refund_order(caller=TILL, order_id=second["id"], reason="returned", now=NOW)  # +400, −96
+    assert balance(member) == (0, 0)
+    assert not Lot.objects.filter(member=member, asset="points", remaining__gt=0).exists()
+    with pytest.raises(errors.NotEnoughPoints):
+        sell(("A", 10), member=member, points=100, now=NOW)
+    assert_book_is_right()
+
+
 def test_points_returned_to_a_lapsed_lot_lapse_again():
     make_shop()
     member = make_member(now=NOW)

@@ -68,6 +68,8 @@ def _reversed(told: Mapping[str, Any]) -> str:
             return gettext("Taken back, because the order they came from was refunded.")
         case "debt":
             return gettext("Taken back by a refund after they were spent: this much is owed.")
+        case "debt_settled":
+            return gettext("Came back by a refund and settled what was owed.")
     return gettext("Reversed.")
 
 

@@ -5,7 +5,7 @@ Quote and refund run one plan; the refund holds the member's book while it reads
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -188,11 +188,14 @@ def _plan(order: Order, now: datetime) -> RefundPlan:
             elif asset == "growth":
                 growth = earned
     expired = -sum(e.amount for e in lapsed if e.account == "member")
-    balance = (
+    account = (
         Account.objects.filter(member_id=order.member_id, asset="points")
-        .values_list("balance", flat=True)
+        .values_list("balance", "debt")
         .first()
     )
+    balance, owed_before = account or (0, 0)
+    if owed_before:
+        entries += _debt_settled(_lots(order.member_id, "points", given_back, lapsed), entries, owed_before)
     return RefundPlan(
         order_id=order.id,
         payable_minor=order.payable_minor,
@@ -203,8 +206,22 @@ def _plan(order: Order, now: datetime) -> RefundPlan:
         debt_created=debt,
         reversal=NewTransfer(uuid7(), "reversal", tuple(entries), ()) if entries else None,
         expiry=NewTransfer(uuid7(), "expire", tuple(lapsed), ()) if lapsed else None,
-        balance_after=(balance or 0) + returned - expired - clawed,
+        balance_after=balance + returned - expired - clawed,
     )
+
+
+def _debt_settled(lots: list[OpenLot], entries: list[NewEntry], owed: int) -> list[NewEntry]:
+    """Points that came back pay an older debt first: nobody spends points while owing them."""
+    gone = {entry.lot_id: -entry.amount for entry in entries if entry.lot_id and entry.amount < 0}
+    left = [replace(lot, remaining=lot.remaining - gone.get(lot.id, 0)) for lot in lots]
+    taken, unpaid = claw_back(left, None, owed)
+    if not taken:
+        return []
+    explain = {"refund": "debt_settled"}
+    return [
+        *(NewEntry("member", "points", -part, lot_id, explain) for lot_id, part in taken),
+        NewEntry("member", "points", owed - unpaid, None, explain),
+    ]
 
 
 def _expired_again(given_back: dict[UUID, int], now: datetime) -> list[NewEntry]:

@@ -106,6 +106,8 @@ def _reversed(told: Mapping[str, Any]) -> str:
             return _("Taken back, because the order they came from was refunded.")
         case "debt":
             return _("Taken back by a refund after they were spent: this much is owed.")
+        case "debt_settled":
+            return _("Came back by a refund and settled what was owed.")
     return _("Reversed.")
 
 
