@@ -85,7 +85,7 @@ def test_refreshes_from_events_equal_a_rebuild() -> None:
             )
         late = buy(chain, now - timedelta(hours=9), chain.members[step], "S3", 2)
         if step % 2:
-            refund_order(caller=TILL, order_id=UUID(late["id"]), reason="test", now=now)
+            refund_order(actor=TILL, order_id=UUID(late["id"]), reason="test", now=now)
             make_member(now=now, join_store_id=chain.stores["S2"].id)
         if step == 5:
             change_status(

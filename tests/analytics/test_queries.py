@@ -118,7 +118,7 @@ def test_a_refund_counts_on_its_own_day_and_takes_the_visit_back() -> None:
     make_shop()
     member = make_member()
     sold = sell(("A", 30), now=CHAIN_NOW - timedelta(days=5), member=member)
-    refund_order(caller=TILL, order_id=UUID(sold["id"]), reason="test", now=CHAIN_NOW - timedelta(days=2))
+    refund_order(actor=TILL, order_id=UUID(sold["id"]), reason="test", now=CHAIN_NOW - timedelta(days=2))
     refresh(now=CHAIN_NOW, full=True)
     figures = overview(period=Period(TODAY - timedelta(days=5), TODAY))
     assert figures.member_sales.series == (30000, 0, 0, -30000, 0, 0)
@@ -247,7 +247,7 @@ def test_what_a_member_likes() -> None:
     sell(("B", 1), now=at + timedelta(days=8), member=member, store="S2")
     sell(("A", 1), now=at - timedelta(days=400), member=member)
     gone = sell(("A", 50), now=at + timedelta(days=9), member=member)
-    refund_order(caller=TILL, order_id=UUID(gone["id"]), reason="test", now=at + timedelta(days=9, hours=1))
+    refund_order(actor=TILL, order_id=UUID(gone["id"]), reason="test", now=at + timedelta(days=9, hours=1))
     refresh(now=CHAIN_NOW, full=True)
     insights = member_insights(member.id, now=CHAIN_NOW)
     assert insights is not None

@@ -121,7 +121,7 @@ def test_bulk_and_till_leave_identical_books_on_two_thousand_real_baskets(shop):
             for line in lines
         ]  # fmt: skip
         commit_order(
-            caller=TILL,
+            actor=TILL,
             now=occurred,
             sale=SaleRequest(
                 store="S1", channel="pos", system="till", number=str(basket), settled=True,

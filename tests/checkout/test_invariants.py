@@ -20,7 +20,7 @@ def shop(transactional_db):
     first = sell(("A", 100), member=member, now=NOW)
     sell(("A", 3), ("B", 2), member=member, points=300, now=NOW)
     sell(("A", 1), now=NOW)
-    refund_order(caller=TILL, order_id=first["id"], reason="returned", now=NOW)
+    refund_order(actor=TILL, order_id=first["id"], reason="returned", now=NOW)
 
 
 def test_sales_and_refunds_leave_orders_lines_and_ledger_in_agreement(shop):

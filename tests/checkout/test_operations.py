@@ -12,8 +12,9 @@ from shuke.checkout import errors
 from shuke.checkout.models import Order, OrderLine, OrderStatus
 from shuke.checkout.operations import commit_order, quote_order
 from shuke.checkout.refunds import quote_refund, refund_order
-from shuke.checkout.values import Caller, LineRequest, MemberRef
-from shuke.core.models import IdempotentCall, OutboxEvent
+from shuke.checkout.values import LineRequest, MemberRef
+from shuke.core.models import AuditEvent, IdempotentCall, OutboxEvent
+from shuke.core.values import Actor
 from shuke.ledger.models import Account, Entry, Lot, Transfer
 from shuke.ledger.queries import reconcile
 from shuke.loyalty.models import Standing, TierChange
@@ -75,9 +76,9 @@ def test_quote_promises_exactly_what_commit_does_and_writes_nothing():
     sell(("A", 100), member=member, now=NOW)
     before = (Order.objects.count(), Entry.objects.count(), OutboxEvent.objects.count())
     cart = sale(("A", 3), ("B", 7), member=member, points=500)
-    quote = quote_order(caller=TILL, sale=cart, now=NOW)
+    quote = quote_order(actor=TILL, sale=cart, now=NOW)
     assert (Order.objects.count(), Entry.objects.count(), OutboxEvent.objects.count()) == before
-    committed = json.loads(commit_order(caller=TILL, sale=cart, now=NOW).body)
+    committed = json.loads(commit_order(actor=TILL, sale=cart, now=NOW).body)
     for figure in ("list_minor", "discount_minor", "sales_minor", "points_minor", "payable_minor", "points_used",
                    "points_earned", "growth_earned", "lines"):  # fmt: skip
         assert committed[figure] == json.loads(json.dumps(quote[figure])), figure
@@ -103,12 +104,12 @@ def test_a_replayed_key_returns_the_stored_answer_and_changes_nothing():
     make_shop()
     member = make_member(now=NOW)
     request = sale(("A", 5), member=member)
-    first = commit_order(caller=TILL, sale=request, now=NOW, key="k", input_hash=b"same")
-    again = commit_order(caller=TILL, sale=request, now=NOW + timedelta(hours=1), key="k", input_hash=b"same")
+    first = commit_order(actor=TILL, sale=request, now=NOW, key="k", input_hash=b"same")
+    again = commit_order(actor=TILL, sale=request, now=NOW + timedelta(hours=1), key="k", input_hash=b"same")
     assert (again.status, again.body, again.replayed) == (201, first.body, True)
     assert (Order.objects.count(), balance(member)) == (1, (50, 0))
     with pytest.raises(errors.TwistedKey):
-        commit_order(caller=TILL, sale=request, now=NOW, key="k", input_hash=b"other")
+        commit_order(actor=TILL, sale=request, now=NOW, key="k", input_hash=b"other")
     assert Order.objects.count() == 1
 
 
@@ -119,7 +120,7 @@ def test_an_answer_is_repeated_when_the_sale_could_no_longer_be_made():
 
     def ask(now, input_hash=b"same"):
         return commit_order(
-            caller=TILL, sale=request, now=now, key="k", input_hash=input_hash, occurred_at=sold_at
+            actor=TILL, sale=request, now=now, key="k", input_hash=input_hash, occurred_at=sold_at
         )
 
     first = ask(NOW)
@@ -129,7 +130,7 @@ def test_an_answer_is_repeated_when_the_sale_could_no_longer_be_made():
     with pytest.raises(errors.TwistedKey):
         ask(too_old, b"other")
     with pytest.raises(errors.BadInstant):
-        commit_order(caller=TILL, sale=request, now=too_old, key="new", occurred_at=sold_at)
+        commit_order(actor=TILL, sale=request, now=too_old, key="new", occurred_at=sold_at)
     publish(effective_at=sold_at - timedelta(minutes=1), currency="JPY")
     assert ask(NOW).replayed
     assert Order.objects.count() == 1
@@ -139,10 +140,10 @@ def test_a_sale_of_a_till_whose_clock_runs_ahead_can_be_refunded_at_once():
     make_shop()
     member = make_member(now=NOW)
     ahead = NOW + timedelta(minutes=4)
-    answer = commit_order(caller=TILL, sale=sale(("A", 5), member=member), now=NOW, occurred_at=ahead)
+    answer = commit_order(actor=TILL, sale=sale(("A", 5), member=member), now=NOW, occurred_at=ahead)
     order_id = json.loads(answer.body)["id"]
-    assert quote_refund(caller=TILL, order_id=order_id, now=NOW)["points_clawed_back"] == 50
-    done = refund_order(caller=TILL, order_id=order_id, reason="typed twice", now=NOW)
+    assert quote_refund(actor=TILL, order_id=order_id, now=NOW)["points_clawed_back"] == 50
+    done = refund_order(actor=TILL, order_id=order_id, reason="typed twice", now=NOW)
     assert (done["occurred_at"], done["points_clawed_back"]) == (ahead, 50)
     assert (Order.objects.get().status, balance(member)) == (OrderStatus.REFUNDED, (0, 0))
     assert_book_is_right()
@@ -151,11 +152,11 @@ def test_a_sale_of_a_till_whose_clock_runs_ahead_can_be_refunded_at_once():
 def test_the_same_number_without_a_key_is_refused():
     make_shop()
     request = sale(("A", 5))
-    commit_order(caller=TILL, sale=request, now=NOW)
+    commit_order(actor=TILL, sale=request, now=NOW)
     with pytest.raises(errors.OrderExists):
-        commit_order(caller=TILL, sale=request, now=NOW)
+        commit_order(actor=TILL, sale=request, now=NOW)
     with pytest.raises(errors.OrderExists):
-        commit_order(caller=TILL, sale=request, now=NOW, key="other", input_hash=b"x")
+        commit_order(actor=TILL, sale=request, now=NOW, key="other", input_hash=b"x")
     assert (Order.objects.count(), IdempotentCall.objects.count()) == (1, 0)
 
 
@@ -181,19 +182,19 @@ REFUSALS = [
 def test_bad_input_is_refused_by_name_and_changes_nothing(request_, error, field):
     make_shop()
     with pytest.raises(error) as refusal:
-        commit_order(caller=TILL, sale=request_, now=NOW, key="k", input_hash=b"h")
+        commit_order(actor=TILL, sale=request_, now=NOW, key="k", input_hash=b"h")
     assert refusal.value.field == field
     assert (Order.objects.count(), Transfer.objects.count(), IdempotentCall.objects.count()) == (0, 0, 0)
 
 
 def test_a_caller_sells_and_refunds_only_in_its_own_stores():
     store = make_shop()
-    elsewhere = Caller(TILL.id, "key:other", False, frozenset())
+    elsewhere = Actor("key", TILL.id, "other", False, frozenset())
     with pytest.raises(errors.StoreOutOfScope):
-        sell(("A", 1), now=NOW, caller=elsewhere)
-    answer = sell(("A", 1), now=NOW, caller=Caller(TILL.id, "key:here", False, frozenset({store.id})))
+        sell(("A", 1), now=NOW, actor=elsewhere)
+    answer = sell(("A", 1), now=NOW, actor=Actor("key", TILL.id, "here", False, frozenset({store.id})))
     with pytest.raises(errors.StoreOutOfScope):
-        refund_order(caller=elsewhere, order_id=answer["id"], reason="wrong item", now=NOW)
+        refund_order(actor=elsewhere, order_id=answer["id"], reason="wrong item", now=NOW)
     assert Order.objects.get().status == OrderStatus.COMMITTED
 
 
@@ -223,11 +224,11 @@ def test_members_are_found_by_any_identifier_as_typed():
         MemberRef("number", member.number),
     ]
     for reference in references:
-        commit_order(caller=TILL, sale=replace(sale(("A", 2)), member=reference), now=NOW)
+        commit_order(actor=TILL, sale=replace(sale(("A", 2)), member=reference), now=NOW)
     assert balance(member) == (20 * len(references), 0)
     with pytest.raises(errors.UnknownMember):
         stranger = MemberRef("external", "oX-1", "alipay")
-        commit_order(caller=TILL, sale=replace(sale(("A", 2)), member=stranger), now=NOW)
+        commit_order(actor=TILL, sale=replace(sale(("A", 2)), member=stranger), now=NOW)
 
 
 def test_full_refund_takes_back_what_the_order_brought():
@@ -240,15 +241,17 @@ def test_full_refund_takes_back_what_the_order_brought():
     sell(("A", 10), member=member, now=NOW)  # 280
     order = sell(("A", 10), member=member, points=150, now=NOW)
     assert (order["points_earned"], order["points_used"], balance(member)) == (70, 150, (200, 0))
-    planned = quote_refund(caller=TILL, order_id=order["id"], now=NOW)
-    done = refund_order(caller=TILL, order_id=order["id"], reason="returned", now=NOW)
+    planned = quote_refund(actor=TILL, order_id=order["id"], now=NOW)
+    done = refund_order(actor=TILL, order_id=order["id"], reason="returned", now=NOW)
     assert {k: done[k] for k in planned if k != "order_id"} == {
         k: planned[k] for k in planned if k != "order_id"
     }
     assert (done["points_returned"], done["points_clawed_back"], done["debt_created"]) == (150, 70, 0)
     assert balance(member) == (280, 0)
+    audited = AuditEvent.objects.get(action="checkout.order_refunded.v1")
+    assert (audited.object_id, audited.actor_id, audited.reason) == (order["id"], TILL.id, "returned")
     with pytest.raises(errors.AlreadyRefunded):
-        refund_order(caller=TILL, order_id=order["id"], reason="again", now=NOW)
+        refund_order(actor=TILL, order_id=order["id"], reason="again", now=NOW)
     assert balance(member) == (280, 0)
     assert_book_is_right()
 
@@ -258,10 +261,10 @@ def test_refunds_in_any_order_leave_what_the_kept_orders_brought():
     member = make_member(now=NOW)
     first = sell(("A", 15), member=member, now=NOW)  # 150
     second = sell(("A", 15), member=member, points=100, now=NOW)  # −100 +149
-    refund_order(caller=TILL, order_id=first["id"], reason="returned", now=NOW)
+    refund_order(actor=TILL, order_id=first["id"], reason="returned", now=NOW)
     assert balance(member) == (49, 0)
     sell(("A", 3), member=member, now=NOW)
-    refund_order(caller=TILL, order_id=second["id"], reason="returned", now=NOW)  # +100 back, −149
+    refund_order(actor=TILL, order_id=second["id"], reason="returned", now=NOW)  # +100 back, −149
     assert balance(member) == (30, 0)
     assert_book_is_right()
 
@@ -273,7 +276,7 @@ def test_a_clawback_beyond_the_balance_leaves_debt_and_the_next_sale_pays_it_fir
     sell(("A", 20), member=member, points=100, now=NOW)
     spent = Order.objects.get(points_used=100)
     assert balance(member) == (199, 0)
-    refund_order(caller=TILL, order_id=first["id"], reason="returned", now=NOW)
+    refund_order(actor=TILL, order_id=first["id"], reason="returned", now=NOW)
     assert balance(member) == (99, 0)
     # Spend nearly all, then take back the sale that brought it.
     assert spent.points_earned == 199
@@ -291,7 +294,7 @@ def test_a_clawback_beyond_the_balance_leaves_debt_and_the_next_sale_pays_it_fir
                 ],
             })],
         )  # fmt: skip
-    done = refund_order(caller=TILL, order_id=spent.id, reason="returned", now=NOW)
+    done = refund_order(actor=TILL, order_id=spent.id, reason="returned", now=NOW)
     assert done["debt_created"] == 99
     assert balance(member) == (-99, 99)
     sell(("A", 12), member=member, now=NOW)  # 120: 99 settle the debt, 21 are new
@@ -306,9 +309,9 @@ def test_points_that_come_back_settle_an_older_debt_before_they_can_be_spent():
     first = sell(("A", 50), member=member, now=NOW)  # 500
     second = sell(("A", 10), member=member, points=400, now=NOW)  # −400 +96 of 96.00
     assert balance(member) == (196, 0)
-    done = refund_order(caller=TILL, order_id=first["id"], reason="returned", now=NOW)
+    done = refund_order(actor=TILL, order_id=first["id"], reason="returned", now=NOW)
     assert (done["debt_created"], balance(member)) == (304, (-304, 304))
-    refund_order(caller=TILL, order_id=second["id"], reason="returned", now=NOW)  # +400, −96
+    refund_order(actor=TILL, order_id=second["id"], reason="returned", now=NOW)  # +400, −96
     assert balance(member) == (0, 0)
     assert not Lot.objects.filter(member=member, asset="points", remaining__gt=0).exists()
     with pytest.raises(errors.NotEnoughPoints):
@@ -322,7 +325,7 @@ def test_points_returned_to_a_lapsed_lot_lapse_again():
     sell(("A", 20), member=member, now=NOW)
     order = sell(("A", 20), member=member, points=200, now=NOW + timedelta(days=300))
     much_later = NOW + timedelta(days=500)
-    done = refund_order(caller=TILL, order_id=order["id"], reason="returned", now=much_later)
+    done = refund_order(actor=TILL, order_id=order["id"], reason="returned", now=much_later)
     assert (done["points_returned"], done["points_expired"]) == (200, 200)
     assert Lot.objects.filter(member=member, asset="points").order_by("earned_at").first().remaining == 0
     assert_book_is_right()
@@ -334,9 +337,9 @@ def test_refund_drops_the_tier_that_only_this_order_carried():
     small = sell(("A", 10), member=member, now=NOW)
     big = sell(("A", 100), member=member, now=NOW)
     assert Standing.objects.get(member=member).tier == "silver"
-    refund_order(caller=TILL, order_id=small["id"], reason="returned", now=NOW)
+    refund_order(actor=TILL, order_id=small["id"], reason="returned", now=NOW)
     assert Standing.objects.get(member=member).tier == "silver"
-    done = refund_order(caller=TILL, order_id=big["id"], reason="returned", now=NOW)
+    done = refund_order(actor=TILL, order_id=big["id"], reason="returned", now=NOW)
     assert done["tier"] == {"from": "silver", "to": "classic"}
     assert Standing.objects.get(member=member).tier == "classic"
     assert TierChange.objects.filter(member=member).order_by("id").last().cause == "refund"
@@ -422,7 +425,7 @@ def test_concurrent_twins_of_one_key_sell_once():
     member = make_member(now=NOW)
     for request in (sale(("A", 5), member=member), sale(("A", 5))):
         outcomes = in_threads(
-            8, lambda i, r=request: commit_order(caller=TILL, sale=r, now=NOW, key=r.number, input_hash=b"h")
+            8, lambda i, r=request: commit_order(actor=TILL, sale=r, now=NOW, key=r.number, input_hash=b"h")
         )
         assert {o.body for o in outcomes} == {outcomes[0].body}
         assert sorted(o.replayed for o in outcomes) == [False] + [True] * 7
@@ -434,7 +437,7 @@ def test_rival_refunds_refund_once():
     member = make_member(now=NOW)
     order = sell(("A", 5), member=member, now=NOW)
     outcomes = in_threads(
-        6, lambda i: refund_order(caller=TILL, order_id=order["id"], reason="returned", now=NOW)
+        6, lambda i: refund_order(actor=TILL, order_id=order["id"], reason="returned", now=NOW)
     )
     assert sum(isinstance(o, dict) for o in outcomes) == 1
     assert sum(isinstance(o, errors.AlreadyRefunded) for o in outcomes) == 5

@@ -126,9 +126,9 @@ def lapsing(days: int = 10) -> tuple[Member, datetime]:
 def test_points_that_lapse_between_quote_and_commit_are_refused_not_spent() -> None:
     member, lapses = lapsing()
     cart = sale(("A", 50), member=member, points=300)
-    assert quote_order(caller=TILL, sale=cart, now=lapses - timedelta(seconds=1))["points_used"] == 300
+    assert quote_order(actor=TILL, sale=cart, now=lapses - timedelta(seconds=1))["points_used"] == 300
     with pytest.raises(errors.NotEnoughPoints):
-        commit_order(caller=TILL, sale=cart, now=lapses)
+        commit_order(actor=TILL, sale=cart, now=lapses)
     assert (Order.objects.count(), points(member)) == (0, 300)
     assert expire_lots(now=lapses) == 1
     assert points(member) == 0
@@ -211,7 +211,7 @@ def test_a_sale_just_before_the_job_takes_the_book_renews_the_tier(
 def test_of_many_refunds_of_an_order_one_is_made() -> None:
     member = make_member(now=NOW)
     order = sell(("A", 30), member=member, now=NOW)
-    act = partial(refund_order, caller=TILL, order_id=order["id"], reason="returned", now=NOW)
+    act = partial(refund_order, actor=TILL, order_id=order["id"], reason="returned", now=NOW)
     results = race([act] * 6)
     assert Counter(type(r) for r in results) == {dict: 1, errors.AlreadyRefunded: 5}
     assert (Refund.objects.count(), points(member)) == (1, 0)
@@ -219,7 +219,7 @@ def test_of_many_refunds_of_an_order_one_is_made() -> None:
 
 def test_of_many_refunds_of_a_strangers_order_one_is_made() -> None:
     order = sell(("A", 30), now=NOW)
-    act = partial(refund_order, caller=TILL, order_id=order["id"], reason="returned", now=NOW)
+    act = partial(refund_order, actor=TILL, order_id=order["id"], reason="returned", now=NOW)
     assert Counter(type(r) for r in race([act] * 6)) == {dict: 1, errors.AlreadyRefunded: 5}
     assert Refund.objects.count() == 1
 
@@ -227,9 +227,7 @@ def test_of_many_refunds_of_a_strangers_order_one_is_made() -> None:
 def test_a_refund_between_facts_and_write_takes_its_points_along(rivals: Rivals) -> None:
     member = make_member(now=NOW)
     order = sell(("A", 30), member=member, now=NOW)
-    rivals.before(
-        *WRITE, partial(refund_order, caller=TILL, order_id=order["id"], reason="returned", now=NOW)
-    )
+    rivals.before(*WRITE, partial(refund_order, actor=TILL, order_id=order["id"], reason="returned", now=NOW))
     with pytest.raises(errors.NotEnoughPoints):
         sell(("A", 50), member=member, points=300, now=NOW)
     assert points(member) == 0
@@ -279,12 +277,12 @@ def impatiently(act: Callable[[], Any]) -> Any:
 def test_a_programme_published_between_quote_and_commit_counts_from_its_instant_on(rivals: Rivals) -> None:
     member = make_member(now=NOW)
     cart = sale(("A", 10), member=member)
-    quote = quote_order(caller=TILL, sale=cart, now=NOW)
+    quote = quote_order(actor=TILL, sale=cart, now=NOW)
     double = document()
     double["earning"][0]["give"] = 2
     publish = partial(publish_programme, actor=SYSTEM, now=NOW, source=json.dumps(double))
     rivals.before(*WRITE, publish)
-    under_way = json.loads(commit_order(caller=TILL, sale=cart, now=NOW + timedelta(seconds=1)).body)
+    under_way = json.loads(commit_order(actor=TILL, sale=cart, now=NOW + timedelta(seconds=1)).body)
     assert rivals.acted == 1
     assert (under_way["points_earned"], under_way["programme_version"]) == (quote["points_earned"], 1)
     later = sell(("A", 10), member=member, now=NOW + timedelta(seconds=3))
@@ -330,7 +328,7 @@ def test_a_till_that_sells_an_order_of_a_chunk_under_the_import_wins(
     chain: None, tmp_path: Path, rivals: Rivals
 ) -> None:
     cart = sale(line_requests=(LineRequest("P1", 1000),), number="O5")
-    till = partial(commit_order, caller=TILL, sale=replace(cart, system="old"), now=IMPORT_NOW)
+    till = partial(commit_order, actor=TILL, sale=replace(cart, system="old"), now=IMPORT_NOW)
     rivals.before(orders_lane, "commit_batch", till)
     outcome = run_import(
         kind=Kind.ORDERS,
@@ -375,7 +373,7 @@ def storm(seconds: float) -> Counter[str]:
         order = Order.objects.filter(status="committed").order_by("?").first()
         if order:
             at = max(NOW, order.occurred_at)
-            refund_order(caller=TILL, order_id=order.id, reason="returned", now=at)
+            refund_order(actor=TILL, order_id=order.id, reason="returned", now=at)
 
     def batch(own: random.Random) -> None:
         chosen = [own.choice(members) for _ in range(30)]

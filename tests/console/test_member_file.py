@@ -353,7 +353,7 @@ def test_every_entry_of_the_ledger_explains_itself(member: Member, monkeypatch: 
     expire_lots(now=NOW)
     sell(("A", 30), now=NOW - timedelta(days=20), member=member)
     sell(("A", 5), now=NOW - timedelta(days=10), member=member, points=100)
-    refund_order(caller=TILL, order_id=UUID(first["id"]), reason="spoiled", now=NOW)
+    refund_order(actor=TILL, order_id=UUID(first["id"]), reason="spoiled", now=NOW)
     text = part(visitor(language="zh-hans"), member, "ledger")
     assert text.lstrip().startswith("<section")
     for shown in (
@@ -371,7 +371,7 @@ def test_every_entry_of_the_ledger_explains_itself(member: Member, monkeypatch: 
 def test_debt_and_expiry_stand_beside_the_balance(member: Member) -> None:
     spent = sell(("A", 200), now=NOW - timedelta(days=30), member=member)
     sell(("A", 4), now=NOW - timedelta(days=20), member=member, points=200)
-    refund_order(caller=TILL, order_id=UUID(spent["id"]), reason="spoiled", now=NOW)
+    refund_order(actor=TILL, order_id=UUID(spent["id"]), reason="spoiled", now=NOW)
     text = text_of(visitor(), f"/members/{member.id}")
     assert "Owed: " in text
     assert "taken from the next earnings" in text
@@ -400,7 +400,7 @@ def test_an_order_shows_its_lines_discounts_and_refund(member: Member) -> None:
     for shown in ("Product A", "Product B", "5% off", "−¥1.00", f"/cashier/refund/{order['id']}"):
         assert shown in lines, shown
     assert f"/cashier/refund/{order['id']}" not in text_of(visitor(Role.CASHIER), path)
-    refund_order(caller=TILL, order_id=UUID(order["id"]), reason="spoiled", now=NOW)
+    refund_order(actor=TILL, order_id=UUID(order["id"]), reason="spoiled", now=NOW)
     refunded = text_of(client, path)
     assert "spoiled" in refunded
     assert f"/cashier/refund/{order['id']}" not in refunded

@@ -56,7 +56,7 @@ def member() -> Member:
         sell(("A", 15), ("B", 3), now=now - timedelta(days=days, hours=3), member=made)
     sell(("A", 9), now=now - timedelta(days=3), member=made, points=200)
     back = sell(("B", 4), now=now - timedelta(days=2), member=made)
-    refund_order(caller=TILL, order_id=UUID(back["id"]), reason="商品变质", now=now - timedelta(days=1))
+    refund_order(actor=TILL, order_id=UUID(back["id"]), reason="商品变质", now=now - timedelta(days=1))
     review_tiers(now=now, limit=100, qualifying=qualifying_totals)
     refresh(now=now, full=True)
     return made

@@ -56,7 +56,7 @@ def make_chain(*, sales: int = 120, seed: int = 7) -> Chain:
     refunds: list[tuple[datetime, str]] = []
     for at in times:
         for due, order_id in [each for each in refunds if each[0] <= at]:
-            refund_order(caller=TILL, order_id=UUID(order_id), reason="test", now=due)
+            refund_order(actor=TILL, order_id=UUID(order_id), reason="test", now=due)
             refunds.remove((due, order_id))
         expire_lots(now=at)
         joined = [m for m in members[:12] if m.joined_at < at]

@@ -10,14 +10,15 @@ from uuid import UUID
 
 from shuke.catalog.models import Category, Channel, Product, Store
 from shuke.checkout.operations import commit_order
-from shuke.checkout.values import Caller, LineRequest, MemberRef, SaleRequest
+from shuke.checkout.values import LineRequest, MemberRef, SaleRequest
+from shuke.core.values import Actor
 from shuke.kit.ids import uuid7
 from shuke.loyalty.models import ProgrammeVersion
 from shuke.loyalty.queries import forget_versions
 from tests.factories.programmes import document
 
 START = datetime(2024, 1, 1, tzinfo=UTC)
-TILL = Caller(UUID(int=7), "key:test", True, frozenset())
+TILL = Actor("key", UUID(int=7), "till")
 _numbers = count(1)
 
 
@@ -67,8 +68,8 @@ def sale(*lines: tuple[str, int], member: Any = None, points: int = 0, **more: A
 
 
 def sell(
-    *lines: tuple[str, int], now: datetime, key: str | None = None, caller: Caller = TILL, **more: Any
+    *lines: tuple[str, int], now: datetime, key: str | None = None, actor: Actor = TILL, **more: Any
 ) -> dict:
     """Commit a sale and return the decoded answer."""
-    answer = commit_order(caller=caller, sale=sale(*lines, **more), now=now, key=key, input_hash=b"h")
+    answer = commit_order(actor=actor, sale=sale(*lines, **more), now=now, key=key, input_hash=b"h")
     return json.loads(answer.body)

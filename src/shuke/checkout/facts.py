@@ -27,9 +27,10 @@ from shuke.checkout.errors import (
     UnknownStore,
 )
 from shuke.checkout.logic import Cart, CartLine, MemberFacts
-from shuke.checkout.values import MAX_LINES, MAX_QUANTITY, Answer, Caller, LineRequest, MemberRef, SaleRequest
+from shuke.checkout.values import MAX_LINES, MAX_QUANTITY, Answer, LineRequest, MemberRef, SaleRequest
 from shuke.core.idempotency import find_answer
 from shuke.core.keyset import keyset
+from shuke.core.values import Actor
 from shuke.kit.money import MAX_MINOR, divide
 from shuke.ledger.logic import OpenLot
 from shuke.loyalty.logic import TierState, window_start
@@ -76,13 +77,13 @@ class SaleFacts:
 
     answer: Answer | None
     member: MemberAccount | None
-    store_id: UUID
+    store_id: UUID | None
     products: dict[str, ProductFact]
 
 
 def read_facts(
     programme: Programme,
-    caller: Caller,
+    actor: Actor,
     sale: SaleRequest,
     now: datetime,
     *,
@@ -97,7 +98,7 @@ def read_facts(
         cursor.execute(
             _FACTS,
             [
-                *(caller.id, key, *_lookup(ref), programme.uses_birthday, sale.store, sale.channel),
+                *(actor.id, key, *_lookup(ref), programme.uses_birthday, sale.store, sale.channel),
                 list({line.sku for line in sale.lines}),
                 *(programme.tiers.metric, window_start(programme.tiers, now, programme), now),
             ],
@@ -106,13 +107,13 @@ def read_facts(
     if row[0] is not None:
         if bytes(row[0]) != input_hash:
             raise TwistedKey(field="Idempotency-Key")
-        return SaleFacts(Answer(row[1], bytes(row[2]), replayed=True), None, caller.id, {})
+        return SaleFacts(Answer(row[1], bytes(row[2]), replayed=True), None, None, {})
     if sale.currency != programme.currency:
         raise CurrencyMismatch(field="currency", expected=programme.currency, given=sale.currency)
     store_id, is_open, channel = row[14], row[15], row[16]
     if store_id is None:
         raise UnknownStore(field="store", code=sale.store)
-    if not caller.may_touch(store_id):
+    if not actor.may_touch_store(store_id):
         raise StoreOutOfScope(field="store", code=sale.store)
     if not is_open:
         raise StoreClosed(field="store", code=sale.store)
@@ -129,9 +130,9 @@ def read_facts(
     return SaleFacts(None, member, store_id, products)
 
 
-def read_answer(caller: Caller, key: str | None, input_hash: bytes) -> Answer | None:
+def read_answer(actor: Actor, key: str | None, input_hash: bytes) -> Answer | None:
     """The stored answer of an identical earlier call. Raises TwistedKey when the earlier one asked for something else."""
-    stored = find_answer(caller.id, key) if key else None
+    stored = find_answer(actor.id, key) if key and actor.id else None
     if stored is None:
         return None
     if stored.input_hash != input_hash:

@@ -28,7 +28,8 @@ from shuke.checkout.facts import (
 from shuke.checkout.logic import Cart, Priced, PricingRefusal, price
 from shuke.checkout.posting import NewTransfer, earn_transfer, event_payload, redeem_transfer
 from shuke.checkout.queries import qualifying_totals
-from shuke.checkout.values import Answer, Caller, SaleRequest
+from shuke.checkout.values import Answer, SaleRequest
+from shuke.core.values import Actor
 from shuke.kit.ids import uuid7
 from shuke.ledger.logic import OpenLot, available
 from shuke.loyalty.logic import TierMove
@@ -50,13 +51,13 @@ def programme_in_force(now: datetime) -> InForce:
     return in_force
 
 
-def quote_order(*, caller: Caller, sale: SaleRequest, now: datetime) -> dict[str, Any]:
+def quote_order(*, actor: Actor, sale: SaleRequest, now: datetime) -> dict[str, Any]:
     """Price a cart. A commit of the same cart gives the same figures unless facts changed.
 
     Writes nothing, save a tier review that has fallen due: the quote must see the tier that the commit will see.
     """
     in_force = programme_in_force(now)
-    facts, usable, _ = _reviewed_facts(in_force, caller, sale, now, key=None, input_hash=b"", with_lots=True)
+    facts, usable, _ = _reviewed_facts(in_force, actor, sale, now, key=None, input_hash=b"", with_lots=True)
     cart = build_cart(sale, facts.products)
     priced = _price(in_force, cart, facts.member, usable, now)
     body = priced_body(in_force.programme, in_force.number, cart, priced, facts.products, facts.member)
@@ -65,7 +66,7 @@ def quote_order(*, caller: Caller, sale: SaleRequest, now: datetime) -> dict[str
 
 def commit_order(
     *,
-    caller: Caller,
+    actor: Actor,
     sale: SaleRequest,
     now: datetime,
     key: str | None = None,
@@ -80,7 +81,7 @@ def commit_order(
     happened = occurred_at or now
     if not now - OLDEST_LIVE_SALE <= happened <= now + CLOCK_SKEW:
         # A till that was cut off asks again when the sale is too old by now: what was sold is still told.
-        answer = read_answer(caller, key, input_hash)
+        answer = read_answer(actor, key, input_hash)
         if answer is None:
             raise BadInstant(field="occurred_at")
         return answer
@@ -88,16 +89,16 @@ def commit_order(
     for attempt in count():
         try:
             if attempt < OPTIMISTIC_TRIES:
-                answer = _try_commit(in_force, caller, sale, happened, now, key, input_hash)
+                answer = _try_commit(in_force, actor, sale, happened, now, key, input_hash)
             else:
                 # Rivals won every time: queue for the member's book, then price under it.
                 with transaction.atomic():
-                    _take_book(in_force, caller, sale, happened)
-                    answer = _try_commit(in_force, caller, sale, happened, now, key, input_hash)
+                    _take_book(in_force, actor, sale, happened)
+                    answer = _try_commit(in_force, actor, sale, happened, now, key, input_hash)
         except _NumberTaken as taken:
             # By a twin of this very call (its answer is ours), or by another order (refused).
             answer = read_facts(
-                in_force.programme, caller, sale, happened, key=key, input_hash=input_hash
+                in_force.programme, actor, sale, happened, key=key, input_hash=input_hash
             ).answer
             if answer is None:
                 raise OrderExists(field="number", system=sale.system, number=taken.number) from taken
@@ -120,9 +121,9 @@ class _NumberTaken(Exception):
         self.number = number
 
 
-def _take_book(in_force: InForce, caller: Caller, sale: SaleRequest, at: datetime) -> None:
+def _take_book(in_force: InForce, actor: Actor, sale: SaleRequest, at: datetime) -> None:
     """Wait for the member's book and hold it until the transaction ends."""
-    facts = read_facts(in_force.programme, caller, sale, at, key=None, input_hash=b"")
+    facts = read_facts(in_force.programme, actor, sale, at, key=None, input_hash=b"")
     if facts.member:
         with connection.cursor() as cursor:
             cursor.execute("SELECT ledger_take_book(%s, NULL)", [facts.member.id])
@@ -130,7 +131,7 @@ def _take_book(in_force: InForce, caller: Caller, sale: SaleRequest, at: datetim
 
 def _try_commit(
     in_force: InForce,
-    caller: Caller,
+    actor: Actor,
     sale: SaleRequest,
     happened: datetime,
     now: datetime,
@@ -139,7 +140,7 @@ def _try_commit(
 ) -> Answer | None:
     """One attempt: the answer, or None when the member's book moved in between."""
     facts, usable, lots = _reviewed_facts(
-        in_force, caller, sale, happened, key=key, input_hash=input_hash, with_lots=sale.points_to_use > 0
+        in_force, actor, sale, happened, key=key, input_hash=input_hash, with_lots=sale.points_to_use > 0
     )
     if facts.answer:
         return facts.answer
@@ -168,7 +169,7 @@ def _try_commit(
         if t
     ]
     document = _document(
-        in_force, caller, sale, cart, priced, facts, transfers, order_id, number, happened, now, key
+        in_force, actor, sale, cart, priced, facts, transfers, order_id, number, happened, now, key
     )
     try:
         with connection.cursor() as cursor:
@@ -188,7 +189,7 @@ def _try_commit(
 
 def _reviewed_facts(
     in_force: InForce,
-    caller: Caller,
+    actor: Actor,
     sale: SaleRequest,
     at: datetime,
     *,
@@ -197,13 +198,13 @@ def _reviewed_facts(
     with_lots: bool,
 ) -> tuple[SaleFacts, int, list[OpenLot]]:
     """Facts with the member's tier reviewed up to `at`, usable points, and the lots when they are needed."""
-    facts = read_facts(in_force.programme, caller, sale, at, key=key, input_hash=input_hash)
+    facts = read_facts(in_force.programme, actor, sale, at, key=key, input_hash=input_hash)
     member = facts.member
     if member is None or facts.answer:
         return facts, 0, []
     if member.tier.review_at is not None and member.tier.review_at <= at:
         review_member(member_id=member.id, now=at, qualifying=qualifying_totals)
-        facts = read_facts(in_force.programme, caller, sale, at, key=key, input_hash=input_hash)
+        facts = read_facts(in_force.programme, actor, sale, at, key=key, input_hash=input_hash)
     if not with_lots:
         return facts, 0, []
     lots = read_lots(member.id, "points")
@@ -219,7 +220,7 @@ def _price(in_force: InForce, cart: Cart, member: MemberAccount | None, usable: 
 
 def _document(
     in_force: InForce,
-    caller: Caller,
+    actor: Actor,
     sale: SaleRequest,
     cart: Cart,
     priced: Priced,
@@ -239,14 +240,14 @@ def _document(
         "recorded_at": now,
         "store_id": facts.store_id,
         "programme_version_id": in_force.version_id,
-        "actor": caller.reference,
+        "actor": actor.reference,
     }
     lines = zip(cart.lines, priced.lines, strict=True)
     return {
         **header,
         "id": order_id,
         "revision": member.revision if member else None,
-        "caller_id": caller.id,
+        "caller_id": actor.id,
         "key": key,
         "channel": sale.channel,
         "system": sale.system,

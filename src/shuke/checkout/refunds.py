@@ -18,8 +18,8 @@ from shuke.checkout.models import Order, OrderStatus, Refund
 from shuke.checkout.operations import move_document, transfer_document
 from shuke.checkout.posting import NewEntry, NewTransfer
 from shuke.checkout.queries import qualifying_totals
-from shuke.checkout.values import Caller
-from shuke.core.operations import publish_event
+from shuke.core.operations import publish_event, record_audit
+from shuke.core.values import Actor
 from shuke.kit.ids import uuid7
 from shuke.ledger.logic import OpenLot, claw_back
 from shuke.ledger.models import Account, Entry, Lot
@@ -59,21 +59,21 @@ class RefundPlan:
         }
 
 
-def quote_refund(*, caller: Caller, order_id: UUID, now: datetime) -> dict[str, Any]:
+def quote_refund(*, actor: Actor, order_id: UUID, now: datetime) -> dict[str, Any]:
     """What refunding the whole order would give back and take back now. Writes nothing."""
-    order = _order(caller, order_id)
+    order = _order(actor, order_id)
     now = max(now, order.occurred_at)
     return {**_plan(order, now).figures(), "currency": order.currency}
 
 
-def refund_order(*, caller: Caller, order_id: UUID, reason: str, now: datetime) -> dict[str, Any]:
+def refund_order(*, actor: Actor, order_id: UUID, reason: str, now: datetime) -> dict[str, Any]:
     """Refund the whole order in one transaction. Raises OrderNotFound, AlreadyRefunded, StoreOutOfScope.
 
     A sale of a till whose clock runs ahead is refunded at the instant that the till stated, never before it.
     """
     recorded_at = now
     with transaction.atomic():
-        order = _order(caller, order_id)
+        order = _order(actor, order_id)
         if order.member_id:
             _take_book(order.member_id)
         # Under the book (or, without a member, the row lock) nobody else refunds this order.
@@ -93,7 +93,7 @@ def refund_order(*, caller: Caller, order_id: UUID, reason: str, now: datetime) 
             growth_clawed_back=plan.growth_clawed_back,
             debt_created=plan.debt_created,
             reason=reason,
-            actor=caller.reference,
+            actor=actor.reference,
         )
         Order.objects.filter(id=order_id).update(status=OrderStatus.REFUNDED)
         header = {
@@ -104,13 +104,23 @@ def refund_order(*, caller: Caller, order_id: UUID, reason: str, now: datetime) 
             "refund_id": refund.id,
             "store_id": order.store_id,
             "programme_version_id": order.programme_version_id,
-            "actor": caller.reference,
+            "actor": actor.reference,
             "reason": reason,
         }
         for transfer in (plan.reversal, plan.expiry):
             if transfer:
                 _post(transfer_document(transfer, header))
         tier = _review_tier(order, now)
+        record_audit(
+            actor=actor,
+            action="checkout.order_refunded.v1",
+            now=recorded_at,
+            object_type="order",
+            object_id=order.id,
+            store_id=order.store_id,
+            reason=reason,
+            data={"refund_id": str(refund.id), "payable_minor": plan.payable_minor},
+        )
         publish_event(
             name="checkout.order_refunded.v1",
             member_id=order.member_id,
@@ -126,11 +136,11 @@ def refund_order(*, caller: Caller, order_id: UUID, reason: str, now: datetime) 
     return {"id": refund.id, "currency": order.currency, "occurred_at": now, "tier": tier, **plan.figures()}
 
 
-def _order(caller: Caller, order_id: UUID) -> Order:
+def _order(actor: Actor, order_id: UUID) -> Order:
     order = Order.objects.select_related("store").filter(id=order_id).first()
     if order is None:
         raise OrderNotFound
-    if not caller.may_touch(order.store_id):
+    if not actor.may_touch_store(order.store_id):
         raise StoreOutOfScope(code=order.store.code)
     return order
 

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any, Literal
-from uuid import UUID
 
 MAX_LINES = 500
 MAX_QUANTITY = 10**9
@@ -50,30 +48,9 @@ class SaleRequest:
 
 
 @dataclass(frozen=True, slots=True)
-class Caller:
-    """Who calls, for the ledger (`reference`), for idempotency (`id`) and for store scope."""
-
-    id: UUID
-    reference: str
-    all_stores: bool
-    store_ids: frozenset[UUID]
-
-    def may_touch(self, store_id: UUID) -> bool:
-        return self.all_stores or store_id in self.store_ids
-
-
-@dataclass(frozen=True, slots=True)
 class Answer:
     """A stored or fresh answer: HTTP status and JSON bytes; `replayed` when it came from an earlier identical call."""
 
     status: int
     body: bytes
     replayed: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Instant:
-    """When it happened in the shop and when we learned of it; the same for a live sale."""
-
-    occurred_at: datetime
-    recorded_at: datetime

@@ -29,7 +29,7 @@ from shuke.checkout import errors
 from shuke.checkout.operations import commit_order, quote_order
 from shuke.checkout.queries import OrderFilters, get_order, list_orders
 from shuke.checkout.refunds import quote_refund, refund_order
-from shuke.checkout.values import Caller, LineRequest, MemberRef, SaleRequest
+from shuke.checkout.values import LineRequest, MemberRef, SaleRequest
 from shuke.core.errors import IdempotencyConflict, InvalidInput
 from shuke.core.values import Scope
 from shuke.kit.errors import ShukeError
@@ -72,7 +72,7 @@ def quote(call: Call, body: QuoteIn) -> tuple[int, dict[str, Any]]:
 
     Writes nothing. Committing the same cart gives the same figures unless prices, programme, tier or balance change.
     """
-    return 200, quote_order(caller=_caller(call), sale=_sale(body), now=call.now)
+    return 200, quote_order(actor=call.caller.as_actor(), sale=_sale(body), now=call.now)
 
 
 @endpoint(
@@ -93,7 +93,7 @@ def commit(call: Call, body: OrderIn) -> Reply:
     is stored with it: the same Idempotency-Key and body give it again, and sell nothing again.
     """
     answer = commit_order(
-        caller=_caller(call),
+        actor=call.caller.as_actor(),
         sale=_order(body),
         now=call.now,
         key=call.key,
@@ -163,7 +163,7 @@ def refund_quote(call: Call, order_id: UUID) -> tuple[int, dict[str, Any]]:
     Money back, points back, points taken back, and what the member would owe. Writes nothing.
     """
     try:
-        return 200, quote_refund(caller=_caller(call), order_id=order_id, now=call.now)
+        return 200, quote_refund(actor=call.caller.as_actor(), order_id=order_id, now=call.now)
     except errors.StoreOutOfScope as error:
         raise errors.OrderNotFound from error
 
@@ -189,14 +189,9 @@ def refund(call: Call, order_id: UUID, body: RefundIn) -> tuple[int, dict[str, A
     if not reason or not reason.isprintable():
         raise InvalidInput(field="reason", reason=_("A reason is one line of at most 300 characters."))
     try:
-        return 201, refund_order(caller=_caller(call), order_id=order_id, reason=reason, now=call.now)
+        return 201, refund_order(actor=call.caller.as_actor(), order_id=order_id, reason=reason, now=call.now)
     except errors.StoreOutOfScope as error:
         raise errors.OrderNotFound from error
-
-
-def _caller(call: Call) -> Caller:
-    key = call.caller
-    return Caller(key.id, f"key:{key.id}", key.all_stores, key.store_ids)
 
 
 def _sale(body: QuoteIn) -> SaleRequest:

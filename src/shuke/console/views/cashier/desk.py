@@ -35,7 +35,7 @@ from shuke.console.views.cashier.cart import (
     read_cart,
     remember,
 )
-from shuke.console.views.cashier.reading import Says, caller_of, picture, place, words_of
+from shuke.console.views.cashier.reading import Says, picture, place, words_of
 from shuke.console.views.cashier.receipt import receipt_context
 from shuke.core.errors import NotFound
 from shuke.core.idempotency import find_answer
@@ -243,7 +243,7 @@ def use_points(request: HttpRequest, counter: Counter) -> HttpResponse:
             cart.points = typed.points(asked)
             if cart.points:
                 quote = quote_order(
-                    caller=caller_of(staff_of(request)),
+                    actor=staff_of(request).as_actor(),
                     sale=cart.sale(counter.store.code, counter.currency),
                     now=counter.now,
                 )
@@ -282,27 +282,27 @@ def commit(request: HttpRequest, counter: Counter) -> HttpResponse:
     if key != cart.key:
         says = Says({"pay": _("The cart was changed elsewhere. Check it and confirm again.")})
         return _draw(request, counter, cart, says)
-    caller = caller_of(staff_of(request))
+    staff = staff_of(request)
     sale = cart.sale(counter.store.code, counter.currency)
     seen = request.POST.get("seen", "")
     says = Says()
     try:
-        payable = quote_order(caller=caller, sale=sale, now=counter.now)["payable_minor"]
+        payable = quote_order(actor=staff.as_actor(), sale=sale, now=counter.now)["payable_minor"]
         # Without this, points or a tier that changed elsewhere would change the amount behind the cashier's back. An
         # earlier twin of this very commit may have caused it; that one is answered from the store below.
-        if seen != str(payable) and not _was_sold(caller.id, cart.key):
+        if seen != str(payable) and not _was_sold(staff.id, cart.key):
             words = _(
                 "The total is now %(amount)s, because something changed meanwhile. Check it and confirm again."
             )
             says.places["pay"] = words % {"amount": formats.money(payable, counter.currency)}
             return _draw(request, counter, cart, says)
     except ShukeError as error:
-        if not _was_sold(caller.id, cart.key):
+        if not _was_sold(staff.id, cart.key):
             place(says, error, cart)
             return _draw(request, counter, cart, says)
     try:
         answer = commit_order(
-            caller=caller, sale=sale, now=counter.now, key=cart.key, input_hash=fingerprint(sale)
+            actor=staff.as_actor(), sale=sale, now=counter.now, key=cart.key, input_hash=fingerprint(sale)
         )
     except OrderExists:
         with open_cart(request) as fresh:
@@ -311,7 +311,7 @@ def commit(request: HttpRequest, counter: Counter) -> HttpResponse:
         return _draw(request, counter, fresh, says)
     except ShukeError as error:
         if error.code == "idempotency_conflict":
-            return _already_sold(request, counter, caller.id)
+            return _already_sold(request, counter, staff.id)
         place(says, error, cart)
         return _draw(request, counter, cart, says)
     order_id = json.loads(answer.body)["id"]

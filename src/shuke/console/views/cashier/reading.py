@@ -18,7 +18,6 @@ from shuke.checkout.answers import quantity_text
 from shuke.checkout.errors import UnknownChannel
 from shuke.checkout.operations import quote_order
 from shuke.checkout.queries import qualifying_totals
-from shuke.checkout.values import Caller
 from shuke.console import formats
 from shuke.console.views.cashier.cart import CHANNEL, Cart
 from shuke.core.models import Staff
@@ -89,11 +88,6 @@ class MemberView:
     goal: int
 
 
-def caller_of(staff: Staff) -> Caller:
-    """The person as checkout's caller."""
-    return Caller(staff.id, f"staff:{staff.id}", staff.all_stores, frozenset(staff.store_ids))
-
-
 def words_of(error: ShukeError) -> str:
     """A refusal for somebody at a till, who knows nothing of field names or commands."""
     if error.code == "price_missing":
@@ -108,19 +102,19 @@ def quote(
 ) -> tuple[dict[str, Any] | None, Says]:
     """(the quote, messages). Points that are refused leave a quote without them; any other refusal leaves none."""
     says = Says()
-    caller = caller_of(staff)
+    actor = staff.as_actor()
     try:
         try:
-            return quote_order(caller=caller, sale=cart.sale(store.code, currency), now=now), says
+            return quote_order(actor=actor, sale=cart.sale(store.code, currency), now=now), says
         except UnknownChannel:
             ensure_channel(CHANNEL, _("Till"))
-            return quote_order(caller=caller, sale=cart.sale(store.code, currency), now=now), says
+            return quote_order(actor=actor, sale=cart.sale(store.code, currency), now=now), says
     except ShukeError as error:
         if error.field != "points_to_use":
             place(says, error, cart)
             return None, says
         says.places["points"] = words_of(error)
-    body = quote_order(caller=caller, sale=cart.sale(store.code, currency, points=0), now=now)
+    body = quote_order(actor=actor, sale=cart.sale(store.code, currency, points=0), now=now)
     return body, says
 
 

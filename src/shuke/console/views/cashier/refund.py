@@ -15,7 +15,7 @@ from shuke.checkout.errors import AlreadyRefunded, OrderNotFound
 from shuke.checkout.queries import OrderFilters, find_orders, get_order, list_orders
 from shuke.checkout.refunds import quote_refund, refund_order
 from shuke.console.access import requires, staff_of
-from shuke.console.views.cashier.reading import caller_of, words_of
+from shuke.console.views.cashier.reading import words_of
 from shuke.console.views.cashier.receipt import receipt_context
 from shuke.core.errors import InvalidInput
 from shuke.core.models import Staff
@@ -90,7 +90,7 @@ def refund(request: HttpRequest, order_id: UUID) -> HttpResponse:
             reason = clean_text("reason", reason, MAX_REASON)
             if not reason:
                 raise InvalidInput(field="reason", reason=_("Say why: the reason stays with the refund."))
-            refund_order(caller=caller_of(staff), order_id=order_id, reason=reason, now=now)
+            refund_order(actor=staff.as_actor(), order_id=order_id, reason=reason, now=now)
         except AlreadyRefunded:
             pass  # a second click, or a colleague: the page shows the refund that stands
         except ShukeError as refusal:
@@ -100,7 +100,7 @@ def refund(request: HttpRequest, order_id: UUID) -> HttpResponse:
     elif request.method == "POST":
         return HttpResponseRedirect(reverse("console:refund", args=[order_id]))
     plan = (
-        quote_refund(caller=caller_of(staff), order_id=order_id, now=now) if order["refund"] is None else None
+        quote_refund(actor=staff.as_actor(), order_id=order_id, now=now) if order["refund"] is None else None
     )
     context = {
         **receipt_context(order, now),
