@@ -14,7 +14,7 @@ from shuke.checkout.models import Order, OrderLine
 from shuke.config.demo.load import DemoOptions, DemoProblem, is_loaded, load_demo
 from shuke.config.demo.people import make_people
 from shuke.config.demo.places import category_path, product_name, store_places
-from shuke.config.demo.source import LAST_DAY, data_directory, prepare, whole_weeks_until
+from shuke.config.demo.source import LAST_DAY, data_directory, prepare, shift_to
 from shuke.core.models import ApiKey, Staff
 from shuke.core.values import Role
 from shuke.kit.clock import now
@@ -84,8 +84,8 @@ def test_a_part_of_the_demo_equals_the_source_to_the_cent(tmp_path: Path) -> Non
     source = independently(
         "SELECT max(timezone('America/New_York', timezone('UTC', transaction_timestamp))) FROM f"
     )[0][0]
-    assert (last.replace(tzinfo=None) - source) % timedelta(weeks=1) == timedelta(0)  # type: ignore[operator]
-    assert any("whole weeks" in line for line in said)
+    assert (last.replace(tzinfo=None) - source) % timedelta(days=1) == timedelta(0)  # type: ignore[operator]
+    assert any("Dates are shifted by" in line for line in said)
 
     for member in Member.objects.all()[:50]:
         assert member.joined_at < Order.objects.filter(member=member).earliest("occurred_at").occurred_at
@@ -156,12 +156,9 @@ def test_people_are_always_the_same_and_have_phones_that_are_valid_and_unique() 
     assert all(person.birthday.year <= 1962 for number, person in people.items() if number % 2)
 
 
-@pytest.mark.parametrize("days", range(14))
-def test_the_shift_keeps_weekdays_and_ends_in_the_last_week(days: int) -> None:
-    yesterday = date(2026, 11, 10) + timedelta(days=days)
-    ends = LAST_DAY + whole_weeks_until(yesterday)
-    assert ends.weekday() == LAST_DAY.weekday()
-    assert timedelta(0) <= yesterday - ends < timedelta(weeks=1)
+def test_the_shift_ends_the_year_yesterday() -> None:
+    assert date(2017, 12, 31) == LAST_DAY
+    assert LAST_DAY + shift_to(date(2026, 11, 21)) == date(2026, 11, 21)
 
 
 def test_names_are_readable_and_paths_have_three_levels() -> None:

@@ -32,7 +32,7 @@ from shuke.config.demo.source import (
     Totals,
     demographic_choices,
     prepare,
-    whole_weeks_until,
+    shift_to,
 )
 from shuke.core.models import AuditEvent
 from shuke.core.operations import record_audit, seal_audit
@@ -161,7 +161,7 @@ def _begin(options: DemoOptions, now: datetime) -> tuple[timedelta, int | None]:
             "This database already holds members or orders that are not the demo's. Set another SHUKE_HOME."
         )
     yesterday = local_date(now, ZONE) - timedelta(days=1)
-    shift = whole_weeks_until(yesterday) if options.shifted else timedelta(0)
+    shift = shift_to(yesterday) if options.shifted else timedelta(0)
     record_audit(
         actor=SYSTEM_ACTOR, action=STARTED, now=now, object_type="demo",
         data={"shift_days": shift.days, "limit": options.orders},
@@ -172,10 +172,7 @@ def _begin(options: DemoOptions, now: datetime) -> tuple[timedelta, int | None]:
 def _about_dates(shift: timedelta) -> str:
     if not shift:
         return "Dates are those of the data set: the year 2017."
-    return (
-        f"Dates are shifted by {shift.days} days ({shift.days // 7} whole weeks, so that weekdays stay):"
-        f" {LAST_DAY} becomes {LAST_DAY + shift}."
-    )
+    return f"Dates are shifted by {shift.days} days: {LAST_DAY:%A} {LAST_DAY} becomes {LAST_DAY + shift:%A} {LAST_DAY + shift}."
 
 
 def _foundations(shift: timedelta, now: datetime) -> None:

@@ -73,9 +73,12 @@ def data_directory() -> Path:
     return directory
 
 
-def whole_weeks_until(yesterday: date) -> timedelta:
-    """The shift that brings the last day of the data to yesterday or up to six days before, so that weekdays stay."""
-    return timedelta(weeks=(yesterday - LAST_DAY).days // 7)
+def shift_to(yesterday: date) -> timedelta:
+    """The shift that brings the last day of the data to yesterday, so that every page opens on fresh figures.
+
+    Weekdays move along: keeping them would leave up to six empty days before today.
+    """
+    return yesterday - LAST_DAY
 
 
 def prepare(directory: Path, *, shift: timedelta, orders: int | None = None) -> Totals:
