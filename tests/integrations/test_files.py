@@ -114,6 +114,18 @@ def workbook(path: Path) -> Path:
     return path
 
 
+def test_a_workbook_with_one_far_cell_is_refused_before_it_fills_the_memory(tmp_path: Path) -> None:
+    path = tmp_path / "far.xlsx"
+    book = xlsxwriter.Workbook(str(path))
+    sheet = book.add_worksheet()
+    sheet.write_row(0, 0, ["单号", "手机"])
+    sheet.write_string(1_048_575, 16_383, "x")
+    book.close()
+    assert path.stat().st_size < 20_000
+    with pytest.raises(FileUnreadable, match="1048576"):
+        rows_of(path, tmp_path)
+
+
 def test_a_workbook_gives_cached_values_plain_text_and_fills_merged_cells(tmp_path: Path) -> None:
     source, rows = rows_of(workbook(tmp_path / "book.xlsx"), tmp_path)
     assert source.headers == ["单号", "手机", "日期", "金额"]

@@ -10,6 +10,7 @@ from __future__ import annotations
 import codecs
 import csv
 import io
+import re
 import zipfile
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -46,6 +47,11 @@ class Source:
     rows: int
     malformed: list[int]
     """Numbers of the rows that have another number of columns than the header; they are not in `raw`."""
+
+
+MOST_CELLS = 20_000_000
+"""Cells a sheet may span: a million rows with some twenty columns. Larger tables come as CSV or Parquet."""
+_CELL_NAME = re.compile(rb'<c[^>]{0,40}? r="([A-Z]{1,3})([0-9]{1,7})"')
 
 
 def read_headers(path: Path, mapping: Mapping) -> list[str]:
@@ -224,8 +230,43 @@ def _delimiter(sample: str) -> str:
     return best
 
 
+def _refuse_sparse(path: Path) -> None:
+    """Refuse a workbook whose cells span more than memory holds: the reader lays out the whole rectangle.
+
+    A file of two kilobytes can name the cell XFD1048576; so the names of the cells are looked at first, as a stream.
+    """
+    with zipfile.ZipFile(path) as archive:
+        for part in archive.infolist():
+            if not (part.filename.startswith("xl/worksheets/") and part.filename.endswith(".xml")):
+                continue
+            rows = columns = 0
+            with archive.open(part) as stream:
+                tail = b""
+                while block := stream.read(1 << 20):
+                    for letters, digits in _CELL_NAME.findall(tail + block):
+                        rows, columns = max(rows, int(digits)), max(columns, _column(letters))
+                    if rows * columns > MOST_CELLS:
+                        raise FileUnreadable(
+                            file=path.name,
+                            reason=_(
+                                "Its cells spread over %(rows)s rows and %(columns)s columns. Delete what stands far away."
+                            )
+                            % {"rows": rows, "columns": columns},
+                        )
+                    tail = block[-40:]
+
+
+def _column(letters: bytes) -> int:
+    """A → 1, Z → 26, AA → 27."""
+    number = 0
+    for letter in letters:
+        number = number * 26 + letter - 64
+    return number
+
+
 def _sheet_rows(path: Path, sheet: str) -> Iterator[tuple[int, list[str]]]:
     try:
+        _refuse_sparse(path)
         workbook = CalamineWorkbook.from_path(str(path))
         names = workbook.sheet_names
         if sheet and sheet not in names:
