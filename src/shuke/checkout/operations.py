@@ -30,6 +30,7 @@ from shuke.checkout.posting import NewTransfer, earn_transfer, event_payload, re
 from shuke.checkout.queries import qualifying_totals
 from shuke.checkout.values import Answer, SaleRequest
 from shuke.core.values import Actor
+from shuke.kit.errors import ShukeError
 from shuke.kit.ids import uuid7
 from shuke.ledger.logic import OpenLot, available
 from shuke.loyalty.logic import TierMove
@@ -104,6 +105,11 @@ def commit_order(
                 raise OrderExists(field="number", system=sale.system, number=taken.number) from taken
         except _KeyTaken:
             continue  # a twin with this key was first: the next look finds its answer
+        except ShukeError:
+            # A twin may have sold it between our look at the key and our look at the points it then spent.
+            answer = read_answer(actor, key, input_hash)
+            if answer is None:
+                raise
         if answer:
             return answer
     raise AssertionError("unreachable: the loop ends by returning or raising")
