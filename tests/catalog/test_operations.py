@@ -15,6 +15,7 @@ from shuke.catalog.operations import (
     create_store,
     ensure_category,
     ensure_channel,
+    ensure_first_channels,
 )
 from shuke.core.errors import InvalidInput, NotFound, OutOfStoreScope
 from shuke.core.models import AuditEvent
@@ -171,3 +172,14 @@ def test_a_channel_is_made_once_under_one_spelling() -> None:
         ensure_channel("we chat")
     with pytest.raises(InvalidInput):
         ensure_channel("")
+
+
+@pytest.mark.django_db
+def test_a_new_house_can_sell_over_the_usual_channels_and_keeps_its_own_names() -> None:
+    Channel.objects.filter(code="pos").delete()
+    ensure_channel("pos", "收银机")
+    ensure_first_channels()
+    ensure_first_channels()
+    names = dict(Channel.objects.values_list("code", "name"))
+    assert names["pos"] == "收银机"
+    assert {"pos", "web", "app", "wechat", "delivery"} <= set(names)

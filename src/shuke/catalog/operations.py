@@ -188,6 +188,21 @@ def ensure_categories(paths: Iterable[str]) -> list[Category]:
     return [found[steps[-1]] for steps in levels]
 
 
+FIRST_CHANNELS = (
+    ("pos", "POS"),
+    ("web", "Web"),
+    ("app", "App"),
+    ("wechat", "微信 WeChat"),
+    ("delivery", "外卖 Delivery"),
+)
+
+
+def ensure_first_channels() -> None:
+    """The channels that every shop knows; without one, nothing could be sold or imported into a new house."""
+    for code, name in FIRST_CHANNELS:
+        ensure_channel(code, name)
+
+
 def ensure_channel(code: str, name: str = "") -> Channel:
     """The channel with a code such as "pos" or "wechat"; created, under its code or the given name, when new.
 

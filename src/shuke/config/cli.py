@@ -93,7 +93,10 @@ def migrate(
     django_ready()
     from django.core.management import call_command
 
+    from shuke.catalog.operations import ensure_first_channels
+
     call_command("migrate", interactive=False, verbosity=0 if quiet else 1)
+    ensure_first_channels()
 
 
 @app.command()
