@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from uuid import UUID
 
 import pytest
+from django.db import transaction
 from django.utils import timezone
 
 from shuke.analytics.operations import refresh
@@ -13,9 +14,7 @@ from shuke.checkout.queries import qualifying_totals
 from shuke.checkout.refunds import refund_order
 from shuke.core.models import AuditEvent, Staff
 from shuke.core.values import SYSTEM
-from shuke.loyalty.models import ProgrammeVersion
 from shuke.loyalty.operations import review_tiers
-from shuke.loyalty.queries import forget_versions
 from shuke.members.models import Member
 from shuke.members.operations import add_identifier
 from shuke.members.queries import find_member
@@ -42,10 +41,14 @@ def member() -> Member:
     """Somebody with a tier, orders, a refund and a spent point, among a few others; made once for the whole run."""
     if found := find_member("phone", PHONE):
         return found
-    now = timezone.now()
-    forget_versions()
-    if not ProgrammeVersion.objects.exists():
-        make_shop()
+    # All or nothing: somebody half made would be found by every later test.
+    with transaction.atomic():
+        return _make_member(timezone.now())
+
+
+def _make_member(now: datetime) -> Member:
+    # Whatever other tests have put in force lately, this one begins before the oldest sale below.
+    make_shop()
     made = make_member(
         "林若溪", PHONE, email="lin@example.com", tags=["vip", "高价值"], now=now - timedelta(days=300)
     )

@@ -12,7 +12,7 @@ from django.forms import BoundField, CheckboxInput, Select, Textarea
 from django.utils.safestring import SafeString
 
 from shuke.console import charts, formats
-from shuke.kit.clock import now
+from shuke.kit import clock
 
 register = template.Library()
 
@@ -110,7 +110,7 @@ def moment_seconds(value: datetime) -> str:
 @register.filter
 def ago(value: datetime | None) -> str:
     """今天 14:20, 3 天前; None is a dash. A template is an edge: it may read the clock."""
-    return "–" if value is None else formats.ago(value, now=now())
+    return "–" if value is None else formats.ago(value, now=clock.now())
 
 
 @register.filter
