@@ -38,6 +38,14 @@ django.setup()
 allow_flush_of_history()
 
 
+@pytest.fixture(autouse=True)
+def _no_programme_of_another_test() -> None:
+    """The list of versions is kept for a moment in the process; a test must not meet one that was rolled back."""
+    from shuke.loyalty.queries import forget_versions
+
+    forget_versions()
+
+
 @pytest.fixture
 def server_home() -> Iterator[Path]:
     """A fresh home that a server's own user can enter, which pytest's private directories forbid."""

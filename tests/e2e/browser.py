@@ -170,5 +170,11 @@ def open_screen(browser: Browser, base: str, look: Look, *, session: str = "") -
             screen.errors.append(message.text)
 
     page.on("console", collect)
-    page.on("requestfailed", lambda request: screen.errors.append(f"failed: {request.url}"))
+
+    def failed(request: Any) -> None:
+        # A page that moves on, as after a sale, drops the request that told it to: no fault of the page either.
+        if request.failure != "net::ERR_ABORTED":
+            screen.errors.append(f"failed: {request.url} {request.failure}")
+
+    page.on("requestfailed", failed)
     return screen

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import pwd
@@ -43,6 +44,12 @@ time.sleep(600)
 
 def quiet(_: str) -> None:
     return
+
+
+def kill_if_alive(pid: int) -> None:
+    """A backend may end by itself between being listed and being killed."""
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGKILL)
 
 
 def start(home: Path, **options: str) -> postgres.Server:
@@ -208,7 +215,7 @@ def test_acknowledged_commits_survive_the_kill_of_every_server_process(server_ho
     with Writers(server_home) as writers:
         until(lambda: len(writers.acknowledged) > 300)
         for pid in server_processes(data_dir(server_home)):
-            os.kill(pid, signal.SIGKILL)
+            kill_if_alive(pid)
         before = len(writers.acknowledged)
         until(lambda: len(writers.acknowledged) > before + 100)  # the keeper brought it back, under its users
     assert writers.missing() == set()
@@ -225,7 +232,7 @@ def test_acknowledged_commits_survive_the_kill_of_keeper_and_server(server_home:
         assert state is not None
         victims = [state.keeper_pid, *server_processes(data_dir(server_home))]
         for pid in victims:
-            os.kill(pid, signal.SIGKILL)
+            kill_if_alive(pid)
         until(lambda: not any(lives(pid) for pid in victims))
         again = postgres.ensure_running(server_home, say=quiet)
         assert again.started

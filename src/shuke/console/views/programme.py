@@ -128,8 +128,8 @@ class PublishForm(forms.Form):
 def programme(request: HttpRequest) -> HttpResponse:
     """The rules in force now."""
     now = clock.now()
-    in_force = queries.programme_at(now)
     versions = queries.list_versions(now)
+    in_force = next((row for row in versions if row.status == "in_force"), None)
     context: dict[str, Any] = {
         "tab": "rules",
         "row": None,
@@ -138,8 +138,8 @@ def programme(request: HttpRequest) -> HttpResponse:
         "may_publish": staff_of(request).may(Permission.PROGRAMME_PUBLISH),
     }
     if in_force:
-        context["row"] = next(row for row in versions if row.number == in_force.number)
-        context["told"] = tell(queries.version_by_id(in_force.version_id).document)
+        context["row"] = in_force
+        context["told"] = tell(queries.version_by_number(in_force.number).document)
     return render(request, "console/programme.html", context)
 
 
