@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shuke.checkout.logic import Cart, CartLine, MemberFacts, PricingRefusal, points_limit, price
+from shuke.checkout.logic import Cart, CartLine, MemberFacts, points_limit, price
+from shuke.checkout.values import PricingRefusal
 from shuke.loyalty.logic import TierState
 from tests.factories.programmes import programme
 

@@ -97,6 +97,53 @@ class NotEnoughPoints(ShukeError):
     message = _("The member can use %(usable)s points; %(asked)s were asked for.")
 
 
+class UnknownTaxRate(ShukeError):
+    code, status = "unknown_tax_rate", 422
+    message = _("The programme in force has no such tax rate. Leave it out, or use one of its codes.")
+
+
+class TenderNotAccepted(ShukeError):
+    code, status = "tender_not_accepted", 422
+    message = _("The programme in force does not take this tender.")
+
+
+class StoredValueNeedsMember(ShukeError):
+    code, status = "stored_value_needs_member", 422
+    message = _("Identify the member before using stored value.")
+
+
+class TenderTwice(ShukeError):
+    code, status = "tender_twice", 422
+    message = _("This tender is named twice. Name it once with the whole amount.")
+
+
+class NotEnoughStoredValue(ShukeError):
+    code, status = "not_enough_stored_value", 409
+    message = _("The member can use %(usable)s of stored value (smallest coins); %(asked)s were asked for.")
+
+
+class NotEnoughOnGiftCard(ShukeError):
+    code, status = "not_enough_on_gift_card", 409
+    message = _("The gift card holds %(usable)s (smallest coins); %(asked)s were asked for.")
+
+
+class TenderOverLimit(ShukeError):
+    code, status = "tender_over_limit", 409
+    message = _(
+        "This tender may pay at most %(most)s of this sale (smallest coins); %(asked)s were asked for."
+    )
+
+
+class TendersExceed(ShukeError):
+    code, status = "tenders_exceed", 422
+    message = _("The tenders (%(tendered)s) are more than what is to be paid (%(payable)s).")
+
+
+class TendersShort(ShukeError):
+    code, status = "tenders_short", 422
+    message = _("The tenders (%(tendered)s) are less than what is to be paid (%(payable)s).")
+
+
 class OrderExists(ShukeError):
     code, status = "order_exists", 409
     message = _(
@@ -131,5 +178,20 @@ class TwistedKey(ShukeError):
 
 PRICING_REFUSALS: dict[str, type[ShukeError]] = {
     error.code: error
-    for error in (AmountTooLarge, DiscountExceedsPrice, PointsNeedMember, PointsNotAccepted, NotEnoughPoints)
+    for error in (
+        AmountTooLarge,
+        DiscountExceedsPrice,
+        PointsNeedMember,
+        PointsNotAccepted,
+        NotEnoughPoints,
+        UnknownTaxRate,
+        TenderNotAccepted,
+        StoredValueNeedsMember,
+        TenderTwice,
+        NotEnoughStoredValue,
+        NotEnoughOnGiftCard,
+        TenderOverLimit,
+        TendersExceed,
+        TendersShort,
+    )
 }

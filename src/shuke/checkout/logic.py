@@ -1,8 +1,8 @@
 """The one pure function that prices a sale. A quote, a commit and an import all run it; only the writing differs.
 
 Order of application (the law that docs/concepts states in prose): item prices → discounts already given by the selling
-system → tier discount → points-as-cash → earning. Every figure is an integer and is spread over the lines by largest
-remainder, so that lines always add up to the order.
+system → tier discount → points-as-cash → taxes → tenders → earning. Every figure is an integer and is spread over the
+lines by largest remainder, so that lines always add up to the order.
 """
 
 from __future__ import annotations
@@ -13,20 +13,14 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from shuke.checkout.tax_logic import LineTax, TaxedLine, TaxTotal, tax_lines, tax_totals
+from shuke.checkout.tender_logic import NO_FUNDS, Funds, Paid, Tender, settle, stored_value_shares
+from shuke.checkout.values import PricingRefusal
 from shuke.kit.clock import local_date
 from shuke.kit.money import MAX_MINOR, allocate, divide
 from shuke.loyalty.logic import Earned, SaleContext, TierMove, TierState, earn, qualify
 from shuke.loyalty.programme import Programme
-
-
-class PricingRefusal(Exception):
-    """The cart cannot be priced as asked; `code` says why and `params` with which figures."""
-
-    def __init__(self, code: str, field: str, **params: int) -> None:
-        super().__init__(code)
-        self.code = code
-        self.field = field
-        self.params = params
+from shuke.loyalty.tenders import Taxes
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +33,7 @@ class CartLine:
     quantity: int
     list_minor: int
     given: tuple[tuple[str, int], ...] = ()
+    tax: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +45,7 @@ class Cart:
     channel: str
     settled: bool
     points_to_use: int = 0
+    tenders: Sequence[Tender] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,11 +67,14 @@ class PricedLine:
     points: int
     growth: int
     detail: list[dict[str, Any]] | None
+    tax: LineTax | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Priced:
-    """A priced sale. Sums over `lines` equal the header; `notes` tell the cashier what limited the points."""
+    """A priced sale. Sums over `lines` equal the header. payable = sales − points + `tax_added_minor`: prices that contain
+    their tax add none. `paid` is what the tenders pay of it, `due_minor` what is left to pay outside.
+    """
 
     lines: list[PricedLine]
     list_minor: int
@@ -89,14 +88,21 @@ class Priced:
     earned: list[Earned]
     tier: str
     move: TierMove | None
+    taxes: Sequence[TaxTotal] = ()
+    tax_minor: int = 0
+    tax_added_minor: int = 0
+    paid: Sequence[Paid] = ()
+    due_minor: int = 0
 
     def earned_of(self, asset: str) -> int:
         """Units of an asset that the sale earns."""
         return sum(e.total for e in self.earned if e.asset == asset)
 
 
-def price(programme: Programme, cart: Cart, member: MemberFacts | None, now: datetime) -> Priced:
-    """Price a cart for a member (or nobody) at an instant. Raises PricingRefusal.
+def price(
+    programme: Programme, cart: Cart, member: MemberFacts | None, now: datetime, funds: Funds = NO_FUNDS
+) -> Priced:
+    """Price a cart for a member (or nobody) at an instant, paid from `funds` as the cart asks. Raises PricingRefusal.
 
     The member's tier must already be reviewed up to `now` (`loyalty.logic.lapse`).
     """
@@ -123,6 +129,21 @@ def price(programme: Programme, cart: Cart, member: MemberFacts | None, now: dat
     by_points = allocate(points_minor, nets) if points_minor else [0] * len(nets)
     payable = [net - paid for net, paid in zip(nets, by_points, strict=True)]
     amounts = nets if programme.policies.points_paid_earn else payable
+    taxed: list[LineTax | None] = []
+    added = 0
+    if programme.taxes is not None:
+        taxed, payable, amounts = _with_taxes(programme.taxes, cart, nets, payable, amounts)
+        added = sum(payable) - (sales - points_minor)
+    elif any(line.tax is not None for line in cart.lines):
+        raise PricingRefusal("unknown_tax_rate", "lines")
+    due = sales - points_minor + added
+    paid: list[Paid] = []
+    if cart.tenders:
+        paid = settle(programme, cart.tenders, funds, due, has_member=member is not None)
+        silent = stored_value_shares(programme, paid)
+        if silent:
+            off = divide(silent * sum(amounts), due, "half_up")
+            amounts = [a - part for a, part in zip(amounts, allocate(off, amounts), strict=True)]
 
     earned: list[Earned] = []
     move = None
@@ -148,21 +169,50 @@ def price(programme: Programme, cart: Cart, member: MemberFacts | None, now: dat
                     {"kind": "tier", "code": level.code, "percent": level.discount, "minor": tier_off[i]}
                 )
         off = given[i] + tier_off[i]
-        lines.append(PricedLine(lists[i], off, by_points[i], payable[i], points[i], growth[i], detail))
+        tax = taxed[i] if taxed else None
+        lines.append(PricedLine(lists[i], off, by_points[i], payable[i], points[i], growth[i], detail, tax))
     return Priced(
         lines=lines,
         list_minor=sum(lists),
         discount_minor=sum(given) + sum(tier_off),
         sales_minor=sales,
         points_minor=points_minor,
-        payable_minor=sales - points_minor,
+        payable_minor=due,
         qualifying_minor=sum(amounts),
         points_used=points_used,
         points_limit=limit,
         earned=earned,
         tier=level.code if member else "",
         move=move,
+        taxes=tax_totals(taxed, [line.discount_minor for line in lines]) if taxed else (),
+        tax_minor=sum(tax.tax_minor for tax in taxed if tax),
+        tax_added_minor=added,
+        paid=paid,
+        due_minor=due - sum(each.amount_minor for each in paid if each.is_inside),
     )
+
+
+def _with_taxes(
+    taxes: Taxes, cart: Cart, nets: list[int], payable: list[int], amounts: list[int]
+) -> tuple[list[LineTax | None], list[int], list[int]]:
+    """(tax of each line, what is to be paid with added tax, what earns)."""
+    base = payable if taxes.points_reduce else nets
+    taxed = tax_lines(
+        taxes,
+        [
+            TaxedLine(line.sku, line.category, line.tax, amount)
+            for line, amount in zip(cart.lines, base, strict=True)
+        ],
+    )
+    by_line = [tax.tax_minor if tax else 0 for tax in taxed]
+    if not taxes.included:
+        payable = [amount + tax for amount, tax in zip(payable, by_line, strict=True)]
+        if taxes.earn_on_tax:
+            amounts = [amount + tax for amount, tax in zip(amounts, by_line, strict=True)]
+    elif not taxes.earn_on_tax:
+        # Points that leave the tax as it was can pay more than the rest of a line: it then earns nothing.
+        amounts = [max(amount - tax, 0) for amount, tax in zip(amounts, by_line, strict=True)]
+    return taxed, payable, amounts
 
 
 def points_limit(programme: Programme, member: MemberFacts | None, sales_minor: int) -> int:

@@ -18,7 +18,8 @@ class OrderStatus(models.TextChoices):
 class Order(models.Model):
     """A sale as it was priced. All amounts in minor units of `currency`.
 
-    list_minor − discount_minor = sales_minor; sales_minor − points_minor = payable_minor.
+    list_minor − discount_minor = sales_minor; sales_minor − points_minor + tax_added_minor = payable_minor.
+    `tax_minor` is the tax in what is paid; `tax_added_minor` the same where prices are without tax, else zero.
     `qualifying_minor` is what counted towards tier and earning.
     """
 
@@ -36,6 +37,8 @@ class Order(models.Model):
     discount_minor = models.BigIntegerField()
     sales_minor = models.BigIntegerField()
     points_minor = models.BigIntegerField()
+    tax_minor = models.BigIntegerField(db_default=0)
+    tax_added_minor = models.BigIntegerField(db_default=0)
     payable_minor = models.BigIntegerField()
     qualifying_minor = models.BigIntegerField()
     points_used = models.BigIntegerField()
@@ -59,7 +62,11 @@ class Order(models.Model):
                 name="checkout_order_sales_adds_up",
             ),
             models.CheckConstraint(
-                condition=models.Q(payable_minor=models.F("sales_minor") - models.F("points_minor")),
+                condition=models.Q(
+                    payable_minor=models.F("sales_minor")
+                    - models.F("points_minor")
+                    + models.F("tax_added_minor")
+                ),
                 name="checkout_order_payable_adds_up",
             ),
         ]
@@ -90,6 +97,194 @@ class OrderLine(models.Model):
     points_earned = models.BigIntegerField()
     growth_earned = models.BigIntegerField()
     detail = models.JSONField(null=True)
+
+
+class LineTax(models.Model):
+    """The tax of one line; only where a rate applied. `percent` in thousandths of a percent."""
+
+    pk = models.CompositePrimaryKey("order_id", "line_no")
+    order = models.ForeignKey(Order, on_delete=models.PROTECT, related_name="taxes", db_index=False)
+    line_no = models.SmallIntegerField()
+    code = models.CharField(max_length=30)
+    percent = models.IntegerField()
+    taxable_minor = models.BigIntegerField()
+    tax_minor = models.BigIntegerField()
+
+    class Meta:
+        db_table = "checkout_linetax"
+
+
+class OrderTender(models.Model):
+    """One way an order was paid; only where the till named it.
+
+    Kinds stored_value, bonus and gift_card moved in the ledger (transfer of kind `pay` with this order): `holder_id` is
+    the member or the gift card whose book they left. The others are facts, with the payment's number outside.
+    """
+
+    pk = models.CompositePrimaryKey("order_id", "seq")
+    order = models.ForeignKey(Order, on_delete=models.PROTECT, related_name="tenders", db_index=False)
+    seq = models.SmallIntegerField()
+    kind = models.CharField(max_length=20)
+    amount_minor = models.BigIntegerField()
+    holder_id = models.UUIDField(null=True)
+    reference = models.CharField(max_length=80, default="")
+
+    class Meta:
+        db_table = "checkout_tender"
+        indexes = [
+            models.Index(
+                fields=["holder_id"],
+                name="checkout_tender_holder",
+                condition=models.Q(holder_id__isnull=False),
+            )
+        ]
+        constraints = [
+            models.CheckConstraint(
+                condition=models.Q(amount_minor__gt=0), name="checkout_tender_amount_positive"
+            )
+        ]
+
+
+class TopUp(models.Model):
+    """Money that a member paid in advance, with the bonus it was given under the rule of that version.
+
+    Every instalment of the bonus is a lot of its own from the start, usable from its day on.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    member = models.ForeignKey(Member, on_delete=models.PROTECT, related_name="+", db_index=False)
+    store = models.ForeignKey(Store, on_delete=models.PROTECT, related_name="+", db_index=False)
+    system = models.CharField(max_length=40)
+    number = models.CharField(max_length=80)
+    """The receipt's number in the system that took the money; (system, number) exists once."""
+    occurred_at = models.DateTimeField()
+    recorded_at = models.DateTimeField()
+    currency = models.CharField(max_length=3)
+    amount_minor = models.BigIntegerField()
+    bonus_minor = models.BigIntegerField()
+    rule = models.CharField(max_length=40, default="")
+    tender = models.CharField(max_length=20)
+    reference = models.CharField(max_length=80, default="")
+    returned_at = models.DateTimeField(null=True)
+    """Set when the card was returned: its bonus no longer counts."""
+    transfer_id = models.UUIDField()
+    programme_version = models.ForeignKey(
+        ProgrammeVersion, on_delete=models.PROTECT, related_name="+", db_index=False
+    )
+    actor = models.CharField(max_length=60)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["system", "number"], name="checkout_topup_once"),
+            models.CheckConstraint(
+                condition=models.Q(amount_minor__gt=0, bonus_minor__gte=0), name="checkout_topup_amounts"
+            ),
+        ]
+        indexes = [models.Index(fields=["member", "-occurred_at"], name="checkout_topup_member")]
+
+
+class StoredValueReturn(models.Model):
+    """A member's prepaid money paid back: principal − deducted = paid; unspent bonus money is forfeited."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    member = models.ForeignKey(Member, on_delete=models.PROTECT, related_name="+", db_index=False)
+    store = models.ForeignKey(Store, on_delete=models.PROTECT, related_name="+", db_index=False)
+    occurred_at = models.DateTimeField()
+    recorded_at = models.DateTimeField()
+    currency = models.CharField(max_length=3)
+    principal_minor = models.BigIntegerField()
+    deducted_minor = models.BigIntegerField()
+    """For bonus money that was spent already."""
+    paid_minor = models.BigIntegerField()
+    forfeited_minor = models.BigIntegerField()
+    tender = models.CharField(max_length=20)
+    reference = models.CharField(max_length=80, default="")
+    reason = models.CharField(max_length=300)
+    transfer_id = models.UUIDField()
+    actor = models.CharField(max_length=60)
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=models.Q(paid_minor=models.F("principal_minor") - models.F("deducted_minor"))
+                & models.Q(paid_minor__gte=0, deducted_minor__gte=0, forfeited_minor__gte=0),
+                name="checkout_return_adds_up",
+            )
+        ]
+        indexes = [models.Index(fields=["member", "-occurred_at"], name="checkout_return_member")]
+
+
+class GiftCardStatus(models.TextChoices):
+    ISSUED = "issued"
+    ACTIVE = "active"
+    BLOCKED = "blocked"
+
+
+class GiftCard(models.Model):
+    """A bearer card: who knows the code may pay. Its id is the holder of a book of its own in the ledger.
+
+    The code is nowhere in the database: `blind` finds the card, `last_four` tells cards apart at the counter.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    blind = models.BinaryField(max_length=16, unique=True)
+    last_four = models.CharField(max_length=4)
+    status = models.CharField(max_length=10, choices=GiftCardStatus.choices, default=GiftCardStatus.ISSUED)
+    currency = models.CharField(max_length=3)
+    face_minor = models.BigIntegerField()
+    issued_at = models.DateTimeField()
+    activated_at = models.DateTimeField(null=True)
+    expires_at = models.DateTimeField(null=True)
+    store = models.ForeignKey(Store, null=True, on_delete=models.PROTECT, related_name="+", db_index=False)
+    """Where it was activated."""
+    buyer_id = models.UUIDField(null=True)
+    """The member who bought it, where the law wants a name."""
+    batch_id = models.UUIDField()
+    tender = models.CharField(max_length=20, default="")
+    reference = models.CharField(max_length=80, default="")
+    actor = models.CharField(max_length=60)
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(condition=models.Q(face_minor__gt=0), name="checkout_giftcard_face"),
+        ]
+        indexes = [models.Index(fields=["batch_id"], name="checkout_giftcard_batch")]
+
+
+class Allowance(models.Model):
+    """What one member may spend on one device while it is cut off, signed at `issued_at`.
+
+    Nothing is reserved for it: what the member spends elsewhere meanwhile becomes a debt when the device reports. The
+    newest of a member and device is the open one; closing one keeps what it was used for.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    member = models.ForeignKey(Member, on_delete=models.PROTECT, related_name="+", db_index=False)
+    device = models.CharField(max_length=80)
+    store = models.ForeignKey(Store, on_delete=models.PROTECT, related_name="+", db_index=False)
+    points = models.BigIntegerField()
+    money_minor = models.BigIntegerField()
+    points_used = models.BigIntegerField(default=0)
+    money_used_minor = models.BigIntegerField(default=0)
+    issued_at = models.DateTimeField()
+    expires_at = models.DateTimeField()
+    closed_at = models.DateTimeField(null=True)
+    actor = models.CharField(max_length=60)
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=models.Q(points_used__gte=0, points_used__lte=models.F("points"))
+                & models.Q(money_used_minor__gte=0, money_used_minor__lte=models.F("money_minor")),
+                name="checkout_allowance_not_overspent",
+            ),
+            models.UniqueConstraint(
+                fields=["member", "device"],
+                condition=models.Q(closed_at__isnull=True),
+                name="checkout_allowance_open",
+            ),
+        ]
+        indexes = [models.Index(fields=["expires_at"], name="checkout_allowance_expiry")]
 
 
 class Refund(models.Model):

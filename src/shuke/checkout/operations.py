@@ -25,10 +25,10 @@ from shuke.checkout.facts import (
     read_facts,
     read_lots,
 )
-from shuke.checkout.logic import Cart, Priced, PricingRefusal, price
+from shuke.checkout.logic import Cart, Priced, price
 from shuke.checkout.posting import NewTransfer, earn_transfer, event_payload, redeem_transfer
 from shuke.checkout.queries import qualifying_totals
-from shuke.checkout.values import Answer, SaleRequest
+from shuke.checkout.values import Answer, PricingRefusal, SaleRequest
 from shuke.core.values import Actor
 from shuke.kit.errors import ShukeError
 from shuke.kit.ids import uuid7

@@ -5,6 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal
 
+TenderKind = Literal["stored_value", "gift_card", "cash", "card", "wechat", "alipay", "transfer", "other"]
+OUTSIDE_TENDERS = frozenset({"cash", "card", "wechat", "alipay", "transfer", "other"})
+"""Money that moves outside this house: kept as facts of the sale, never in the ledger."""
+MAX_TENDERS = 20
+
 MAX_LINES = 500
 MAX_QUANTITY = 10**9
 """In thousandths: a million units on one line."""
@@ -29,6 +34,19 @@ class LineRequest:
     list_minor: int | None = None
     """The whole line's price before discounts, where the till states it instead of a unit price."""
     discounts: tuple[tuple[str, int], ...] = ()
+    tax: str | None = None
+    """Code of the tax rate, where the till knows better than the programme."""
+
+
+@dataclass(frozen=True, slots=True)
+class TenderRequest:
+    """One way the sale is paid. Without `amount_minor`: as much as is there, or the rest. `code` only for gift cards."""
+
+    kind: TenderKind
+    amount_minor: int | None = None
+    code: str = ""
+    reference: str = ""
+    """The payment's number outside, such as a card terminal's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +63,17 @@ class SaleRequest:
     system: str = "api"
     number: str | None = None
     facts: dict[str, Any] | None = None
+    tenders: tuple[TenderRequest, ...] = ()
+
+
+class PricingRefusal(Exception):
+    """The cart cannot be priced as asked; `code` says why and `params` with which figures."""
+
+    def __init__(self, code: str, field: str, **params: int) -> None:
+        super().__init__(code)
+        self.code = code
+        self.field = field
+        self.params = params
 
 
 @dataclass(frozen=True, slots=True)

@@ -40,6 +40,13 @@ from shuke.loyalty.readers import (
     whole,
 )
 from shuke.loyalty.source import Node, child
+from shuke.loyalty.tender_document import (
+    read_card_limits,
+    read_gift_cards,
+    read_offline,
+    read_stored_value,
+    read_taxes,
+)
 
 SCHEMA = 1
 MAX_RULES = 1000
@@ -107,6 +114,11 @@ def _programme(notes: Notes, root: Node) -> dict[str, Any]:
         "earning": Key(sequence(_earning, most=MAX_RULES), default=[]),
         "multipliers": Key(sequence(_multiplier, most=MAX_RULES), default=[]),
         "redemption": Key(_redemption),
+        "taxes": Key(read_taxes),
+        "stored_value": Key(read_stored_value),
+        "gift_cards": Key(read_gift_cards),
+        "card_limits": Key(read_card_limits),
+        "offline": Key(read_offline),
         "policies": Key(mapping(_POLICIES), default={name: key.default for name, key in _POLICIES.items()}),
     }
     return mapping(keys)(notes, root, "") or {}

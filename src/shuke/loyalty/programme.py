@@ -13,6 +13,20 @@ from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
 from shuke.kit.money import Rounding, to_minor
+from shuke.loyalty.tenders import (
+    NO_LIMITS,
+    NO_OFFLINE,
+    CardLimits,
+    GiftCards,
+    Offline,
+    StoredValue,
+    Taxes,
+    compile_gift_cards,
+    compile_limits,
+    compile_offline,
+    compile_stored_value,
+    compile_taxes,
+)
 
 Stacking = Literal["add", "best", "multiply"]
 Downgrade = Literal["one_level", "to_qualified", "never", "at_once"]
@@ -142,6 +156,11 @@ class Programme:
     redemption: Redemption | None
     policies: Policies
     uses_birthday: bool
+    taxes: Taxes | None = None
+    stored_value: StoredValue | None = None
+    gift_cards: GiftCards | None = None
+    card_limits: CardLimits = NO_LIMITS
+    offline: Offline = NO_OFFLINE
 
 
 def compile_programme(document: Mapping[str, Any]) -> Programme:
@@ -173,6 +192,11 @@ def compile_programme(document: Mapping[str, Any]) -> Programme:
         uses_birthday=any(
             when.birthday_month for when in (*(r.when for r in earning), *(m.when for m in multipliers))
         ),
+        taxes=compile_taxes(document.get("taxes")),
+        stored_value=compile_stored_value(document.get("stored_value"), currency),
+        gift_cards=compile_gift_cards(document.get("gift_cards"), currency),
+        card_limits=compile_limits(document.get("card_limits"), currency),
+        offline=compile_offline(document.get("offline"), currency),
     )
 
 
