@@ -6,6 +6,7 @@ few such losses the book is taken first, so that a busy member is served in turn
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, nullcontext
 from datetime import datetime, timedelta
 from itertools import count
 from typing import Any
@@ -178,7 +179,7 @@ def _try_commit(
         in_force, actor, sale, cart, priced, facts, transfers, order_id, number, happened, now, key
     )
     try:
-        with connection.cursor() as cursor:
+        with _contained(), connection.cursor() as cursor:
             cursor.execute(
                 "SELECT checkout_commit(%s::jsonb, %s, %s)",
                 [_json.encode(document).decode(), body if key else None, input_hash],
@@ -191,6 +192,11 @@ def _try_commit(
             raise _NumberTaken(number) from error
         raise
     return Answer(201, body, replayed=False) if written else None
+
+
+def _contained() -> AbstractContextManager[Any]:
+    """Inside a caller's transaction a refusal of the database must not break it; alone, this costs no round trip."""
+    return transaction.atomic() if connection.in_atomic_block else nullcontext()
 
 
 def _reviewed_facts(

@@ -29,6 +29,7 @@ ROOM_COMMANDS: dict[str, tuple[str, str]] = {
     "orders": ("shuke.checkout.commands", "Prove that orders, their lines and the ledger agree."),
     "programme": ("shuke.loyalty.commands", "Validate, compare and apply the membership programme."),
     "import": ("shuke.integrations.commands", "Import members, products, stores and orders from files."),
+    "scenario": ("shuke.integrations.scenarios.commands", "Run scenarios: the conformance kit."),
     "analytics": ("shuke.analytics.commands", "Refresh and rebuild the reports."),
     "demo": ("shuke.config.demo.commands", "Load a real grocer's year and serve it."),
 }

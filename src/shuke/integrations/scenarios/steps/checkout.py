@@ -1,0 +1,113 @@
+"""Steps of the sale: quote, commit, refund, and what can be expected of an order."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, Literal
+from uuid import UUID
+
+from shuke.checkout.operations import commit_order, quote_order
+from shuke.checkout.queries import get_order
+from shuke.checkout.refunds import quote_refund, refund_order
+from shuke.checkout.values import LineRequest, MemberRef, SaleRequest
+from shuke.integrations.scenarios import words
+from shuke.integrations.scenarios.compare import Figures
+from shuke.integrations.scenarios.registry import Act, figures_of, step
+from shuke.integrations.scenarios.world import World
+from shuke.loyalty.readers import Key, boolean, mapping
+
+MemberKind = Literal["id", "number", "phone", "email", "card", "external"]
+MEMBER_KINDS: tuple[MemberKind, ...] = ("id", "number", "phone", "email", "card", "external")
+SALE: dict[str, Key] = {
+    "lines": Key(words.sold, required=True),
+    "member": Key(words.name),
+    "member_by": Key(mapping({kind: Key(words.word) for kind in (*MEMBER_KINDS, "system")})),
+    "points": Key(words.points, default=0),
+    "store": Key(words.name, default="S1"),
+    "channel": Key(words.name, default="pos"),
+    "settled": Key(boolean, default=False),
+    "currency": Key(words.name),
+    "number": Key(words.name),
+    "facts": Key(words.mapping_of(words.word)),
+}
+REFUND: dict[str, Key] = {"order": Key(words.name, required=True)}
+
+
+def sale_request(act: Act) -> SaleRequest:
+    """What the till sends for a step's cart."""
+    given = act.given
+    return SaleRequest(
+        store=given["store"],
+        channel=given["channel"],
+        lines=tuple(_line(line) for line in given["lines"]),
+        member=_member(act),
+        currency=given.get("currency", act.world.currency),
+        settled=given["settled"],
+        points_to_use=given["points"],
+        system=act.actor.name,
+        number=given.get("number"),
+        facts=given.get("facts"),
+    )
+
+
+def _line(line: Mapping[str, Any]) -> LineRequest:
+    return LineRequest(
+        line["sku"], line["quantity"], line.get("price"), line.get("total"), tuple(line["discounts"].items())
+    )
+
+
+def _member(act: Act) -> MemberRef | None:
+    """By the scenario's name for the member, or as a till would: {card: …}, {phone: …}, {external: …, system: …}."""
+    asked = act.given.get("member_by")
+    if asked and asked.keys() != {"system"}:
+        kind = next(kind for kind in MEMBER_KINDS if kind in asked)
+        return MemberRef(kind, asked[kind], asked.get("system", ""))
+    member_id = act.maybe_ref("member", "member")
+    return MemberRef("id", str(member_id)) if member_id else None
+
+
+@step("quote", SALE)
+def quote(act: Act) -> Mapping[str, Any]:
+    return quote_order(actor=act.actor, sale=sale_request(act), now=act.now)
+
+
+@step("commit", {**SALE, "key": Key(words.name), "occurred_at": Key(words.moment)}, makes="order")
+def commit(act: Act) -> Mapping[str, Any]:
+    answer = commit_order(
+        actor=act.actor,
+        sale=sale_request(act),
+        now=act.now,
+        key=act.given.get("key"),
+        input_hash=act.digest,
+        occurred_at=act.given.get("occurred_at"),
+    )
+    return {**json.loads(answer.body), "status_code": answer.status, "replayed": answer.replayed}
+
+
+@step("quote_refund", words.short_or("order", REFUND))
+def refund_quote(act: Act) -> Mapping[str, Any]:
+    return quote_refund(actor=act.actor, order_id=act.ref("order", "order"), now=act.now)
+
+
+@step(
+    "refund",
+    words.short_or("order", {**REFUND, "reason": Key(words.words, default="scenario")}),
+    makes="refund",
+)
+def refund(act: Act) -> Mapping[str, Any]:
+    return refund_order(
+        actor=act.actor, order_id=act.ref("order", "order"), reason=act.given["reason"], now=act.now
+    )
+
+
+@figures_of("order")
+def order_figures(world: World, order_id: UUID, now: datetime) -> Figures:
+    order = get_order(order_id=order_id)
+    return Figures({name: lambda name=name: order[name] for name in order})  # type: ignore[misc]
+
+
+@figures_of("refund")
+def refund_figures(world: World, refund_id: UUID, now: datetime) -> Figures:
+    return Figures({"id": lambda: refund_id})
