@@ -289,3 +289,22 @@ def _in_threads(works: list[Callable[[], None]]) -> None:
     for thread in threads:
         thread.join(60)
     assert not failures, failures
+
+
+@pytest.mark.django_db
+def test_movement_puts_off_the_end_of_lots_that_lapse_by_inactivity() -> None:
+    member, month = make_member(), 30 * DAY
+    sliding = give(member.id, 10, at=NOW - 60 * DAY, expires_at=NOW + DAY)
+    lapsed = give(member.id, 20, at=NOW - 60 * DAY, expires_at=NOW - DAY)
+    fixed = give(member.id, 30, at=NOW - 60 * DAY, expires_at=NOW + DAY)
+    later = give(member.id, 40, at=NOW - 60 * DAY, expires_at=NOW + 2 * month)
+    Lot.objects.filter(id__in=[sliding, lapsed, later]).update(slides=True)
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT ledger_slide(%s, 'points', %s, %s)", [member.id, NOW, NOW + month])
+        cursor.execute("SELECT ledger_slide(%s, 'growth', %s, %s)", [member.id, NOW, NOW + 9 * month])
+    assert dict(Lot.objects.values_list("id", "expires_at")) == {
+        sliding: NOW + month,
+        lapsed: NOW - DAY,
+        fixed: NOW + DAY,
+        later: NOW + 2 * month,
+    }

@@ -5,10 +5,13 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
-from django.db import connection
+from django.db import IntegrityError, connection, transaction
 
 from shuke.core.errors import InvalidInput
 from shuke.kit.ids import uuid7
+from shuke.ledger.logic import available, claw_back, consume
+from shuke.ledger.models import Lot
+from shuke.ledger.operations import expire_lots
 from shuke.ledger.queries import (
     AssetBalance,
     Difference,
@@ -176,3 +179,25 @@ def test_differences_name_what_is_expected_and_how_many_there_are() -> None:
     first = result.differences[0]
     assert first == Difference("amount_is_entry", first.subject, "10", "11", 4)
     assert "expected 10, found 11" in str(first)
+
+
+@pytest.mark.django_db
+def test_held_points_are_neither_usable_nor_spent_nor_expired() -> None:
+    member = make_member()
+    soon = give(member.id, 100, at=NOW - 9 * DAY, expires_at=NOW + DAY)
+    give(member.id, 50, at=NOW - 9 * DAY, expires_at=NOW + 9 * DAY)
+    Lot.objects.filter(id=soon).update(held=30)
+    (points,) = balances_of(member.id, NOW)
+    assert (points.balance, points.usable, points.held) == (150, 120, 30)
+    lots = open_lots(member.id)
+    assert available(lots, NOW) == 120
+    assert [taken for _lot, taken in consume(lots, 90, NOW)] == [70, 20]
+    with pytest.raises(ValueError):
+        consume(lots, 121, NOW)
+    assert claw_back(lots, None, 130)[1] == 10
+    assert expire_lots(now=NOW + 2 * DAY) == 1
+    (points,) = balances_of(member.id, NOW + 2 * DAY)
+    assert (points.balance, points.usable, points.held, points.lapsed) == (80, 50, 30, 0)
+    with pytest.raises(IntegrityError), transaction.atomic():
+        spend(member.id, soon, 1)
+    assert reconcile().is_clean

@@ -32,7 +32,10 @@ def test_defaults_are_spelt_out_and_numbers_are_exact() -> None:
         "model": "rolling",
         "months": 12,
         "round_to": "month_end",
+        "instant": "end_of_day",
     }
+    assert document["assets"]["points"]["pending"] == {"usable": "at_once"}
+    assert [asset["kind"] for asset in document["assets"].values()] == ["points", "growth"]
     assert document["earning"][0] == {
         "id": "base", "name": {"zh-Hans": "消费积分", "en": "Base points"}, "asset": "points", "give": 1, "per": "1.00",
         "rounding": "floor", "round_per": "order",
@@ -329,3 +332,86 @@ def _leaves(node: Any) -> list[Any]:
     if isinstance(node, list):
         return [leaf for value in node for leaf in _leaves(value)]
     return [node]
+
+
+ASSETS = """\
+  points: {name: {zh-Hans: 积分}, pending: {usable: after_days, days: 7}, notice_days: [30, 7]}
+  growth: {name: {zh-Hans: 成长值}}
+  stored_value: {name: {zh-Hans: 储值}}
+  bonus: {name: {zh-Hans: 赠送金}, expiry: {model: inactivity, months: 6, round_to: quarter_end}}
+  stamps: {kind: punch, name: {zh-Hans: 集点}, expiry: {days: 90, round_to: none}}
+  miles: {name: {zh-Hans: 里程}, decimals: 2, expiry: {months: 3, instant: exact},
+    pending: {usable: on_event, event: delivered}}
+"""
+
+
+def with_assets(text: str) -> str:
+    head, rest = SOURCE.split("assets:\n")
+    return head + "assets:\n" + text + "earning:\n" + rest.split("earning:\n")[1]
+
+
+def test_assets_have_kinds_waiting_times_and_ends() -> None:
+    programme = compile_programme(validate(with_assets(ASSETS)))
+    kinds = {code: asset.kind for code, asset in programme.assets.items()}
+    assert kinds == {
+        "points": "points", "growth": "growth", "stored_value": "stored_value", "bonus": "bonus", "stamps": "punch",
+        "miles": "custom",
+    }  # fmt: skip
+    assets = programme.assets
+    assert {code: asset.decimals for code, asset in assets.items()} == {
+        "points": 0, "growth": 0, "stored_value": 2, "bonus": 2, "stamps": 0, "miles": 2,
+    }  # fmt: skip
+    assert (assets["points"].pending.usable, assets["points"].pending.days) == ("after_days", 7)
+    assert assets["points"].notice_days == (30, 7)
+    assert (assets["growth"].expiry.model, assets["stored_value"].expiry.model) == ("never", "never")
+    assert (assets["bonus"].expiry.slides, assets["bonus"].expiry.round_to) == (True, "quarter_end")
+    assert (assets["stamps"].expiry.days, assets["stamps"].expiry.round_to) == (90, "none")
+    assert (assets["miles"].expiry.exact, assets["miles"].pending.waits_for) == (True, "delivered")
+
+
+def test_the_return_window_is_a_policy() -> None:
+    source = with_assets(ASSETS.replace("{usable: after_days, days: 7}", "{usable: after_return_window}"))
+    assert compile_programme(validate(source)).assets["points"].pending.days == 7
+    longer = source + "policies: {return_window_days: 30}\n"
+    assert compile_programme(validate(longer)).assets["points"].pending.days == 30
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [
+        ("growth: {name", "growth: {kind: custom, name", [("not_allowed", "assets.growth.kind")]),
+        ("kind: punch", "kind: bonus", [("not_allowed", "assets.stamps.kind")]),
+        ("stored_value: {name", "stored_value: {decimals: 3, name", [("unknown_key", "assets.stored_value.decimals")]),
+        ("after_days, days: 7", "after_days", [("missing_key", "assets.points.pending.days")]),
+        ("after_days, days: 7", "at_once, days: 7", [("not_for_model", "assets.points.pending.days")]),
+        ("after_days, days: 7", "on_event, event: Vip!", [("bad_code", "assets.points.pending.event")]),
+        ("{days: 90,", "{days: 90, months: 3,", [("either_or", "assets.stamps.expiry.days")]),
+        ("instant: exact", "instant: exact, round_to: year_end", [("not_with_exact", "assets.miles.expiry.round_to")]),
+        ("[30, 7]", "[30, 30]", [("duplicate", "assets.points.notice_days[1]")]),
+    ],
+)  # fmt: skip
+def test_what_an_asset_may_not_say(old: str, new: str, expected: list[tuple[str, str]]) -> None:
+    assert found(changed(old, new, with_assets(ASSETS))) == expected
+
+
+def test_moves_by_hand_have_limits_per_asset() -> None:
+    source = SOURCE + (
+        "adjustments: {points: {limits: {service_agent: 100, api_key: 50}, four_eyes_above: 20, below_zero: debt}}\n"
+        "transfers: {points: {minimum: 10, per_day: 500, fee_percent: 2.5}, growth: {allowed: no}}\n"
+    )
+    programme = compile_programme(validate(source))
+    adjust = programme.adjustments["points"]
+    assert (dict(adjust.limits), adjust.four_eyes_above) == ({"service_agent": 100, "api_key": 50}, 20)
+    assert (adjust.may_owe, adjust.request_days) == (True, 14)
+    assert set(programme.transfers) == {"points"}
+    give = programme.transfers["points"]
+    assert (give.minimum, give.maximum, give.per_day, give.fee) == (10, None, 500, 2500)
+    assert found(source.replace("minimum: 10", "minimum: 10, maximum: 9")) == [
+        ("maximum_below_minimum", "transfers.points.maximum")
+    ]
+    assert found(source.replace("growth: {allowed", "stars: {allowed")) == [
+        ("unknown_reference", "transfers.stars")
+    ]
+    plain = compile_programme(validate(SOURCE))
+    assert plain.adjustments["points"].limits["store_manager"] == 10_000
+    assert not plain.transfers

@@ -96,7 +96,8 @@ class _Copies:
         " points_minor, payable_minor, points_earned, growth_earned, detail",
         "ledger_transfer": "id, member_id, kind, occurred_at, recorded_at, order_id, store_id, programme_version_id,"
         " actor, reason",
-        "ledger_lot": "id, member_id, asset, amount, remaining, earned_at, active_at, expires_at, order_id",
+        "ledger_lot": "id, member_id, asset, amount, remaining, earned_at, active_at, expires_at, order_id, pending,"
+        " waits_for, slides",
         "ledger_entry": "transfer_id, seq, member_id, account, asset, amount, lot_id, explain",
         "loyalty_tierchange": "id, member_id, occurred_at, from_tier, to_tier, cause, metric, review_at, order_id,"
         " programme_version_id",
@@ -126,6 +127,7 @@ def commit_batch(*, reference: str, orders: Sequence[HistoricOrder], now: dateti
         members = _members(orders)
         copies = _Copies()
         windows: dict[tuple[UUID, Any], datetime] = {}
+        slides: list[tuple[UUID, str, datetime, datetime]] = []
         for order in orders:
             in_force = programme_at(order.occurred_at)
             if in_force is None:
@@ -142,6 +144,9 @@ def commit_batch(*, reference: str, orders: Sequence[HistoricOrder], now: dateti
                 if transfer:
                     _transfer_rows(copies, in_force, order, order_id, transfer, reference, now)
                     _move_balances(member, transfer)
+                    slides += [
+                        (order.member_id, s.asset, order.occurred_at, s.until) for s in transfer.slides
+                    ]
                 if priced.move:
                     member.tier = priced.move.after
                     member.moves.append((priced.move, in_force.version_id, order_id))
@@ -154,6 +159,7 @@ def commit_batch(*, reference: str, orders: Sequence[HistoricOrder], now: dateti
             _tier_rows(copies, member_id, member)
             result.tier_moves += len(member.moves)
         copies.write()
+        _slide(slides)
         _write_states(members)
     return result
 
@@ -313,7 +319,8 @@ def _transfer_rows(
     for lot in transfer.lots:
         copies.rows["ledger_lot"].append(
             f"{lot.id}\t{member}\t{lot.asset}\t{lot.amount}\t{lot.remaining}\t{at}\t{lot.active_at}\t"
-            f"{lot.expires_at or _NULL}\t{order_text}\n"
+            f"{lot.expires_at or _NULL}\t{order_text}\t{lot.active_at > lot.earned_at}\t{lot.waits_for or _NULL}\t"
+            f"{lot.slides}\n"
         )
     for seq, entry in enumerate(transfer.entries, 1):
         copies.rows["ledger_entry"].append(
@@ -327,6 +334,19 @@ def _tier_rows(copies: _Copies, member_id: UUID, member: _Member) -> None:
         copies.rows["loyalty_tierchange"].append(
             f"{uuid7()}\t{member_id}\t{move.at}\t{move.before}\t{move.after.tier}\t{move.cause}\t{move.metric}\t"
             f"{move.after.review_at or _NULL}\t{order_id or _NULL}\t{version_id}\n"
+        )
+
+
+def _slide(slides: list[tuple[UUID, str, datetime, datetime]]) -> None:
+    """Put off the end of lots that lapse by inactivity, sale by sale in time order, as the till would have done."""
+    if not slides:
+        return
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT ledger_slide(member_id, asset, at, until) FROM (SELECT * FROM"
+            " unnest(%s::uuid[], %s::text[], %s::timestamptz[], %s::timestamptz[])"
+            " WITH ORDINALITY AS s(member_id, asset, at, until, n) ORDER BY n) AS s",
+            [list(column) for column in zip(*slides, strict=True)],
         )
 
 

@@ -178,7 +178,7 @@ def read_lots(member_id: UUID, asset: str) -> list[OpenLot]:
     """The member's lots with something left."""
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT id, remaining, earned_at, active_at, expires_at FROM ledger_lot"
+            "SELECT id, remaining, earned_at, active_at, expires_at, held FROM ledger_lot"
             " WHERE member_id = %s AND asset = %s AND remaining > 0",
             [member_id, asset],
         )

@@ -170,7 +170,7 @@ def _try_commit(
     transfers = [
         t
         for t in (
-            redeem_transfer(priced, lots, happened),
+            redeem_transfer(in_force.programme, priced, lots, happened),
             earn_transfer(in_force.programme, priced, debts, happened),
         )
         if t
@@ -321,9 +321,16 @@ def transfer_document(transfer: NewTransfer, header: dict[str, Any]) -> dict[str
                 "amount": lot.amount,
                 "active_at": lot.active_at,
                 "expires_at": lot.expires_at,
+                **({"waits_for": lot.waits_for} if lot.waits_for else {}),
+                **({"slides": True} if lot.slides else {}),
             }
             for lot in transfer.lots
         ],
+        **(
+            {"slides": [{"asset": s.asset, "until": s.until} for s in transfer.slides]}
+            if transfer.slides
+            else {}
+        ),
     }
 
 

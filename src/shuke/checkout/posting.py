@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -23,6 +24,17 @@ class NewLot:
     earned_at: datetime
     active_at: datetime
     expires_at: datetime | None
+    waits_for: str | None = None
+    """The event that makes it usable; then `active_at` is the end of time."""
+    slides: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Slide:
+    """The open lots of an asset that lapse by inactivity now end no sooner than `until`."""
+
+    asset: str
+    until: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +54,7 @@ class NewTransfer:
     kind: str
     entries: tuple[NewEntry, ...]
     lots: tuple[NewLot, ...]
+    slides: tuple[Slide, ...] = ()
 
 
 def earn_transfer(
@@ -57,17 +70,42 @@ def earn_transfer(
         if settled:
             entries.append(NewEntry("member", earned.asset, settled, None, explain))
         if kept:
-            lapses = expires_at(programme.expiry[earned.asset], now, programme)
-            lot = NewLot(uuid7(), earned.asset, kept, kept, now, now, lapses)
+            pending = programme.assets[earned.asset].pending
+            expiry = programme.expiry[earned.asset]
+            lot = NewLot(
+                id=uuid7(),
+                asset=earned.asset,
+                amount=kept,
+                remaining=kept,
+                earned_at=now,
+                active_at=pending.active_at(now, programme.zone),
+                expires_at=expires_at(expiry, now, programme),
+                waits_for=pending.waits_for,
+                slides=expiry.slides,
+            )
             lots.append(lot)
             entries.append(NewEntry("member", earned.asset, kept, lot.id, None if settled else explain))
         entries.append(NewEntry("issued", earned.asset, -earned.total, None, None))
     if not entries:
         return None
-    return NewTransfer(uuid7(), "earn", tuple(entries), tuple(lots))
+    moved = [earned.asset for earned in priced.earned]
+    return NewTransfer(uuid7(), "earn", tuple(entries), tuple(lots), slides_of(programme, moved, now))
 
 
-def redeem_transfer(priced: Priced, lots: list[OpenLot], now: datetime) -> NewTransfer | None:
+def slides_of(programme: Programme, assets: Iterable[str], now: datetime) -> tuple[Slide, ...]:
+    """What earning or spending these assets puts off; empty unless one of them lapses by inactivity."""
+    slides = []
+    for asset in assets:
+        expiry = programme.expiry.get(asset)
+        until = expires_at(expiry, now, programme) if expiry and expiry.slides else None
+        if until is not None:
+            slides.append(Slide(asset, until))
+    return tuple(slides)
+
+
+def redeem_transfer(
+    programme: Programme, priced: Priced, lots: list[OpenLot], now: datetime
+) -> NewTransfer | None:
     """The transfer that spends points as cash, one entry per lot, soonest expiry first."""
     if not priced.points_used:
         return None
@@ -77,7 +115,7 @@ def redeem_transfer(priced: Priced, lots: list[OpenLot], now: datetime) -> NewTr
         for lot_id, taken in consume(lots, priced.points_used, now)
     ]
     entries.append(NewEntry("redeemed", "points", priced.points_used, None, None))
-    return NewTransfer(uuid7(), "redeem", tuple(entries), ())
+    return NewTransfer(uuid7(), "redeem", tuple(entries), (), slides_of(programme, ["points"], now))
 
 
 def event_payload(order_id: UUID, cart: Cart, priced: Priced) -> dict[str, Any]:

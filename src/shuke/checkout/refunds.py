@@ -265,6 +265,7 @@ def _lots(member_id: UUID, asset: str, given_back: dict[UUID, int], lapsed: list
             row.earned_at,
             row.active_at,
             row.expires_at,
+            row.held,
         )
         for row in rows
     ]

@@ -30,6 +30,9 @@ class Permission(models.TextChoices):
     CATALOG_WRITE = "catalog.write", _("Change stores and products")
     CHECKOUT_USE = "checkout.use", _("Sell at the cashier's desk")
     CHECKOUT_REFUND = "checkout.refund", _("Refund orders")
+    LEDGER_ADJUST = "ledger.adjust", _("Adjust points within one's limit")
+    LEDGER_APPROVE = "ledger.approve", _("Approve adjustments of others")
+    LEDGER_MOVE = "ledger.move", _("Hold points, and transfer them between members")
     PROGRAMME_VIEW = "programme.view", _("See the programme")
     PROGRAMME_PUBLISH = "programme.publish", _("Publish the programme")
     STAFF_MANAGE = "staff.manage", _("Manage staff")
@@ -46,6 +49,9 @@ _MANAGER = {
     _P.CATALOG_VIEW,
     _P.CHECKOUT_USE,
     _P.CHECKOUT_REFUND,
+    _P.LEDGER_ADJUST,
+    _P.LEDGER_APPROVE,
+    _P.LEDGER_MOVE,
     _P.PROGRAMME_VIEW,
 }
 _MARKETER = {_P.OVERVIEW_VIEW, _P.MEMBERS_VIEW, _P.CATALOG_VIEW, _P.PROGRAMME_VIEW, _P.PROGRAMME_PUBLISH}
@@ -56,7 +62,7 @@ ROLE_PERMISSIONS: dict[str, frozenset[Permission]] = {
     Role.CASHIER: frozenset({_P.MEMBERS_VIEW, _P.MEMBERS_WRITE, _P.CATALOG_VIEW, _P.CHECKOUT_USE}),
     Role.MARKETER: frozenset(_MARKETER),
     Role.ANALYST: frozenset({_P.OVERVIEW_VIEW, _P.CATALOG_VIEW, _P.PROGRAMME_VIEW}),
-    Role.SERVICE_AGENT: frozenset(_MANAGER - {_P.OVERVIEW_VIEW, _P.CHECKOUT_USE}),
+    Role.SERVICE_AGENT: frozenset(_MANAGER - {_P.OVERVIEW_VIEW, _P.CHECKOUT_USE, _P.LEDGER_APPROVE}),
     Role.AUDITOR: frozenset(
         {_P.OVERVIEW_VIEW, _P.MEMBERS_VIEW, _P.CATALOG_VIEW, _P.PROGRAMME_VIEW, _P.AUDIT_VIEW}
     ),
@@ -74,6 +80,7 @@ class Scope(models.TextChoices):
     CHECKOUT_READ = "checkout:read", _("Quote and read orders")
     CHECKOUT_WRITE = "checkout:write", _("Commit and refund orders")
     LEDGER_READ = "ledger:read", _("Read balances and entries")
+    LEDGER_WRITE = "ledger:write", _("Adjust, hold, transfer and activate points")
     PROGRAMME_READ = "programme:read", _("Read the programme")
 
 

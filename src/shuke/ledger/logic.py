@@ -7,19 +7,31 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from uuid import UUID
+
+WAITING = datetime(9999, 12, 31, tzinfo=UTC)
+"""`active_at` of a lot that waits for an event: a last instant that both Python and PostgreSQL can hold."""
 
 
 @dataclass(frozen=True, slots=True)
 class OpenLot:
-    """A lot with something left. Usable from `active_at` (inclusive) until `expires_at` (exclusive; None: never)."""
+    """A lot with something left. Usable from `active_at` (inclusive) until `expires_at` (exclusive; None: never).
+
+    `held` of what remains is promised to someone: neither spent nor expired nor taken back until the hold ends.
+    """
 
     id: UUID
     remaining: int
     earned_at: datetime
     active_at: datetime
     expires_at: datetime | None
+    held: int = 0
+
+    @property
+    def free(self) -> int:
+        """What of the rest no hold has taken."""
+        return self.remaining - self.held
 
     def is_usable(self, now: datetime) -> bool:
         return self.active_at <= now and (self.expires_at is None or now < self.expires_at)
@@ -35,7 +47,7 @@ def in_order(lots: Iterable[OpenLot]) -> list[OpenLot]:
 
 def available(lots: Iterable[OpenLot], now: datetime) -> int:
     """What can be spent at this instant."""
-    return sum(lot.remaining for lot in lots if lot.is_usable(now))
+    return sum(lot.free for lot in lots if lot.is_usable(now))
 
 
 def consume(lots: Iterable[OpenLot], amount: int, now: datetime) -> list[tuple[UUID, int]]:
@@ -46,9 +58,10 @@ def consume(lots: Iterable[OpenLot], amount: int, now: datetime) -> list[tuple[U
         if left == 0:
             break
         if lot.is_usable(now):
-            part = min(left, lot.remaining)
-            taken.append((lot.id, part))
-            left -= part
+            part = min(left, lot.free)
+            if part:
+                taken.append((lot.id, part))
+                left -= part
     if left:
         raise ValueError("the usable lots hold less than the amount")
     return taken
@@ -66,7 +79,7 @@ def claw_back(lots: Sequence[OpenLot], own: UUID | None, amount: int) -> tuple[l
     for lot in (*first, *others):
         if left == 0:
             break
-        part = min(left, lot.remaining)
+        part = min(left, lot.free)
         if part:
             taken.append((lot.id, part))
             left -= part

@@ -39,6 +39,13 @@ class TransferKind(models.TextChoices):
     REVERSAL = "reversal"
     EXPIRE = "expire"
     ADJUST = "adjust"
+    TRANSFER_OUT = "transfer_out"
+    TRANSFER_IN = "transfer_in"
+    FEE = "fee"
+    TOP_UP = "top_up"
+    PAY = "pay"
+    REFUND_PAY = "refund_pay"
+    ACCRUE = "accrue"
 
 
 class Transfer(models.Model):
@@ -64,7 +71,8 @@ class Transfer(models.Model):
 
 
 class Entry(models.Model):
-    """One leg. `account` is "member" or a system account (issued, redeemed, expired, debt, adjustments).
+    """One leg. `account` is "member" or a system account (issued, redeemed, expired, debt, adjustments, bonus, transferred,
+    topped_up, paid_out).
 
     A member leg with a lot moves that lot; without one it makes (negative) or settles (positive) debt.
     `explain` says where the number came from: rule, version, lines and units.
@@ -95,6 +103,10 @@ class Lot(models.Model):
     """Points that came in together: usable from `active_at` (inclusive) to `expires_at` (exclusive).
 
     `remaining` is a running figure: Σ entries with this lot. Consumed soonest expiry first, then oldest; none last.
+    `held` of it is promised by open holds: not spent, not expired, not taken back before they end.
+    `pending` until the activation run has announced that it became usable; time alone decides whether it is.
+    A lot that waits for the event `waits_for` has `active_at` at the end of time (`logic.WAITING`).
+    `slides`: each earning or spending of the asset puts off its end (expiry by inactivity).
     """
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
@@ -102,10 +114,14 @@ class Lot(models.Model):
     asset = models.CharField(max_length=30)
     amount = models.BigIntegerField()
     remaining = models.BigIntegerField()
+    held = models.BigIntegerField(default=0, db_default=0)
     earned_at = models.DateTimeField()
     active_at = models.DateTimeField()
     expires_at = models.DateTimeField(null=True)
     order_id = models.UUIDField(null=True)
+    pending = models.BooleanField(default=False, db_default=False)
+    waits_for = models.CharField(max_length=40, null=True)
+    slides = models.BooleanField(default=False, db_default=False)
 
     class Meta:
         indexes = [
@@ -117,7 +133,12 @@ class Lot(models.Model):
             models.Index(
                 fields=["expires_at", "id"],
                 name="ledger_lot_due",
-                condition=models.Q(remaining__gt=0, expires_at__isnull=False),
+                condition=models.Q(remaining__gt=models.F("held"), expires_at__isnull=False),
+            ),
+            models.Index(
+                fields=["active_at", "id"],
+                name="ledger_lot_pending",
+                condition=models.Q(pending=True),
             ),
             models.Index(
                 fields=["order_id"], name="ledger_lot_order", condition=models.Q(order_id__isnull=False)
@@ -128,5 +149,9 @@ class Lot(models.Model):
             models.CheckConstraint(
                 condition=models.Q(remaining__gte=0, remaining__lte=models.F("amount")),
                 name="ledger_lot_remaining_in_range",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(held__gte=0, held__lte=models.F("remaining")),
+                name="ledger_lot_held_in_range",
             ),
         ]

@@ -70,7 +70,7 @@ def _take_books(now: datetime, limit: int) -> list[UUID]:
         # A member whose lots came in without a book gets one, or their points would never lapse.
         cursor.execute(
             "INSERT INTO ledger_book (member_id, revision) SELECT DISTINCT l.member_id, 0 FROM ledger_lot l"
-            " WHERE l.remaining > 0 AND l.expires_at <= %s"
+            " WHERE l.remaining > l.held AND l.expires_at <= %s"
             " AND NOT EXISTS (SELECT 1 FROM ledger_book b WHERE b.member_id = l.member_id)"
             " ORDER BY l.member_id ON CONFLICT DO NOTHING",
             [now],
@@ -85,8 +85,8 @@ def _due(members: list[UUID], now: datetime) -> list[_Expiry]:
         return []
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT member_id, asset, expires_at, id, remaining FROM ledger_lot"
-            " WHERE member_id = ANY(%s) AND remaining > 0 AND expires_at <= %s"
+            "SELECT member_id, asset, expires_at, id, remaining - held FROM ledger_lot"
+            " WHERE member_id = ANY(%s) AND remaining > held AND expires_at <= %s"
             " ORDER BY member_id, asset, expires_at, earned_at, id",
             [members, now],
         )

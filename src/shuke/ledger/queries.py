@@ -35,10 +35,10 @@ class Expiring:
 
 @dataclass(frozen=True, slots=True)
 class AssetBalance:
-    """One asset of a member. balance + debt = usable + pending + lapsed.
+    """One asset of a member. balance + debt = usable + pending + lapsed + held.
 
-    `pending` is not usable yet; `lapsed` has expired and awaits the expiry run; `expiring` lists what of `usable`
-    lapses within 60 days, soonest first.
+    `pending` is not usable yet; `lapsed` has expired and awaits the expiry run; `held` is promised by open holds;
+    `expiring` lists what of `usable` lapses within 60 days, soonest first.
     """
 
     asset: str
@@ -48,6 +48,7 @@ class AssetBalance:
     lapsed: int
     debt: int
     expiring: tuple[Expiring, ...]
+    held: int = 0
 
 
 def balances_of(member_id: UUID, now: datetime) -> list[AssetBalance]:
@@ -57,24 +58,25 @@ def balances_of(member_id: UUID, now: datetime) -> list[AssetBalance]:
         rows = cursor.fetchall()
     balances = []
     for (asset, balance, debt), group in groupby(rows, key=lambda row: tuple(row[:3])):
-        usable = pending = lapsed = 0
+        usable = pending = lapsed = held = 0
         expiring = []
-        for expires_at, active, later in (row[3:] for row in group):
+        for expires_at, active, later, promised in (row[3:] for row in group):
             pending += later
+            held += promised
             if expires_at is not None and expires_at <= now:
                 lapsed += active
                 continue
             usable += active
             if active and expires_at is not None and expires_at <= now + EXPIRING_SOON:
                 expiring.append(Expiring(expires_at, active))
-        balances.append(AssetBalance(asset, balance, usable, pending, lapsed, debt, tuple(expiring)))
+        balances.append(AssetBalance(asset, balance, usable, pending, lapsed, debt, tuple(expiring), held))
     return balances
 
 
 def open_lots(member_id: UUID, asset: str = "points") -> list[OpenLot]:
     """The member's lots with something left, in the order in which they are consumed."""
     rows = Lot.objects.filter(member_id=member_id, asset=asset, remaining__gt=0)
-    fields = rows.values_list("id", "remaining", "earned_at", "active_at", "expires_at")
+    fields = rows.values_list("id", "remaining", "earned_at", "active_at", "expires_at", "held")
     return in_order(OpenLot(*row) for row in fields)
 
 

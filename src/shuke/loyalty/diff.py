@@ -11,12 +11,14 @@ from django.utils.translation import pgettext, pgettext_lazy
 
 from shuke.loyalty.words import (
     CHOICES,
+    KINDS,
     Document,
     asset_name,
     describe_conditions,
     describe_earning,
     describe_expiry,
     describe_multiplier,
+    describe_pending,
     grouped,
     localized,
 )
@@ -60,12 +62,18 @@ def diff_documents(old: Document, new: Document) -> list[Change]:
         *_fields("tiers", pgettext("programme", "Tiers"), old["tiers"], new["tiers"], _TIERS),
         *_levels(old, new),
         *_redemption(old, new),
+        *_by_asset("adjustments", pgettext("programme", "Adjustments"), old, new, _ADJUSTMENT),
+        *_by_asset("transfers", pgettext("programme", "Transfers between members"), old, new, _TRANSFER),
         *_fields("policies", pgettext("programme", "Policy:"), old["policies"], new["policies"], _POLICIES),
     ]
 
 
 def _word(value: Any) -> str:
     return str(CHOICES[value])
+
+
+def _kind(value: str) -> str:
+    return str(KINDS[value])
 
 
 def _percent(value: str) -> str:
@@ -84,6 +92,18 @@ def _days(value: int) -> str:
     return pgettext("programme", "%(count)d days") % {"count": value}
 
 
+def _notices(value: Sequence[int]) -> str:
+    return _listed([_days(count) for count in value]) if value else str(CHOICES["never"])
+
+
+def _limits(value: Mapping[str, int]) -> str:
+    return _listed([f"{role} {grouped(most)}" for role, most in value.items()]) if value else "–"
+
+
+def _listed(parts: Sequence[str]) -> str:
+    return pgettext("programme", ", ").join(parts)
+
+
 Fields = Sequence[tuple[str, str | Promise, Show]]
 
 _HEADER: Fields = (
@@ -95,6 +115,23 @@ _HEADER: Fields = (
 _ASSET: Fields = (
     ("name", pgettext_lazy("programme", "name"), localized),
     ("expiry", pgettext_lazy("programme", "expire"), describe_expiry),
+    ("kind", pgettext_lazy("programme", "kind"), _kind),
+    ("pending", pgettext_lazy("programme", "usable"), describe_pending),
+    ("decimals", pgettext_lazy("programme", "decimals"), str),
+    ("notice_days", pgettext_lazy("programme", "notice before they expire"), _notices),
+)
+_ADJUSTMENT: Fields = (
+    ("limits", pgettext_lazy("programme", "limits"), _limits),
+    ("four_eyes_above", pgettext_lazy("programme", "a second person approves above"), grouped),
+    ("below_zero", pgettext_lazy("programme", "more than there is:"), _word),
+    ("request_days", pgettext_lazy("programme", "requests lapse after"), _days),
+)
+_TRANSFER: Fields = (
+    ("allowed", pgettext_lazy("programme", "allowed"), _word),
+    ("minimum", pgettext_lazy("programme", "minimum"), grouped),
+    ("maximum", pgettext_lazy("programme", "maximum"), grouped),
+    ("per_day", pgettext_lazy("programme", "at most a day"), grouped),
+    ("fee_percent", pgettext_lazy("programme", "fee"), _percent),
 )
 _EARNING: Fields = (
     ("name", pgettext_lazy("programme", "name"), localized),
@@ -130,6 +167,7 @@ _REDEMPTION: Fields = (
 _POLICIES: Fields = (
     ("points_paid_earn", pgettext_lazy("programme", "amounts paid by points earn:"), _word),
     ("spend_own_points", pgettext_lazy("programme", "an order may spend the points it earns:"), _word),
+    ("return_window_days", pgettext_lazy("programme", "return window:"), _days),
     ("refund_spent_points", pgettext_lazy("programme", "spent points at a refund:"), _word),
     ("refund_earned_points", pgettext_lazy("programme", "earned points at a refund:"), _word),
     ("tier_on_refund", pgettext_lazy("programme", "tier after a refund:"), _word),
@@ -139,12 +177,12 @@ _POLICIES: Fields = (
 
 
 def _fields(path: str, what: str, old: Document, new: Document, fields: Fields) -> list[Change]:
-    """One sentence for each field that differs."""
+    """One sentence for each field that differs; one that a side lacks (optional, or unknown to its release) is a dash."""
     changes = []
     for key, label, show in fields:
         if old.get(key) != new.get(key):
             here = f"{path}.{key}" if path else key
-            before, after = show(old[key]), show(new[key])
+            before, after = (show(side[key]) if key in side else "–" for side in (old, new))
             if before == after:  # only another language's name differs
                 before, after = ", ".join(old[key].values()), ", ".join(new[key].values())
             changes.append(Change("changed", here, _changed(what, str(label), before, after)))
@@ -183,6 +221,29 @@ def _assets(old: Document, new: Document) -> list[Change]:
         else:
             name = asset_name(new, code)
             changes += _fields(path, name, before[code], after[code], _ASSET)
+    return changes
+
+
+def _by_asset(section: str, head: str, old: Document, new: Document, fields: Fields) -> list[Change]:
+    """A section whose keys are assets; documents of an earlier release lack it."""
+    before, after = old.get(section, {}), new.get(section, {})
+    changes = []
+    for code in sorted(set(before) | set(after)):
+        path = f"{section}.{code}"
+        if code not in before:
+            changes.append(Change("added", path, _said(head, asset_name(new, code))))
+        elif code not in after:
+            changes.append(
+                Change(
+                    "removed", path, _said(pgettext("programme", "%s ended") % head, asset_name(old, code))
+                )
+            )
+        else:
+            what = pgettext("programme", "%(what)s %(field)s") % {
+                "what": head,
+                "field": asset_name(new, code),
+            }
+            changes += _fields(path, what, before[code], after[code], fields)
     return changes
 
 

@@ -18,6 +18,7 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
 from shuke.loyalty import source
+from shuke.loyalty.asset_document import ADJUSTMENTS_DEFAULT, adjustments, assets, transfers
 from shuke.loyalty.errors import InvalidProgramme, Problem
 from shuke.loyalty.programme import WEEKDAYS
 from shuke.loyalty.readers import (
@@ -51,7 +52,6 @@ from shuke.loyalty.tender_document import (
 SCHEMA = 1
 MAX_RULES = 1000
 MAX_LEVELS = 50
-MAX_ASSETS = 20
 MAX_CONDITION_VALUES = 500
 RESERVED_IDS = frozenset({"tier"})
 """Entries explain the tier's own multiplier under this id."""
@@ -109,7 +109,7 @@ def _programme(notes: Notes, root: Node) -> dict[str, Any]:
         "name": Key(names, required=True),
         "currency": Key(_currency, required=True),
         "time_zone": Key(_time_zone, required=True),
-        "assets": Key(_assets, required=True),
+        "assets": Key(assets, required=True),
         "tiers": Key(_tiers, required=True),
         "earning": Key(sequence(_earning, most=MAX_RULES), default=[]),
         "multipliers": Key(sequence(_multiplier, most=MAX_RULES), default=[]),
@@ -119,6 +119,8 @@ def _programme(notes: Notes, root: Node) -> dict[str, Any]:
         "gift_cards": Key(read_gift_cards),
         "card_limits": Key(read_card_limits),
         "offline": Key(read_offline),
+        "adjustments": Key(adjustments, default=ADJUSTMENTS_DEFAULT),
+        "transfers": Key(transfers, default={}),
         "policies": Key(mapping(_POLICIES), default={name: key.default for name, key in _POLICIES.items()}),
     }
     return mapping(keys)(notes, root, "") or {}
@@ -174,82 +176,6 @@ def _time_zone(notes: Notes, node: Node, path: str) -> str | None:
         guess=guess,
     )
     return None
-
-
-# Assets ----------------------------------------------------------------------------------------------
-
-
-def _assets(notes: Notes, node: Node, path: str) -> dict[str, Any] | None:
-    if not isinstance(node, source.Mapping):
-        notes.add("wrong_type", path, node.line, _("must be a mapping of keys to values"))
-        return None
-    if len(node.items) > MAX_ASSETS:
-        notes.add(
-            "too_many",
-            path,
-            node.line,
-            _("has %(count)d items; at most %(most)d are allowed"),
-            count=len(node.items),
-            most=MAX_ASSETS,
-        )
-        return None
-    code_reader = slug(longest=30)
-    spec_reader = mapping(
-        {"name": Key(names, required=True), "expiry": Key(_expiry, default=_EXPIRY_DEFAULT)}
-    )
-    result: dict[str, Any] = {}
-    for code, spec in node.items.items():
-        here = child(path, code)
-        valid = code_reader(notes, source.Scalar(node.key_lines[code], code, quoted=True), here)
-        if valid is not None:
-            notes.assets.add(code)
-            result[code] = spec_reader(notes, spec, here)
-    if "points" not in node.items:
-        notes.add("missing_key", child(path, "points"), node.line, _("is required"))
-    return result
-
-
-_EXPIRY_DEFAULT = {"model": "rolling", "months": 12, "round_to": "month_end"}
-_EXPIRY_KEYS = {
-    "rolling": {
-        "months": Key(whole(1, 240), default=12),
-        "round_to": Key(choice("month_end", "none"), default="month_end"),
-    },
-    "fixed_date": {"on": Key(day, required=True)},
-    "end_of_year": {"years": Key(whole(0, 20), default=1)},
-    "never": {},
-}
-
-
-def _expiry(notes: Notes, node: Node, path: str) -> dict[str, Any] | None:
-    model_key = Key(choice(*_EXPIRY_KEYS), default="rolling")
-    if not isinstance(node, source.Mapping):
-        mapping({"model": model_key})(notes, node, path)
-        return None
-    model = "rolling"
-    if "model" in node.items:
-        read = model_key.reader(notes, node.items["model"], child(path, "model"))
-        if read is None:
-            return None
-        model = read
-    own = _EXPIRY_KEYS[model]
-    foreign = {name for keys in _EXPIRY_KEYS.values() for name in keys} - set(own)
-    kept = {}
-    for name, item in node.items.items():
-        if name in foreign:
-            notes.add(
-                "not_for_model",
-                child(path, name),
-                node.key_lines[name],
-                _("does not belong to the model “%(model)s”"),
-                model=model,
-            )
-        else:
-            kept[name] = item
-    found: dict[str, Any] | None = mapping({"model": model_key, **own})(
-        notes, source.Mapping(node.line, kept, node.key_lines), path
-    )
-    return found
 
 
 # Rules -----------------------------------------------------------------------------------------------
@@ -475,6 +401,7 @@ def _redemption(notes: Notes, node: Node, path: str) -> dict[str, Any] | None:
 _POLICIES = {
     "points_paid_earn": Key(boolean, default=False),
     "spend_own_points": Key(boolean, default=False),
+    "return_window_days": Key(whole(0, 366), default=7),
     "refund_spent_points": Key(choice("return", "keep"), default="return"),
     "refund_earned_points": Key(choice("claw_back", "keep"), default="claw_back"),
     "tier_on_refund": Key(choice("at_once", "period_end"), default="at_once"),

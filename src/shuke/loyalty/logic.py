@@ -13,7 +13,8 @@ from typing import Any
 
 from shuke.kit.clock import add_months, end_of_day, end_of_month, local_date, start_of_day
 from shuke.kit.money import allocate, divide
-from shuke.loyalty.programme import Conditions, EarningRule, Expiry, Level, Multiplier, Programme, Tiers
+from shuke.loyalty.assets import Expiry
+from shuke.loyalty.programme import Conditions, EarningRule, Level, Multiplier, Programme, Tiers
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,20 +160,8 @@ def _text(factor: int) -> str:
 
 
 def expires_at(expiry: Expiry, earned_at: datetime, programme: Programme) -> datetime | None:
-    """The first instant at which units earned at `earned_at` are gone: the end of their last local day. None: never."""
-    if expiry.model == "never":
-        return None
-    day = local_date(earned_at, programme.zone)
-    if expiry.model == "rolling":
-        last = add_months(day, expiry.months)
-        if expiry.to_month_end:
-            last = end_of_month(last)
-    elif expiry.model == "end_of_year":
-        last = date(day.year + expiry.months, 12, 31)
-    else:
-        assert expiry.on is not None
-        last = expiry.on
-    return end_of_day(last, programme.zone)
+    """The first instant at which units earned at `earned_at` are gone, in the programme's zone. None: never."""
+    return expiry.lapses_at(earned_at, programme.zone)
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,9 @@ from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
 from shuke.kit.money import Rounding, to_minor
+from shuke.ledger.values import AdjustmentPolicy, TransferPolicy
+from shuke.loyalty.assets import Asset, Expiry, compile_assets
+from shuke.loyalty.book_policies import compile_adjustments, compile_transfers
 from shuke.loyalty.tenders import (
     NO_LIMITS,
     NO_OFFLINE,
@@ -31,20 +34,8 @@ from shuke.loyalty.tenders import (
 Stacking = Literal["add", "best", "multiply"]
 Downgrade = Literal["one_level", "to_qualified", "never", "at_once"]
 Metric = Literal["spend", "growth"]
-ExpiryModel = Literal["rolling", "fixed_date", "end_of_year", "never"]
 
 WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
-
-
-@dataclass(frozen=True, slots=True)
-class Expiry:
-    """When a lot lapses: `rolling` months after it was earned, rounded up to the month's end when asked."""
-
-    model: ExpiryModel
-    months: int = 0
-    to_month_end: bool = False
-    on: date | None = None
-    """For fixed_date: the last valid day. For end_of_year, `months` counts years to keep (0: this year's end)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +126,7 @@ class Redemption:
 class Policies:
     points_paid_earn: bool
     spend_own_points: bool
+    return_window_days: int
     return_spent_points: bool
     claw_back_earned: bool
     tier_on_refund_at_once: bool
@@ -148,12 +140,15 @@ class Programme:
     name: Mapping[str, str]
     currency: str
     zone: ZoneInfo
+    assets: Mapping[str, Asset]
     expiry: Mapping[str, Expiry]
     asset_names: Mapping[str, Mapping[str, str]]
     earning: tuple[EarningRule, ...]
     multipliers: tuple[Multiplier, ...]
     tiers: Tiers
     redemption: Redemption | None
+    adjustments: Mapping[str, AdjustmentPolicy]
+    transfers: Mapping[str, TransferPolicy]
     policies: Policies
     uses_birthday: bool
     taxes: Taxes | None = None
@@ -169,20 +164,26 @@ def compile_programme(document: Mapping[str, Any]) -> Programme:
     earning = tuple(_earning(rule, currency) for rule in document.get("earning", ()))
     multipliers = tuple(_multiplier(rule) for rule in document.get("multipliers", ()))
     policies = document.get("policies", {})
+    return_window_days = policies.get("return_window_days", 7)
+    assets = compile_assets(document["assets"], currency, return_window_days)
     return Programme(
         code=document["code"],
         name=document["name"],
         currency=currency,
         zone=ZoneInfo(document["time_zone"]),
-        expiry={asset: _expiry(spec.get("expiry", {})) for asset, spec in document["assets"].items()},
+        assets=assets,
+        expiry={code: asset.expiry for code, asset in assets.items()},
         asset_names={asset: spec["name"] for asset, spec in document["assets"].items()},
         earning=earning,
         multipliers=multipliers,
         tiers=_tiers(document["tiers"], currency),
         redemption=_redemption(document.get("redemption"), currency),
+        adjustments=compile_adjustments(document.get("adjustments", {})),
+        transfers=compile_transfers(document.get("transfers", {})),
         policies=Policies(
             points_paid_earn=policies.get("points_paid_earn", False),
             spend_own_points=policies.get("spend_own_points", False),
+            return_window_days=return_window_days,
             return_spent_points=policies.get("refund_spent_points", "return") == "return",
             claw_back_earned=policies.get("refund_earned_points", "claw_back") == "claw_back",
             tier_on_refund_at_once=policies.get("tier_on_refund", "at_once") == "at_once",
@@ -240,17 +241,6 @@ def _multiplier(raw: Mapping[str, Any]) -> Multiplier:
     return Multiplier(
         raw["id"], raw.get("asset", "points"), _thousandths(raw["factor"]), _conditions(raw.get("when"))
     )
-
-
-def _expiry(raw: Mapping[str, Any]) -> Expiry:
-    model = raw.get("model", "rolling")
-    if model == "rolling":
-        return Expiry("rolling", raw.get("months", 12), raw.get("round_to", "month_end") == "month_end")
-    if model == "fixed_date":
-        return Expiry("fixed_date", on=_day(raw["on"]))
-    if model == "end_of_year":
-        return Expiry("end_of_year", raw.get("years", 1))
-    return Expiry("never")
 
 
 def _tiers(raw: Mapping[str, Any], currency: str) -> Tiers:

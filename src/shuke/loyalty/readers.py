@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Sequence
+from copy import deepcopy
 from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
@@ -109,7 +110,7 @@ def mapping(keys: dict[str, Key]) -> Reader:
             elif key.required:
                 notes.add("missing_key", child(path, name), node.line, _("is required"))
             elif key.default is not None:
-                result[name] = key.default
+                result[name] = deepcopy(key.default)
         return result
 
     return read

@@ -35,9 +35,26 @@ CHOICES = {
     "best": pgettext_lazy("programme", "only the best"),
     "multiply": pgettext_lazy("programme", "multiplied"),
     "never": pgettext_lazy("programme", "never"),
+    "month_end": pgettext_lazy("programme", "at the end of the month"),
+    "quarter_end": pgettext_lazy("programme", "at the end of the quarter"),
+    "year_end": pgettext_lazy("programme", "at the end of the year"),
+    "exact": pgettext_lazy("programme", "to the second"),
+    "refuse": pgettext_lazy("programme", "refused"),
+    "debt": pgettext_lazy("programme", "as a debt"),
     True: pgettext_lazy("programme", "yes"),
     False: pgettext_lazy("programme", "no"),
 }
+
+KINDS = {
+    "points": pgettext_lazy("programme", "points"),
+    "growth": pgettext_lazy("programme", "growth"),
+    "stored_value": pgettext_lazy("programme", "stored value"),
+    "bonus": pgettext_lazy("programme", "bonus money"),
+    "gift_card": pgettext_lazy("programme", "gift card"),
+    "punch": pgettext_lazy("programme", "punch card"),
+    "custom": pgettext_lazy("programme", "custom asset"),
+}
+"""What an asset is."""
 
 WEEKDAYS = {
     "mon": pgettext_lazy("programme", "Monday"),
@@ -81,14 +98,8 @@ def rule_name(document: Document, rule_id: str) -> str:
 def describe_expiry(expiry: Mapping[str, Any]) -> str:
     """When units lapse: "12 months after they were earned, at the end of the month"."""
     match expiry["model"]:
-        case "rolling" if expiry["round_to"] == "month_end":
-            return pgettext(
-                "programme", "%(months)d months after they were earned, at the end of the month"
-            ) % {"months": expiry["months"]}
-        case "rolling":
-            return pgettext("programme", "%(months)d months after they were earned") % {
-                "months": expiry["months"]
-            }
+        case "rolling" | "inactivity" as model:
+            return _term(model, expiry)
         case "fixed_date":
             return pgettext("programme", "after %(day)s") % {"day": expiry["on"]}
         case "end_of_year" if expiry["years"] == 0:
@@ -99,6 +110,49 @@ def describe_expiry(expiry: Mapping[str, Any]) -> str:
             }
         case _:
             return str(CHOICES["never"])
+
+
+def _term(model: str, expiry: Mapping[str, Any]) -> str:
+    days = expiry.get("days", 0)
+    if model == "rolling":
+        if not days and expiry["round_to"] == "month_end":
+            return pgettext(
+                "programme", "%(months)d months after they were earned, at the end of the month"
+            ) % {"months": expiry["months"]}
+        text = (
+            pgettext("programme", "%(days)d days after they were earned") % {"days": days}
+            if days
+            else pgettext("programme", "%(months)d months after they were earned")
+            % {"months": expiry["months"]}
+        )
+    else:
+        text = (
+            pgettext("programme", "%(days)d days after the last earning or spending") % {"days": days}
+            if days
+            else pgettext("programme", "%(months)d months after the last earning or spending")
+            % {"months": expiry["months"]}
+        )
+    if expiry["round_to"] != "none":
+        return pgettext("programme", "%(term)s, %(rounded)s") % {
+            "term": text,
+            "rounded": CHOICES[expiry["round_to"]],
+        }
+    if expiry.get("instant") == "exact":
+        return pgettext("programme", "%(term)s, %(rounded)s") % {"term": text, "rounded": CHOICES["exact"]}
+    return text
+
+
+def describe_pending(pending: Mapping[str, Any]) -> str:
+    """When units become usable: "7 days after they were earned"."""
+    match pending["usable"]:
+        case "after_days":
+            return pgettext("programme", "%(days)d days after they were earned") % {"days": pending["days"]}
+        case "after_return_window":
+            return pgettext("programme", "once the return window has closed")
+        case "on_event":
+            return pgettext("programme", "on the event “%(event)s”") % {"event": pending["event"]}
+        case _:
+            return str(CHOICES["at_once"])
 
 
 def describe_earning(rule: Mapping[str, Any], document: Document) -> str:

@@ -11,6 +11,16 @@ BEGIN
   RETURN FOUND;
 END $$;
 
+CREATE OR REPLACE FUNCTION ledger_slide(p_member uuid, p_asset text, p_at timestamptz, p_until timestamptz) RETURNS void
+LANGUAGE plpgsql AS $$
+BEGIN
+  -- Earning or spending at p_at puts off the end of open lots that lapse by inactivity; what has lapsed stays lapsed.
+  -- Ends are rounded to a period, so that most movements of a busy member change no row.
+  UPDATE ledger_lot SET expires_at = p_until
+  WHERE member_id = p_member AND asset = p_asset AND remaining > 0 AND slides
+    AND expires_at > p_at AND expires_at < p_until;
+END $$;
+
 CREATE OR REPLACE FUNCTION ledger_post(p jsonb) RETURNS void
 LANGUAGE plpgsql AS $$
 DECLARE
@@ -27,9 +37,17 @@ BEGIN
   VALUES (v_id, v_member, p->>'kind', v_occurred, (p->>'recorded_at')::timestamptz, v_order, (p->>'refund_id')::uuid,
     (p->>'store_id')::uuid, (p->>'programme_version_id')::uuid, p->>'actor', coalesce(p->>'reason', ''));
 
-  INSERT INTO ledger_lot (id, member_id, asset, amount, remaining, earned_at, active_at, expires_at, order_id)
-  SELECT l.id, v_member, l.asset, l.amount, l.amount, v_occurred, l.active_at, l.expires_at, v_order
-  FROM jsonb_to_recordset(p->'lots') AS l(id uuid, asset text, amount bigint, active_at timestamptz, expires_at timestamptz);
+  IF p ? 'slides' THEN
+    PERFORM ledger_slide(v_member, s.asset, v_occurred, s.until)
+    FROM jsonb_to_recordset(p->'slides') AS s(asset text, until timestamptz);
+  END IF;
+
+  INSERT INTO ledger_lot (id, member_id, asset, amount, remaining, earned_at, active_at, expires_at, order_id, pending,
+    waits_for, slides)
+  SELECT l.id, v_member, l.asset, l.amount, l.amount, coalesce(l.earned_at, v_occurred), l.active_at, l.expires_at, v_order,
+    l.active_at > v_occurred, l.waits_for, coalesce(l.slides, false)
+  FROM jsonb_to_recordset(p->'lots') AS l(id uuid, asset text, amount bigint, earned_at timestamptz, active_at timestamptz,
+    expires_at timestamptz, waits_for text, slides boolean);
 
   INSERT INTO ledger_entry (transfer_id, seq, member_id, account, asset, amount, lot_id, explain)
   SELECT v_id, e.seq, v_member, e.account, e.asset, e.amount, e.lot_id, e.explain

@@ -7,7 +7,7 @@ WITH sums AS MATERIALIZED (
   FROM ledger_entry WHERE account = 'member' GROUP BY member_id, asset
 ), lot_entries AS MATERIALIZED (
   SELECT e.lot_id, e.member_id, e.asset, sum(e.amount) AS total,
-    coalesce(sum(e.amount) FILTER (WHERE e.amount > 0 AND t.kind IN ('earn', 'adjust')), 0) AS made
+    coalesce(sum(e.amount) FILTER (WHERE e.amount > 0 AND t.kind NOT IN ('reversal', 'refund_pay')), 0) AS made
   FROM ledger_entry e JOIN ledger_transfer t ON t.id = e.transfer_id
   WHERE e.account = 'member' AND e.lot_id IS NOT NULL
   GROUP BY e.lot_id, e.member_id, e.asset

@@ -5,7 +5,7 @@ WITH due AS (
   SELECT b.member_id
   FROM ledger_lot l
   JOIN ledger_book b ON b.member_id = l.member_id
-  WHERE l.remaining > 0 AND l.expires_at <= %(now)s
+  WHERE l.remaining > l.held AND l.expires_at <= %(now)s
   ORDER BY l.expires_at, l.id
   LIMIT %(limit)s
   FOR UPDATE OF b SKIP LOCKED
