@@ -119,6 +119,13 @@ def moves_at(member_id: UUID, asset: str, cut: Cut, lots: Iterable[UUID]) -> lis
     return entry_views(_rows("moves_at", member_id, cut, asset, lots=list(lots)))
 
 
+def entries_of_order(order_id: UUID) -> list[EntryView]:
+    """Everything that an order and its refunds moved, oldest first."""
+    with connection.cursor() as cursor:
+        cursor.execute(load("ledger", "entries_of_order"), {"order": order_id})
+        return entry_views(cursor.fetchall())
+
+
 def _state(remaining: int, *, pending: bool, lapsed: bool) -> LotState:
     if remaining == 0:
         return "empty"

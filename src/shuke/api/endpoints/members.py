@@ -12,7 +12,6 @@ from django.utils.translation import gettext_lazy as _
 from ninja import Router
 
 from shuke.api.contracts.members import (
-    Balances,
     Candidates,
     Entries,
     EntriesQuery,
@@ -33,7 +32,7 @@ from shuke.checkout.words import explain_entry
 from shuke.core.errors import IdempotencyConflict, InvalidInput, NotFound
 from shuke.core.operations import record_audit
 from shuke.core.values import Scope
-from shuke.ledger.queries import balances_of, list_entries
+from shuke.ledger.queries import list_entries
 from shuke.loyalty.models import Standing
 from shuke.loyalty.queries import programme_at
 from shuke.members.errors import IdentifierTaken, ProfileErased, QrExpired, QrInvalid, QrUsed
@@ -239,24 +238,6 @@ def member_qr(call: Call, member_id: UUID) -> tuple[int, dict[str, Any]]:
     _covered(call, member_id)
     token, expires_at = issue_qr(member_id, call.now)
     return 201, {"token": token, "expires_at": expires_at}
-
-
-@endpoint(
-    router,
-    "GET",
-    "/members/{member_id}/balances",
-    scope=Scope.LEDGER_READ,
-    answers={200: Balances},
-    tag="members",
-    refusals=(NotFound,),
-)
-def member_balances(call: Call, member_id: UUID) -> tuple[int, dict[str, Any]]:
-    """Read a member's balances.
-
-    For each asset: what is there, usable, pending, owed, and what lapses soon.
-    """
-    _covered(call, member_id)
-    return 200, {"member_id": member_id, "balances": balances_of(member_id, call.now)}
 
 
 @endpoint(
