@@ -58,7 +58,7 @@ def test_a_balance_a_tier_and_an_order_are_explained(till: Till, member: Member)
     assert price["earnings"][0]["explanation"]
     assert sum(u["count"] for u in price["lines"][0]["units"]) == 150
     chinese = Till(till.secret, "zh-TW").get(f"/members/{member.id}/tier/explanation").json
-    assert chinese["explanation"] == "消費達標"
+    assert chinese["explanation"] == "消費達標升等"
 
 
 def test_what_does_not_exist_or_lies_elsewhere_is_not_found(till: Till, member: Member) -> None:
