@@ -10,6 +10,7 @@ from typing import Any
 from django.core.management import call_command
 from django.db import DatabaseError, connection
 
+from shuke.catalog.operations import ensure_first_channels
 from shuke.kit.errors import ShukeError
 from shuke.kit.ids import uuid7
 from shuke.loyalty.queries import forget_versions
@@ -44,6 +45,7 @@ def throw_away_database() -> Iterator[None]:
             with guard.cursor() as cursor:
                 cursor.execute("SELECT pg_advisory_unlock(%s)", [_LOCK])
             call_command("migrate", interactive=False, verbosity=0)
+            ensure_first_channels()
             yield
         finally:
             _lead_to(before, connect=False)
