@@ -21,7 +21,7 @@ from shuke.loyalty.readers import Notes
 from shuke.loyalty.source import Node, Scalar, child
 
 PLAIN = Path(__file__).parent / "plain.yaml"
-NAMED_LISTS = ("earning", "multipliers")
+NAMED_LISTS = ("budgets", "earning", "multipliers", "accruals")
 
 
 @dataclass(slots=True)
