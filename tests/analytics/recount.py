@@ -42,7 +42,7 @@ def member_sales(period: Period, stores: Ids) -> int:
         given,
     )
     returned = one(
-        """SELECT sum(o.sales_minor) FROM checkout_refund r JOIN checkout_order o ON o.id = r.order_id
+        """SELECT sum(r.sales_minor) FROM checkout_refund r JOIN checkout_order o ON o.id = r.order_id
            WHERE o.member_id IS NOT NULL AND r.occurred_at >= %(since)s AND r.occurred_at < %(until)s
            AND (%(stores)s::uuid[] IS NULL OR o.store_id = ANY(%(stores)s))""",
         given,

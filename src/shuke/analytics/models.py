@@ -39,7 +39,7 @@ class StoreDay(models.Model):
     """What one store sold in one channel on one local day; refunds count on the day they were given.
 
     `orders` and `*_sales_minor` are gross and never change later; `points_issued` and `points_used` are net of what
-    refunds took or gave back that day. A refund gives back the sales value of its order.
+    refunds took or gave back that day. A refund gives back the sales value of its part.
     """
 
     pk = models.CompositePrimaryKey("store_id", "day", "channel")

@@ -172,7 +172,9 @@ def _members(orders: Sequence[HistoricOrder]) -> dict[UUID, _Member]:
     programmes = _programmes(orders)
     first = min(order.occurred_at for order in orders)
     programme = programmes[0]
-    figure = "qualifying_minor" if programme.tiers.metric == "spend" else "growth_earned"
+    figure = "growth_earned - refunded_growth"
+    if programme.tiers.metric == "spend":
+        figure = "qualifying_minor - refunded_qualifying_minor"
     members: dict[UUID, _Member] = {}
     with connection.cursor() as cursor:
         cursor.execute(
@@ -201,7 +203,7 @@ def _members(orders: Sequence[HistoricOrder]) -> dict[UUID, _Member]:
         for member_id, asset, balance, debt in cursor.fetchall():
             members[member_id].balances[asset] = [balance, debt]
         cursor.execute(
-            f"SELECT member_id, occurred_at, {figure} FROM checkout_order"  # noqa: S608  one of two fixed columns
+            f"SELECT member_id, occurred_at, {figure} FROM checkout_order"  # noqa: S608  one of two fixed expressions
             " WHERE member_id = ANY(%s) AND status = 'committed' AND occurred_at >= %s ORDER BY occurred_at",
             [ordered, min(window_start(p.tiers, first, p) for p in programmes)],
         )

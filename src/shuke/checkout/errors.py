@@ -161,6 +161,41 @@ class AlreadyRefunded(ShukeError):
     message = _("This order is already refunded.")
 
 
+class UnknownOrderLine(ShukeError):
+    code, status = "unknown_line", 422
+    message = _("The order has no line %(line_no)s.")
+
+
+class LineTwice(ShukeError):
+    code, status = "line_twice", 422
+    message = _("Line %(line_no)s is named twice: put its goods and its amount into one entry.")
+
+
+class RefundAmbiguous(ShukeError):
+    code, status = "refund_ambiguous", 422
+    message = _("Name lines or one amount for the whole order, not both.")
+
+
+class NothingToRefund(ShukeError):
+    code, status = "nothing_to_refund", 422
+    message = _("Say how many or how much of this line to refund.")
+
+
+class RefundExceedsQuantity(ShukeError):
+    code, status = "refund_exceeds_quantity", 422
+    message = _("Of line %(line_no)s %(left)s can still be returned; %(asked)s were asked for.")
+
+
+class RefundExceedsLine(ShukeError):
+    code, status = "refund_exceeds_line", 422
+    message = _("Of line %(line_no)s %(left)s minor units can still be refunded; %(asked)s were asked for.")
+
+
+class RefundExceedsOrder(ShukeError):
+    code, status = "refund_exceeds_order", 422
+    message = _("Of this order %(left)s minor units can still be refunded; %(asked)s were asked for.")
+
+
 class BadInstant(ShukeError):
     code, status = "bad_occurred_at", 422
     message = _("The time of the sale must lie within the last 24 hours. Use the import for older sales.")
@@ -193,5 +228,19 @@ PRICING_REFUSALS: dict[str, type[ShukeError]] = {
         TenderOverLimit,
         TendersExceed,
         TendersShort,
+    )
+}
+
+REFUND_REFUSALS: dict[str, type[ShukeError]] = {
+    error.code: error
+    for error in (
+        AlreadyRefunded,
+        UnknownOrderLine,
+        LineTwice,
+        RefundAmbiguous,
+        NothingToRefund,
+        RefundExceedsQuantity,
+        RefundExceedsLine,
+        RefundExceedsOrder,
     )
 }

@@ -11,8 +11,12 @@ from shuke.members.models import Member
 
 
 class OrderStatus(models.TextChoices):
+    """Committed: something of it is still sold, perhaps not all. The others: nothing is left, and why."""
+
     COMMITTED = "committed"
     REFUNDED = "refunded"
+    VOIDED = "voided"
+    CANCELLED = "cancelled"
 
 
 class Order(models.Model):
@@ -20,7 +24,9 @@ class Order(models.Model):
 
     list_minor − discount_minor = sales_minor; sales_minor − points_minor + tax_added_minor = payable_minor.
     `tax_minor` is the tax in what is paid; `tax_added_minor` the same where prices are without tax, else zero.
-    `qualifying_minor` is what counted towards tier and earning.
+    `qualifying_minor` is what counted towards tier and earning. The
+    `refunded_*` figures are what refunds have taken away again of the figures of the same name; they reach them when
+    nothing is left of the order.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
@@ -44,6 +50,9 @@ class Order(models.Model):
     points_used = models.BigIntegerField()
     points_earned = models.BigIntegerField()
     growth_earned = models.BigIntegerField()
+    refunded_sales_minor = models.BigIntegerField(db_default=0)
+    refunded_qualifying_minor = models.BigIntegerField(db_default=0)
+    refunded_growth = models.BigIntegerField(db_default=0)
     tier = models.CharField(max_length=30)
     """The tier the order was priced under."""
     status = models.CharField(max_length=10, choices=OrderStatus.choices, default=OrderStatus.COMMITTED)
@@ -69,11 +78,17 @@ class Order(models.Model):
                 ),
                 name="checkout_order_payable_adds_up",
             ),
+            models.CheckConstraint(
+                condition=models.Q(
+                    refunded_sales_minor__gte=0, refunded_sales_minor__lte=models.F("sales_minor")
+                ),
+                name="checkout_order_refunded_in_range",
+            ),
         ]
         indexes = [
             models.Index(
                 fields=["member", "-occurred_at"],
-                include=["qualifying_minor", "status"],
+                include=["qualifying_minor", "refunded_qualifying_minor", "status"],
                 name="checkout_order_member",
             ),
             models.Index(fields=["store", "-occurred_at"], name="checkout_order_store"),
@@ -287,20 +302,98 @@ class Allowance(models.Model):
         indexes = [models.Index(fields=["expires_at"], name="checkout_allowance_expiry")]
 
 
+class RefundKind(models.TextChoices):
+    """Why it was given back. A voided or cancelled sale was never completed: it leaves nothing, whatever the policies."""
+
+    REFUND = "refund"
+    EXCHANGE = "exchange"
+    VOID = "void"
+    CANCELLATION = "cancellation"
+
+
 class Refund(models.Model):
-    """A refund of a whole order: money back by tender, points back to their lots, earned points clawed back."""
+    """One of an order's refunds. Its figures are the difference between what was back before and after it.
+
+    sales_minor − points_minor (+ added tax) = payable_minor = Σ tenders; `deducted_minor` was kept of it for missing
+    points. `tax_minor` is the tax in what was given back.
+    points_clawed_back = taken out of lots or owed + `points_bought`, what money paid for.
+    """
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
-    order = models.OneToOneField(Order, on_delete=models.PROTECT, related_name="refund")
+    order = models.ForeignKey(Order, on_delete=models.PROTECT, related_name="refunds", db_index=False)
+    seq = models.SmallIntegerField()
+    """The how manieth refund of the order, from 1."""
+    kind = models.CharField(max_length=12, choices=RefundKind.choices)
     member_id = models.UUIDField(null=True)
     occurred_at = models.DateTimeField()
     recorded_at = models.DateTimeField()
+    sales_minor = models.BigIntegerField()
+    points_minor = models.BigIntegerField()
+    tax_minor = models.BigIntegerField(db_default=0)
     payable_minor = models.BigIntegerField()
+    deducted_minor = models.BigIntegerField()
+    """Money kept for points that are missing; negative when points came back that an earlier refund kept money for."""
+    qualifying_minor = models.BigIntegerField()
     points_returned = models.BigIntegerField()
     points_expired = models.BigIntegerField()
     """Of the points returned: those whose lot had expired meanwhile, so they expired again at once."""
     points_clawed_back = models.BigIntegerField()
     growth_clawed_back = models.BigIntegerField()
+    points_bought = models.BigIntegerField()
+    """Of the points clawed back: missing ones that money paid for; negative when they came back later."""
+    points_owed = models.BigIntegerField()
+    """Missing points that became debt; negative when points came back and settled what this order's refunds had left."""
+    points_settled = models.BigIntegerField()
+    """Points that came back and settled debts of other causes; negative when those are owed again."""
     debt_created = models.BigIntegerField()
+    """What the member's debt grew by, if it grew: points_owed − points_settled."""
+    debt_written_off = models.BigIntegerField(db_default=0)
+    """Of the points owed: what a second person has forgiven."""
+    exchange_order = models.ForeignKey(
+        Order, null=True, on_delete=models.PROTECT, related_name="exchanged_for", db_index=False
+    )
+    """The sale that was made in the same act."""
     reason = models.CharField(max_length=300)
     actor = models.CharField(max_length=60)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["order", "seq"], name="checkout_refund_once")]
+
+
+class RefundBasis(models.TextChoices):
+    GOODS = "goods"
+    AMOUNT = "amount"
+
+
+class RefundLine(models.Model):
+    """What one refund gave back of one line. `basis` says whether goods or a stated amount set the value."""
+
+    pk = models.CompositePrimaryKey("refund_id", "line_no")
+    refund = models.ForeignKey(Refund, on_delete=models.PROTECT, related_name="lines", db_index=False)
+    line_no = models.SmallIntegerField()
+    order_id = models.UUIDField()
+    member_id = models.UUIDField(null=True)
+    basis = models.CharField(max_length=6, choices=RefundBasis.choices)
+    quantity = models.DecimalField(max_digits=14, decimal_places=3)
+    sales_minor = models.BigIntegerField()
+    points_minor = models.BigIntegerField()
+    tax_minor = models.BigIntegerField(db_default=0)
+    payable_minor = models.BigIntegerField()
+    qualifying_minor = models.BigIntegerField()
+    points_returned = models.BigIntegerField()
+    points_clawed_back = models.BigIntegerField()
+    growth_clawed_back = models.BigIntegerField()
+
+    class Meta:
+        indexes = [models.Index(fields=["order_id"], name="checkout_refundline_order")]
+
+
+class RefundTender(models.Model):
+    """What one refund gave back the way it was paid. `tender_seq` is the order's tender, 0 for money that none names."""
+
+    pk = models.CompositePrimaryKey("refund_id", "tender_seq")
+    refund = models.ForeignKey(Refund, on_delete=models.PROTECT, related_name="tenders", db_index=False)
+    tender_seq = models.SmallIntegerField()
+    kind = models.CharField(max_length=20)
+    amount_minor = models.BigIntegerField()
+    holder_id = models.UUIDField(null=True)

@@ -14,7 +14,7 @@ from django.db.models import Q
 
 from shuke.checkout.answers import quantity_text
 from shuke.checkout.errors import OrderNotFound
-from shuke.checkout.models import Order, OrderLine, Refund
+from shuke.checkout.models import Order, OrderLine, OrderStatus, Refund
 from shuke.core.pagination import decode_cursor, encode_cursor
 from shuke.core.text import storable
 from shuke.kit.sql import load
@@ -40,40 +40,50 @@ SUMMARY_FIELDS = (
     "points_used",
     "points_earned",
     "growth_earned",
+    "refunded_sales_minor",
     "tier",
     "status",
     "programme_version_id",
 )
 REFUND_FIELDS = (
     "id",
+    "seq",
+    "kind",
     "occurred_at",
+    "sales_minor",
+    "points_minor",
     "payable_minor",
+    "deducted_minor",
     "points_returned",
     "points_expired",
     "points_clawed_back",
     "growth_clawed_back",
+    "points_bought",
     "debt_created",
+    "debt_written_off",
+    "exchange_order_id",
     "reason",
 )
 
 
 def qualifying_totals(member_ids: list[UUID], ends: Mapping[UUID, datetime]) -> dict[UUID, int]:
-    """The tier metric of each member in the window that ends at `ends[member]`, refunded orders left out."""
+    """The tier metric of each member in the window that ends at `ends[member]`, without what was refunded."""
     totals: dict[UUID, int] = dict.fromkeys(member_ids, 0)
     if not member_ids:
         return totals
     starts = []
-    figure = "qualifying_minor"
+    spend, growth = "o.qualifying_minor - o.refunded_qualifying_minor", "o.growth_earned - o.refunded_growth"
+    figure = spend
     for member_id in member_ids:
         in_force = programme_at(ends[member_id])
         if in_force is None:
             starts.append(ends[member_id])
             continue
         starts.append(window_start(in_force.programme.tiers, ends[member_id], in_force.programme))
-        figure = "qualifying_minor" if in_force.programme.tiers.metric == "spend" else "growth_earned"
+        figure = spend if in_force.programme.tiers.metric == "spend" else growth
     with connection.cursor() as cursor:
         cursor.execute(
-            f"SELECT w.member_id, coalesce(sum(o.{figure}), 0)"  # noqa: S608  one of two fixed column names
+            f"SELECT w.member_id, coalesce(sum({figure}), 0)"  # noqa: S608  one of two fixed expressions
             " FROM unnest(%s::uuid[], %s::timestamptz[], %s::timestamptz[]) AS w(member_id, start_at, end_at)"
             " LEFT JOIN checkout_order o ON o.member_id = w.member_id AND o.status = 'committed'"
             " AND o.occurred_at >= w.start_at AND o.occurred_at <= w.end_at GROUP BY w.member_id",
@@ -153,12 +163,15 @@ def find_orders(
 
 
 def get_order(*, order_id: UUID, store_ids: frozenset[UUID] | None = None) -> dict[str, Any]:
-    """An order with its lines and its refund. Raises OrderNotFound, also for one of a store outside `store_ids`."""
+    """An order with its lines and its refunds. Raises OrderNotFound, also for one of a store outside `store_ids`."""
     order = Order.objects.select_related("store", "programme_version").filter(id=order_id).first()
     if order is None or (store_ids is not None and order.store_id not in store_ids):
         raise OrderNotFound
     lines = OrderLine.objects.filter(order_id=order_id).select_related("product").order_by("line_no")
-    refund = Refund.objects.filter(order_id=order_id).first()
+    refunds = [
+        {field: getattr(refund, field) for field in REFUND_FIELDS}
+        for refund in Refund.objects.filter(order_id=order_id).order_by("seq")
+    ]
     return {
         **_summary(order),
         "lines": [
@@ -177,7 +190,8 @@ def get_order(*, order_id: UUID, store_ids: frozenset[UUID] | None = None) -> di
             }
             for line in lines
         ],
-        "refund": {field: getattr(refund, field) for field in REFUND_FIELDS} if refund else None,
+        "refunds": refunds,
+        "refund": refunds[-1] if order.status != OrderStatus.COMMITTED else None,
         "facts": order.facts,
     }
 

@@ -8,7 +8,7 @@ WITH wanted AS (
   FROM wanted w JOIN checkout_order o ON o.occurred_at >= w.starts AND o.occurred_at < w.ends
   WHERE o.member_id IS NOT NULL
   UNION ALL
-  SELECT w.day, r.member_id, r.points_returned - r.points_expired - r.points_clawed_back
+  SELECT w.day, r.member_id, r.points_returned - r.points_expired - r.points_clawed_back + r.points_bought
   FROM wanted w JOIN checkout_refund r ON r.occurred_at >= w.starts AND r.occurred_at < w.ends
   WHERE r.member_id IS NOT NULL
   UNION ALL

@@ -8,7 +8,7 @@ WITH wanted AS (
     o.points_earned AS issued, o.points_used AS used
   FROM wanted w JOIN checkout_order o ON o.occurred_at >= w.starts AND o.occurred_at < w.ends
   UNION ALL
-  SELECT w.day, o.store_id, o.channel_id, 0, 0, 0, 0, 1, (o.member_id IS NOT NULL)::int, o.sales_minor,
+  SELECT w.day, o.store_id, o.channel_id, 0, 0, 0, 0, 1, (o.member_id IS NOT NULL)::int, r.sales_minor,
     -r.points_clawed_back, -r.points_returned
   FROM wanted w JOIN checkout_refund r ON r.occurred_at >= w.starts AND r.occurred_at < w.ends
   JOIN checkout_order o ON o.id = r.order_id

@@ -6,7 +6,7 @@ WITH sold AS (
     min(occurred_at) FILTER (WHERE status = 'committed') AS first_order_at,
     max(occurred_at) FILTER (WHERE status = 'committed') AS last_order_at,
     count(*) FILTER (WHERE status = 'committed' AND occurred_at >= %(year_starts)s)::int AS orders_year,
-    coalesce(sum(sales_minor) FILTER (WHERE status = 'committed' AND occurred_at >= %(year_starts)s), 0)::bigint AS spend
+    coalesce(sum(sales_minor - refunded_sales_minor) FILTER (WHERE status = 'committed' AND occurred_at >= %(year_starts)s), 0)::bigint AS spend
   FROM checkout_order WHERE member_id = ANY(%(members)s::uuid[])
   GROUP BY member_id
 ), fresh AS MATERIALIZED (

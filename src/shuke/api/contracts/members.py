@@ -224,9 +224,7 @@ class EntryOut(Out):
 
     transfer_id: UUID
     seq: int
-    kind: Annotated[
-        str, Meta(description="earn, redeem, reversal, expire, adjust and others; more may come.")
-    ]
+    kind: Literal["earn", "redeem", "reversal", "expire", "adjust"]
     asset: str
     amount: int
     occurred_at: datetime

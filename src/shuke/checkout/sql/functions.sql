@@ -72,9 +72,9 @@ BEGIN
     s.tier::text, s.since, s.review_at, coalesce(b.revision, 0),
     (SELECT jsonb_object_agg(a.asset, jsonb_build_array(a.balance, a.debt)) FROM ledger_account a WHERE a.member_id = m.id),
     CASE p_metric
-      WHEN 'spend' THEN (SELECT coalesce(sum(o.qualifying_minor), 0) FROM checkout_order o WHERE o.member_id = m.id
+      WHEN 'spend' THEN (SELECT coalesce(sum(o.qualifying_minor - o.refunded_qualifying_minor), 0) FROM checkout_order o WHERE o.member_id = m.id
         AND o.occurred_at >= p_from AND o.occurred_at <= p_to AND o.status = 'committed')
-      ELSE (SELECT coalesce(sum(o.growth_earned), 0) FROM checkout_order o WHERE o.member_id = m.id
+      ELSE (SELECT coalesce(sum(o.growth_earned - o.refunded_growth), 0) FROM checkout_order o WHERE o.member_id = m.id
         AND o.occurred_at >= p_from AND o.occurred_at <= p_to AND o.status = 'committed')
     END,
     st.id, st.is_open, ch.code::text,
