@@ -224,10 +224,10 @@ def test_balances_and_entries_explain_themselves(till: Till) -> None:
     for asset, row in balances.items():
         assert row["balance"] == sum(entry["amount"] for entry in entries if entry["asset"] == asset)
     told = {(entry["kind"], entry["asset"]): entry for entry in entries}
-    assert "rule base: " in told["earn", "points"]["explanation"]
-    assert re.search(r"tier \w+ ×1\.\d+: \d+", "".join(entry["explanation"] for entry in entries))
+    assert " from 消费积分" in told["earn", "points"]["explanation"]
+    assert re.search(r"\d+ more for \S+ \(×1\.\d+\)", "".join(entry["explanation"] for entry in entries))
     assert told["earn", "points"]["explain"]["rules"]
-    assert told["redeem", "points"]["explanation"] == "Used as cash in an order, worth 2.00 CNY together."
+    assert told["redeem", "points"]["explanation"] == "Used as cash in an order, worth ¥2.00 together."
     assert {e["explanation"] for e in entries if e["kind"] == "reversal"} == {
         "Returned, because the order they were used in was refunded.",
         "Taken back, because the order they came from was refunded.",

@@ -14,7 +14,14 @@ from tests.factories.core import NOW
 
 
 def post(
-    member_id: UUID, kind: str, entries: list[dict[str, Any]], lots: list[dict[str, Any]], at: datetime
+    member_id: UUID,
+    kind: str,
+    entries: list[dict[str, Any]],
+    lots: list[dict[str, Any]],
+    at: datetime,
+    *,
+    recorded_at: datetime | None = None,
+    **header: Any,
 ) -> UUID:
     """One transfer with these legs and new lots; takes the member's book first. Returns the transfer's id."""
     transfer = uuid7()
@@ -23,10 +30,11 @@ def post(
         "member_id": str(member_id),
         "kind": kind,
         "occurred_at": at.isoformat(),
-        "recorded_at": at.isoformat(),
+        "recorded_at": (recorded_at or at).isoformat(),
         "actor": "system:test",
         "entries": [{"seq": seq, **entry} for seq, entry in enumerate(entries, 1)],
         "lots": lots,
+        **header,
     }
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute("SELECT ledger_take_book(%s, NULL)", [member_id])

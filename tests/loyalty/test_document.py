@@ -38,7 +38,7 @@ def test_defaults_are_spelt_out_and_numbers_are_exact() -> None:
     assert [asset["kind"] for asset in document["assets"].values()] == ["points", "growth"]
     assert document["earning"][0] == {
         "id": "base", "name": {"zh-Hans": "消费积分", "en": "Base points"}, "asset": "points", "give": 1, "per": "1.00",
-        "rounding": "floor", "round_per": "order",
+        "rounding": "floor", "round_per": "order", "stacking": "stackable", "multiplied": True, "priority": 0,
     }  # fmt: skip
     assert document["tiers"]["levels"][2]["threshold"] == "5000.00"
     assert document["tiers"]["levels"][2]["discount_percent"] == "2"
@@ -75,7 +75,7 @@ def test_every_expiry_model_and_condition_compiles() -> None:
     assert str(programme.expiry["points"].on) == "2027-06-30"
     assert programme.expiry["stars"].model == "end_of_year"
     when = programme.multipliers[0].when
-    assert (when.tiers, when.stores, when.birthday_month) == ({"gold"}, {"367"}, True)
+    assert (when.tiers, when.stores, when.birthday) == ({"gold"}, {"367"}, "month")
     assert str(when.last_day) == "2026-12-31"
     assert programme.uses_birthday
 

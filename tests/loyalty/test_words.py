@@ -6,14 +6,8 @@ import pytest
 from django.utils import translation
 
 from shuke.loyalty.document import validate
-from shuke.loyalty.words import (
-    describe_conditions,
-    describe_earning,
-    describe_expiry,
-    explain_earning,
-    localized,
-    rule_name,
-)
+from shuke.loyalty.earning_words import describe_conditions, describe_earning
+from shuke.loyalty.words import describe_expiry, explain_earning, localized, rule_name
 from tests.factories.loyalty import SOURCE
 
 DOCUMENT = validate(SOURCE)

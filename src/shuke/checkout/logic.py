@@ -16,9 +16,10 @@ from uuid import UUID
 from shuke.checkout.tax_logic import LineTax, TaxedLine, TaxTotal, tax_lines, tax_totals
 from shuke.checkout.tender_logic import NO_FUNDS, Funds, Paid, Tender, settle, stored_value_shares
 from shuke.checkout.values import PricingRefusal
-from shuke.kit.clock import local_date
 from shuke.kit.money import MAX_MINOR, allocate, divide
-from shuke.loyalty.logic import Earned, SaleContext, TierMove, TierState, earn, qualify
+from shuke.loyalty.conditions import NO_TRAITS, MemberTraits, SaleContext
+from shuke.loyalty.earning import NO_ROOM, Earned, Room, Use
+from shuke.loyalty.logic import TierMove, TierState, earn, qualify
 from shuke.loyalty.programme import Programme
 from shuke.loyalty.tenders import Taxes
 
@@ -34,6 +35,8 @@ class CartLine:
     list_minor: int
     given: tuple[tuple[str, int], ...] = ()
     tax: str | None = None
+    brand: str = ""
+    """Filled in when a rule of the programme looks at brands."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +59,9 @@ class MemberFacts:
     birthday: tuple[int, int] | None
     usable_points: int
     qualifying: int
+    traits: MemberTraits = NO_TRAITS
+    room: Room = NO_ROOM
+    """`traits` and `room` are read when the programme looks at them (`Programme.needs`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +103,11 @@ class Priced:
     def earned_of(self, asset: str) -> int:
         """Units of an asset that the sale earns."""
         return sum(e.total for e in self.earned if e.asset == asset)
+
+    @property
+    def uses(self) -> list[Use]:
+        """What the sale takes of caps and budgets."""
+        return [use for earned in self.earned for use in earned.uses]
 
 
 def price(
@@ -149,9 +160,15 @@ def price(
     move = None
     if member:
         context = SaleContext(
-            local_date(now, programme.zone), cart.store, cart.channel, level.code, member.birthday
+            now.astimezone(programme.zone),
+            cart.store,
+            cart.channel,
+            level.code,
+            member.birthday,
+            frozenset(each.kind for each in paid if each.amount_minor),
+            member.traits,
         )
-        earned = earn(programme, context, amounts, [line.category for line in cart.lines])
+        earned = earn(programme, context, amounts, cart.lines, member.room)
         gained = sum(amounts)
         if programme.tiers.metric == "growth":
             gained = sum(e.total for e in earned if e.asset == "growth")

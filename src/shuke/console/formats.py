@@ -12,25 +12,12 @@ from zlib import crc32
 
 from django.utils import timezone
 from django.utils.dateformat import format as format_date
-from django.utils.translation import get_language, ngettext
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
+from shuke.kit import wording
 from shuke.kit.money import exponent
 
-# The yuan sign is shared by two currencies; the yen is written out because the home market is China.
-_SYMBOLS = {
-    "CNY": "¥",
-    "EUR": "€",
-    "GBP": "£",
-    "HKD": "HK$",
-    "JPY": "JP¥",
-    "KRW": "₩",
-    "MOP": "MOP$",
-    "SGD": "S$",
-    "THB": "฿",
-    "TWD": "NT$",
-    "USD": "US$",
-}
 _STEPS = {
     "zh-hans": ((Decimal(10**8), "亿"), (Decimal(10**4), "万")),
     "zh-hant": ((Decimal(10**8), "億"), (Decimal(10**4), "萬")),
@@ -41,10 +28,7 @@ _AVATAR_COLOURS = 6
 
 def language() -> str:
     """The language of the screen: "zh-hans", "zh-hant" or "en"; anything else counts as English."""
-    active = (get_language() or "en").lower()
-    if active in ("zh-hant", "zh-tw", "zh-hk", "zh-mo"):
-        return "zh-hant"
-    return "zh-hans" if active.startswith("zh") else "en"
+    return wording.language()
 
 
 def html_lang() -> str:
@@ -64,18 +48,13 @@ def number_short(value: int | Decimal) -> str:
 
 def money(minor: int, currency: str = "CNY", *, signed: bool = False, whole: bool = False) -> str:
     """Minor units as an amount: 123450 CNY → "¥1,234.50". `whole` rounds half up to the major unit."""
-    places = exponent(currency)
-    major = Decimal(abs(minor)).scaleb(-places)
-    if whole:
-        major, places = _round(major, 0), 0
-    sign = "-" if minor < 0 else "+" if signed and minor > 0 else ""
-    return f"{sign}{_symbol(currency)}{major:,.{places}f}"
+    return wording.money(minor, currency, signed=signed, whole=whole)
 
 
 def money_short(minor: int, currency: str = "CNY") -> str:
     """For a tile: 128640000 fen → "¥128.6 万" in Chinese, "¥1.3M" in English."""
     major = Decimal(abs(minor)).scaleb(-exponent(currency))
-    return f"{'-' if minor < 0 else ''}{_symbol(currency)}{_shorten(major)}"
+    return f"{'-' if minor < 0 else ''}{wording.symbol(currency)}{_shorten(major)}"
 
 
 def points(value: int, *, unit: bool = False, signed: bool = False) -> str:
@@ -98,21 +77,12 @@ def discount(pay_percent: Decimal | int | str) -> str:
     85 → "8.5 折" in simplified Chinese (tenths paid), "85 折" in traditional Chinese (the digits paid, so 80 is "8 折"),
     "15% off" in English. Raises ValueError outside 0 < pay_percent < 100.
     """
-    paid = Decimal(str(pay_percent))
-    if not 0 < paid < 100:
-        raise ValueError("a discount leaves more than 0 and less than 100 per cent to pay")
-    if language() == "en":
-        return f"{_plain(100 - paid)}% off"
-    tenths = paid / 10
-    if language() == "zh-hant" and tenths != tenths.to_integral_value() and paid >= 10:
-        return f"{_plain(paid)} 折"
-    return f"{_plain(tenths)} 折"
+    return wording.discount(pay_percent)
 
 
 def day(value: date | datetime) -> str:
     """A calendar day: "2026-11-21" in Chinese, "21 Nov 2026" in English. An instant is first taken to local time."""
-    local = _local(value)
-    return format_date(local, "j M Y") if language() == "en" else local.strftime("%Y-%m-%d")
+    return wording.day(_local(value))
 
 
 def day_short(value: date | datetime) -> str:
@@ -181,10 +151,6 @@ def avatar_colour(name: str) -> int:
     return crc32(name.encode()) % _AVATAR_COLOURS
 
 
-def _symbol(currency: str) -> str:
-    return _SYMBOLS.get(currency, f"{currency} ")
-
-
 def _local(value: date | datetime) -> date:
     return timezone.localtime(value).date() if isinstance(value, datetime) else value
 
@@ -193,13 +159,9 @@ def _round(value: Decimal, places: int) -> Decimal:
     return value.quantize(Decimal(1).scaleb(-places), ROUND_HALF_UP)
 
 
-def _plain(value: Decimal) -> str:
-    return f"{value.normalize():f}"
-
-
 def _shorten(value: Decimal) -> str:
     for step, unit in _STEPS[language()]:
         if abs(value) >= step:
             space = "" if language() == "en" else " "
-            return f"{_plain(_round(value / step, 1)):s}{space}{unit}"
+            return f"{wording.plain(_round(value / step, 1)):s}{space}{unit}"
     return f"{_round(value, 0):,f}"

@@ -1,12 +1,10 @@
-"""What the member file says in words: why a balance moved, what a discount was, what somebody did with the file."""
+"""What the member file says in words of the person: attributes, and what somebody did with the file."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import date, timedelta
-from decimal import Decimal
+from datetime import date
 from typing import Any
-from uuid import UUID
 
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
@@ -14,27 +12,8 @@ from django.utils.translation import gettext_lazy, pgettext, pgettext_lazy
 
 from shuke.console import formats
 from shuke.core.models import AuditEvent
-from shuke.ledger.queries import EntryView
-from shuke.loyalty import words
-from shuke.loyalty.queries import version_by_id, version_by_number
 from shuke.members.models import AttributeDefinition, AttributeKind, IdentifierKind, MemberStatus
 
-Document = Mapping[str, Any]
-
-ENTRY_KINDS: Mapping[str, tuple[str | Promise, str]] = {
-    "earn": (pgettext_lazy("ledger entry", "Earned"), "ok"),
-    "redeem": (pgettext_lazy("ledger entry", "Used"), "brand"),
-    "reversal": (pgettext_lazy("ledger entry", "Reversed"), "info"),
-    "expire": (pgettext_lazy("ledger entry", "Expired"), "warn"),
-    "adjust": (pgettext_lazy("ledger entry", "Adjusted"), "gold"),
-}
-TIER_CAUSES: Mapping[str, str | Promise] = {
-    "qualified": gettext_lazy("Reached by spending"),
-    "renewed": gettext_lazy("Kept for another term"),
-    "lapsed": gettext_lazy("Not reached again at the review"),
-    "refund": gettext_lazy("Lost through a refund"),
-    "programme": gettext_lazy("The programme changed"),
-}
 STATUS_KINDS = {MemberStatus.ACTIVE: "ok", MemberStatus.FROZEN: "warn", MemberStatus.CLOSED: "bad"}
 ACTS: Mapping[str, str | Promise] = {
     "members.register_member": gettext_lazy("Registered the member"),
@@ -59,74 +38,6 @@ _IDENTIFIERS: Mapping[str, str | Promise] = {str(kind): kind.label for kind in I
 UNMASK = "members.unmask_profile"
 GENERATED = "generated"
 """The tag of people who were invented for the demo."""
-
-
-def document_of(version_id: UUID | None) -> Document | None:
-    """The programme under which something was written; None before the first one."""
-    return version_by_id(version_id).document if version_id else None
-
-
-def explain_entry(entry: EntryView, currency: str) -> str:
-    """Why a balance moved, in one sentence."""
-    told = entry.explain or {}
-    match entry.kind:
-        case "earn":
-            return _earned(entry, told)
-        case "redeem" if "points_minor" in told:
-            worth = formats.money(told["points_minor"], currency)
-            return _("Used as cash in an order, worth %(worth)s together.") % {"worth": worth}
-        case "redeem":
-            return _("Used as cash in an order.")
-        case "reversal":
-            return _reversed(told)
-        case "expire" if entry.lot_expires_at is not None:
-            # The end is exclusive: what is gone at midnight was last good on the day before.
-            last = entry.lot_expires_at - timedelta(microseconds=1)
-            return _("Expired unused; the last good day was %(day)s.") % {"day": formats.day(last)}
-        case "expire":
-            return _("Expired unused.")
-    return entry.reason or _("Adjusted by staff.")
-
-
-def _earned(entry: EntryView, told: Mapping[str, Any]) -> str:
-    document = document_of(entry.programme_version_id)
-    sentence = words.explain_earning(told, document, entry.asset) if document else ""
-    if not sentence:
-        return _("Earned with an order; the first part of it settled a debt.")
-    if entry.lot_id is None:
-        return _("%(sentence)s; kept to settle a debt") % {"sentence": sentence}
-    return sentence
-
-
-def _reversed(told: Mapping[str, Any]) -> str:
-    match told.get("refund"):
-        case "returned":
-            return _("Returned, because the order they were used in was refunded.")
-        case "clawed_back":
-            return _("Taken back, because the order they came from was refunded.")
-        case "debt":
-            return _("Taken back by a refund after they were spent: this much is owed.")
-        case "debt_settled":
-            return _("Came back by a refund and settled what was owed.")
-    return _("Reversed.")
-
-
-def explain_discount(detail: Mapping[str, Any], programme_version: int | None) -> str:
-    """What a discount on a line was, without its amount."""
-    code = str(detail.get("code", ""))
-    if detail.get("kind") == "tier":
-        document = version_by_number(programme_version).document if programme_version else None
-        name = words.tier_name(document, code) if document else code
-        paid = 100 - Decimal(str(detail.get("percent", 0))) / 1000
-        return f"{name} {formats.discount(paid)}" if 0 < paid < 100 else name
-    if not code:
-        return _("Given at the till")
-    return _("Given at the till: %(code)s") % {"code": code}
-
-
-def tier_cause(cause: str) -> str:
-    """Why a tier changed."""
-    return str(TIER_CAUSES.get(cause, cause))
 
 
 def describe_act(event: AuditEvent, definitions: Mapping[str, AttributeDefinition]) -> tuple[str, str]:

@@ -16,14 +16,14 @@ from django.utils.translation import ngettext, pgettext, pgettext_lazy
 
 from shuke.console import formats
 from shuke.kit.money import exponent, to_minor
-from shuke.loyalty.words import (
-    CHOICES,
-    Document,
-    asset_name,
+from shuke.loyalty.earning_words import (
+    CAUSES,
+    describe_budget,
     describe_conditions,
-    describe_expiry,
-    localized,
+    describe_terms,
+    fixed,
 )
+from shuke.loyalty.words import CHOICES, Document, asset_name, describe_expiry, localized
 
 HIGHEST_LOOK = 4
 """The design has five tier colours; a programme with more levels shares the highest."""
@@ -42,7 +42,7 @@ class TierCard:
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """An earning rule or multiplier: what it gives, and when it applies ("" for always)."""
+    """A rule or a budget: what it gives, how it is limited, and when it applies ("" for always)."""
 
     name: str
     gives: str
@@ -60,6 +60,8 @@ class Told:
     terms: list[tuple[str, str]]
     earning: list[Rule]
     multipliers: list[Rule]
+    accruals: list[Rule]
+    budgets: list[Rule]
     redemption: list[tuple[str, str]]
     expiry: list[tuple[str, str]]
     policies: list[tuple[str, str]]
@@ -89,6 +91,11 @@ def tell(document: Document) -> Told:
         terms=_terms(document),
         earning=[_earning(rule, document) for rule in document["earning"]],
         multipliers=[_multiplier(rule, document) for rule in document["multipliers"]],
+        accruals=[_accrual(rule, document) for rule in document.get("accruals", ())],
+        budgets=[
+            Rule(localized(budget["name"]), "", describe_budget(budget, document), "")
+            for budget in document.get("budgets", ())
+        ],
         redemption=_redemption(document),
         expiry=[
             (localized(spec["name"]), describe_expiry(spec["expiry"])) for spec in document["assets"].values()
@@ -143,23 +150,34 @@ def _terms(document: Document) -> list[tuple[str, str]]:
 
 
 def _earning(rule: Mapping[str, Any], document: Document) -> Rule:
-    gives = pgettext("programme page", "%(give)s %(asset)s for every %(amount)s") % {
-        "give": formats.number(rule["give"]),
-        "asset": asset_name(document, rule["asset"]),
-        "amount": _amount(rule["per"], document),
-    }
+    asset = asset_name(document, rule["asset"])
+    if "fixed" in rule:
+        gives, detail = fixed(rule, formats.number(rule["fixed"]), asset), ""
+    else:
+        gives = pgettext("programme page", "%(give)s %(asset)s for every %(amount)s") % {
+            "give": formats.number(rule["give"]),
+            "asset": asset,
+            "amount": _amount(rule["per"], document),
+        }
+        detail = pgettext("programme page", "%(rounding)s, %(per)s") % {
+            "rounding": CHOICES[rule["rounding"]],
+            "per": CHOICES[rule["round_per"]],
+        }
+    terms = describe_terms(rule, document)
     return Rule(
-        localized(rule["name"]),
-        gives,
-        pgettext("programme page", "%(rounding)s, %(per)s")
-        % {"rounding": CHOICES[rule["rounding"]], "per": CHOICES[rule["round_per"]]},
-        _when(rule, document),
+        localized(rule["name"]), gives, " · ".join(filter(None, (detail, terms))), _when(rule, document)
     )
 
 
 def _multiplier(rule: Mapping[str, Any], document: Document) -> Rule:
     gives = f"{asset_name(document, rule['asset'])} ×{Decimal(rule['factor']).normalize():f}"
-    return Rule(localized(rule["name"]), gives, "", _when(rule, document))
+    return Rule(localized(rule["name"]), gives, describe_terms(rule, document), _when(rule, document))
+
+
+def _accrual(rule: Mapping[str, Any], document: Document) -> Rule:
+    gives = f"{formats.number(rule['give'])} {asset_name(document, rule['asset'])}"
+    detail = " · ".join(filter(None, (str(CAUSES[rule["kind"]]), describe_terms(rule, document))))
+    return Rule(localized(rule["name"]), gives, detail, _when(rule, document))
 
 
 def _when(rule: Mapping[str, Any], document: Document) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import groupby
@@ -129,9 +130,14 @@ def list_entries(
             },
         )
         rows = db.fetchall()
-    entries = [EntryView(*(*row[:-1], _json(row[-1]))) for row in rows[:limit]]
+    entries = entry_views(rows[:limit])
     last = entries[-1] if len(rows) > limit else None
     return EntryPage(entries, encode_cursor([last.occurred_at, last.transfer_id, last.seq]) if last else None)
+
+
+def entry_views(rows: Iterable[Sequence[Any]]) -> list[EntryView]:
+    """Rows of a statement that selects the columns of `EntryView` in their order."""
+    return [EntryView(*(*row[:-1], _json(row[-1]))) for row in rows]
 
 
 def _json(value: Any) -> Any:

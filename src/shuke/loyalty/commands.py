@@ -18,17 +18,17 @@ from shuke.kit import clock
 from shuke.kit.errors import ShukeError
 from shuke.loyalty.diff import Change, diff_documents
 from shuke.loyalty.document import validate
+from shuke.loyalty.earning_words import (
+    describe_accrual,
+    describe_budget,
+    describe_earning,
+    describe_multiplier,
+)
 from shuke.loyalty.errors import InvalidProgramme
 from shuke.loyalty.operations import publish_programme
 from shuke.loyalty.queries import list_versions, programme_at, version_by_id
 from shuke.loyalty.source import MAX_BYTES
-from shuke.loyalty.words import (
-    describe_earning,
-    describe_expiry,
-    describe_multiplier,
-    grouped,
-    localized,
-)
+from shuke.loyalty.words import describe_expiry, grouped, localized
 
 app = typer.Typer(
     name="programme", help="Validate, compare and publish the programme from YAML.", no_args_is_help=True
@@ -48,7 +48,7 @@ File = Annotated[Path, typer.Argument(help="A programme document in YAML.", dir_
 def validate_file(file: File) -> None:
     """Check a document and list everything that is wrong with it, as file:line: path: problem."""
     _source, document = _read(file)
-    rules = len(document["earning"]) + len(document["multipliers"])
+    rules = sum(len(document.get(section, ())) for section in ("earning", "multipliers", "accruals"))
     typer.echo(
         f"{file}: valid. {localized(document['name'])}: {rules} rules, {len(document['tiers']['levels'])} tiers."
     )
@@ -106,6 +106,10 @@ def show(
         typer.echo(f"  {localized(rule['name'])}: {describe_earning(rule, document)}")
     for rule in document["multipliers"]:
         typer.echo(f"  {localized(rule['name'])}: {describe_multiplier(rule, document)}")
+    for rule in document.get("accruals", ()):
+        typer.echo(f"  {localized(rule['name'])}: {describe_accrual(rule, document)}")
+    for budget in document.get("budgets", ()):
+        typer.echo(f"  {localized(budget['name'])}: {describe_budget(budget, document)}")
     for level in document["tiers"]["levels"]:
         benefits = f"×{level['multiplier']}, {level['discount_percent']}% off"
         typer.echo(f"  {localized(level['name'])}: from {grouped(level['threshold'])}; {benefits}")

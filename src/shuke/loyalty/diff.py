@@ -9,15 +9,22 @@ from typing import Any, Literal
 from django.utils.functional import Promise
 from django.utils.translation import pgettext, pgettext_lazy
 
+from shuke.loyalty.earning_words import (
+    CAUSES,
+    describe_accrual,
+    describe_budget,
+    describe_caps,
+    describe_conditions,
+    describe_earning,
+    describe_multiplier,
+    gives,
+)
 from shuke.loyalty.words import (
     CHOICES,
     KINDS,
     Document,
     asset_name,
-    describe_conditions,
-    describe_earning,
     describe_expiry,
-    describe_multiplier,
     describe_pending,
     grouped,
     localized,
@@ -59,6 +66,24 @@ def diff_documents(old: Document, new: Document) -> list[Change]:
             pgettext_lazy("programme", "Multiplier ended"),
             describe_multiplier,
         ),
+        *_rules(
+            "accruals",
+            old,
+            new,
+            _ACCRUAL,
+            pgettext_lazy("programme", "New accrual"),
+            pgettext_lazy("programme", "Accrual ended"),
+            describe_accrual,
+        ),
+        *_rules(
+            "budgets",
+            old,
+            new,
+            _BUDGET,
+            pgettext_lazy("programme", "New budget"),
+            pgettext_lazy("programme", "Budget ended"),
+            describe_budget,
+        ),
         *_fields("tiers", pgettext("programme", "Tiers"), old["tiers"], new["tiers"], _TIERS),
         *_levels(old, new),
         *_redemption(old, new),
@@ -72,8 +97,16 @@ def _word(value: Any) -> str:
     return str(CHOICES[value])
 
 
+def _named(value: str | None) -> str:
+    return value or pgettext("programme", "none")
+
+
 def _kind(value: str) -> str:
     return str(KINDS[value])
+
+
+def _cause(value: str) -> str:
+    return str(CAUSES[value])
 
 
 def _percent(value: str) -> str:
@@ -133,6 +166,17 @@ _TRANSFER: Fields = (
     ("per_day", pgettext_lazy("programme", "at most a day"), grouped),
     ("fee_percent", pgettext_lazy("programme", "fee"), _percent),
 )
+_TERMS: Fields = (
+    ("stacking", pgettext_lazy("programme", "counts"), _word),
+    ("priority", pgettext_lazy("programme", "priority"), str),
+    ("multiplied", pgettext_lazy("programme", "is multiplied:"), _word),
+    ("caps", pgettext_lazy("programme", "limit"), describe_caps),
+    ("budget", pgettext_lazy("programme", "budget"), _named),
+)
+_SILENT = {"stacking": "stackable", "priority": 0, "multiplied": True, "caps": None, "budget": None}
+"""What a rule means where it says nothing: an optional key, or one that an earlier release did not know."""
+_ABSENT = object()
+_EFFECT = frozenset({"give", "per", "rounding", "round_per", "fixed", "fixed_per"})
 _EARNING: Fields = (
     ("name", pgettext_lazy("programme", "name"), localized),
     ("asset", pgettext_lazy("programme", "asset"), str),
@@ -140,11 +184,30 @@ _EARNING: Fields = (
     ("per", pgettext_lazy("programme", "for every"), grouped),
     ("rounding", pgettext_lazy("programme", "rounding"), _word),
     ("round_per", pgettext_lazy("programme", "rounding"), _word),
+    ("fixed", pgettext_lazy("programme", "gives"), grouped),
+    ("fixed_per", pgettext_lazy("programme", "gives"), _word),
+    *_TERMS,
 )
 _MULTIPLIER: Fields = (
     ("name", pgettext_lazy("programme", "name"), localized),
     ("asset", pgettext_lazy("programme", "asset"), str),
     ("factor", pgettext_lazy("programme", "factor"), _factor),
+    *_TERMS,
+)
+_ACCRUAL: Fields = (
+    ("name", pgettext_lazy("programme", "name"), localized),
+    ("kind", pgettext_lazy("programme", "is given"), _cause),
+    ("asset", pgettext_lazy("programme", "asset"), str),
+    ("give", pgettext_lazy("programme", "gives"), grouped),
+    *_TERMS,
+)
+_BUDGET: Fields = (
+    ("name", pgettext_lazy("programme", "name"), localized),
+    ("asset", pgettext_lazy("programme", "asset"), str),
+    ("limit", pgettext_lazy("programme", "limit"), grouped),
+    ("period", pgettext_lazy("programme", "is counted"), _word),
+    ("covers", pgettext_lazy("programme", "is for"), _word),
+    ("when_short", pgettext_lazy("programme", "when less is left:"), _word),
 )
 _TIERS: Fields = (
     ("metric", pgettext_lazy("programme", "are reached"), _word),
@@ -182,9 +245,10 @@ def _fields(path: str, what: str, old: Document, new: Document, fields: Fields) 
     """One sentence for each field that differs; one that a side lacks (optional, or unknown to its release) is a dash."""
     changes = []
     for key, label, show in fields:
-        if old.get(key) != new.get(key):
+        earlier, later = (side.get(key, _SILENT.get(key, _ABSENT)) for side in (old, new))
+        if earlier != later:
             here = f"{path}.{key}" if path else key
-            before, after = (show(side[key]) if key in side else "–" for side in (old, new))
+            before, after = (show(found) if found is not _ABSENT else "–" for found in (earlier, later))
             if before == after:  # only another language's name differs
                 before, after = ", ".join(old[key].values()), ", ".join(new[key].values())
             changes.append(Change("changed", here, _changed(what, str(label), before, after)))
@@ -260,15 +324,22 @@ def _rules(
 ) -> list[Change]:
     """Rules are matched by their id; those that are in both keep their place out of the comparison."""
     changes = []
-    before = {rule["id"]: rule for rule in old[section]}
-    for index, rule in enumerate(new[section]):
+    before = {rule["id"]: rule for rule in old.get(section, ())}
+    for index, rule in enumerate(new.get(section, ())):
         path, name = f"{section}[{index}]", localized(rule["name"])
         former = before.pop(rule["id"], None)
         if former is None:
             changes.append(Change("added", path, _said(added, name, describe(rule, new))))
             continue
         what = pgettext("programme", "“%s”") % name
-        changes += _fields(path, what, former, rule, fields)
+        if ("fixed" in former) != ("fixed" in rule):
+            text = _changed(what, pgettext("programme", "gives"), gives(former, old), gives(rule, new))
+            changes.append(Change("changed", path, text))
+            # By amount and by number have no keys in common: the sentence above says it all.
+            own = [field for field in fields if field[0] not in _EFFECT]
+            changes += _fields(path, what, former, rule, own)
+        else:
+            changes += _fields(path, what, former, rule, fields)
         if former.get("when") != rule.get("when"):
             applied, applies = (
                 describe_conditions(former.get("when"), old),
@@ -281,7 +352,7 @@ def _rules(
                     _changed(what, pgettext("programme", "applies"), applied, applies),
                 )
             )
-    for index, rule in enumerate(old[section]):
+    for index, rule in enumerate(old.get(section, ())):
         if rule["id"] in before:
             text = _said(ended, localized(rule["name"]), describe(rule, old))
             changes.append(Change("removed", f"{section}[{index}]", text))

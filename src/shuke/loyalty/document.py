@@ -15,29 +15,24 @@ from typing import Any
 from zoneinfo import available_timezones
 
 from django.utils.translation import gettext_lazy as _
-from django.utils.translation import pgettext_lazy
 
-from shuke.loyalty import source
+from shuke.loyalty import earning_document, source
 from shuke.loyalty.asset_document import ADJUSTMENTS_DEFAULT, adjustments, assets, transfers
 from shuke.loyalty.errors import InvalidProgramme, Problem
-from shuke.loyalty.programme import WEEKDAYS
 from shuke.loyalty.readers import (
     Key,
     Notes,
     amount,
     boolean,
     choice,
-    day,
     decimal,
     did_you_mean,
     mapping,
     names,
-    one_of,
     scalar,
     sequence,
     shown,
     slug,
-    text,
     whole,
 )
 from shuke.loyalty.source import Node, child
@@ -50,11 +45,7 @@ from shuke.loyalty.tender_document import (
 )
 
 SCHEMA = 1
-MAX_RULES = 1000
 MAX_LEVELS = 50
-MAX_CONDITION_VALUES = 500
-RESERVED_IDS = frozenset({"tier"})
-"""Entries explain the tier's own multiplier under this id."""
 
 # ISO 4217, the currencies in circulation.
 # fmt: off
@@ -111,8 +102,10 @@ def _programme(notes: Notes, root: Node) -> dict[str, Any]:
         "time_zone": Key(_time_zone, required=True),
         "assets": Key(assets, required=True),
         "tiers": Key(_tiers, required=True),
-        "earning": Key(sequence(_earning, most=MAX_RULES), default=[]),
-        "multipliers": Key(sequence(_multiplier, most=MAX_RULES), default=[]),
+        "budgets": Key(earning_document.budgets),
+        "earning": Key(earning_document.earning, default=[]),
+        "multipliers": Key(earning_document.multipliers, default=[]),
+        "accruals": Key(earning_document.accruals),
         "redemption": Key(_redemption),
         "taxes": Key(read_taxes),
         "stored_value": Key(read_stored_value),
@@ -123,7 +116,10 @@ def _programme(notes: Notes, root: Node) -> dict[str, Any]:
         "transfers": Key(transfers, default={}),
         "policies": Key(mapping(_POLICIES), default={name: key.default for name, key in _POLICIES.items()}),
     }
-    return mapping(keys)(notes, root, "") or {}
+    found: dict[str, Any] = mapping(keys)(notes, root, "") or {}
+    if isinstance(root, source.Mapping) and "budgets" in root.items:
+        earning_document.check_budgets(notes, found, root.items["budgets"].line)
+    return found
 
 
 def _schema(notes: Notes, node: Node, path: str) -> int | None:
@@ -178,106 +174,6 @@ def _time_zone(notes: Notes, node: Node, path: str) -> str | None:
     return None
 
 
-# Rules -----------------------------------------------------------------------------------------------
-
-
-def _rule_id(notes: Notes, node: Node, path: str) -> str | None:
-    value: str | None = slug(longest=40)(notes, node, path)
-    if value is None:
-        return None
-    if value in RESERVED_IDS:
-        notes.add("reserved", path, node.line, _("“%(value)s” is reserved"), value=value)
-    elif value in notes.ids:
-        notes.add(
-            "duplicate",
-            path,
-            node.line,
-            _("“%(value)s” is already the id of %(other)s"),
-            value=value,
-            other=notes.ids[value],
-        )
-    else:
-        notes.ids[value] = path.rpartition(".")[0]
-        return value
-    return None
-
-
-def _asset(notes: Notes, node: Node, path: str) -> Any:
-    return one_of(notes.assets, pgettext_lazy("programme", "asset"))(notes, node, path)
-
-
-def _earning(notes: Notes, node: Node, path: str) -> Any:
-    return mapping(
-        {
-            "id": Key(_rule_id, required=True),
-            "name": Key(names, required=True),
-            "asset": Key(_asset, default="points"),
-            "give": Key(whole(1, 1_000_000), required=True),
-            "per": Key(amount(above_zero=True), required=True),
-            "rounding": Key(choice("floor", "half_up", "ceil"), default="floor"),
-            "round_per": Key(choice("order", "line"), default="order"),
-            "when": Key(_conditions),
-        }
-    )(notes, node, path)
-
-
-def _multiplier(notes: Notes, node: Node, path: str) -> Any:
-    return mapping(
-        {
-            "id": Key(_rule_id, required=True),
-            "name": Key(names, required=True),
-            "asset": Key(_asset, default="points"),
-            "factor": Key(decimal("1", "100"), required=True),
-            "when": Key(_conditions),
-        }
-    )(notes, node, path)
-
-
-def _conditions(notes: Notes, node: Node, path: str) -> dict[str, Any] | None:
-    def some(reader: Any) -> Key:
-        return Key(sequence(reader, least=1, most=MAX_CONDITION_VALUES, distinct=True))
-
-    found: dict[str, Any] | None = mapping(
-        {
-            "tiers": some(one_of(notes.tiers, pgettext_lazy("programme", "tier"))),
-            "stores": some(text(longest=40)),
-            "channels": some(text(longest=40)),
-            "categories": some(_category),
-            "weekdays": some(choice(*WEEKDAYS)),
-            "dates": Key(_dates),
-            "birthday_month": Key(boolean),
-        }
-    )(notes, node, path)
-    return found or None
-
-
-def _category(notes: Notes, node: Node, path: str) -> str | None:
-    value: str | None = text(longest=240)(notes, node, path)
-    if value is not None and any(part != part.strip() or not part for part in value.split("/")):
-        notes.add(
-            "bad_category",
-            path,
-            node.line,
-            _("“%(value)s” is no category path such as FOOD/FRUIT"),
-            value=shown(value),
-        )
-        return None
-    return value
-
-
-def _dates(notes: Notes, node: Node, path: str) -> dict[str, str] | None:
-    found: dict[str, str] | None = mapping({"from": Key(day), "to": Key(day)})(notes, node, path)
-    if found and "from" in found and "to" in found and found["to"] < found["from"]:
-        notes.add(
-            "dates_reversed",
-            child(path, "to"),
-            node.line,
-            _("must not be before %(first)s"),
-            first=found["from"],
-        )
-    return found or None
-
-
 # Tiers, redemption, policies -------------------------------------------------------------------------
 
 
@@ -286,7 +182,7 @@ def _tiers(notes: Notes, node: Node, path: str) -> dict[str, Any] | None:
     if isinstance(node, source.Mapping):
         given = node.items.get("metric")
         if isinstance(given, source.Scalar) and given.text == "growth":
-            metric = "growth"
+            metric, notes.tiers_by_growth = "growth", True
             if "growth" not in notes.assets:
                 notes.add(
                     "unknown_reference", child(path, "metric"), given.line, _("needs the asset “growth”")

@@ -5,17 +5,19 @@ Factors are thousandths (×1.5 = 1500), percentages are thousandths of a percent
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 from zoneinfo import ZoneInfo
 
 from shuke.kit.money import Rounding, to_minor
 from shuke.ledger.values import AdjustmentPolicy, TransferPolicy
 from shuke.loyalty.assets import Asset, Expiry, compile_assets
 from shuke.loyalty.book_policies import compile_adjustments, compile_transfers
+from shuke.loyalty.conditions import Conditions, compile_conditions
+from shuke.loyalty.earning import NO_CAPS, PLAIN, Budget, Caps, EarningRule, Multiplier, Stacking, Terms
 from shuke.loyalty.tenders import (
     NO_LIMITS,
     NO_OFFLINE,
@@ -31,51 +33,41 @@ from shuke.loyalty.tenders import (
     compile_taxes,
 )
 
-Stacking = Literal["add", "best", "multiply"]
 Downgrade = Literal["one_level", "to_qualified", "never", "at_once"]
 Metric = Literal["spend", "growth"]
 Shortfall = Literal["debt", "cash_value", "write_off"]
 
-WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
-
 
 @dataclass(frozen=True, slots=True)
-class Conditions:
-    """All given conditions must hold; an empty one always holds. `categories` looks at the line, the rest at the order."""
-
-    tiers: frozenset[str] = frozenset()
-    stores: frozenset[str] = frozenset()
-    channels: frozenset[str] = frozenset()
-    categories: tuple[str, ...] = ()
-    weekdays: frozenset[int] = frozenset()
-    first_day: date | None = None
-    last_day: date | None = None
-    birthday_month: bool = False
-
-    def covers_category(self, path: str) -> bool:
-        """True when the line's category is one of the named ones or lies below it."""
-        return any(path == c or path.startswith(c + "/") for c in self.categories)
-
-
-@dataclass(frozen=True, slots=True)
-class EarningRule:
-    """`give` units of `asset` for every full `per` minor units of what qualifies."""
+class AccrualRule:
+    """`give` units for something a member did other than buying, such as a check-in."""
 
     id: str
+    kind: str
     asset: str
     give: int
-    per: int
-    rounding: Rounding
-    per_line: bool
     when: Conditions
+    terms: Terms = PLAIN
 
 
 @dataclass(frozen=True, slots=True)
-class Multiplier:
-    id: str
-    asset: str
-    factor: int
-    when: Conditions
+class Needs:
+    """What the till has to read beyond the plain facts because a rule looks at it. Nothing for most programmes."""
+
+    traits: bool = False
+    first_purchase: bool = False
+    brands: bool = False
+    counted: tuple[str, ...] = ()
+    """Rules whose caps look at what was given before."""
+    ever: bool = False
+    """One of these caps is for ever, so the look goes back beyond the month."""
+    budgets: tuple[Budget, ...] = ()
+    tenders: bool = False
+
+    @property
+    def nothing(self) -> bool:
+        """True when the plain facts are enough."""
+        return not (self.traits or self.first_purchase or self.brands or self.counted or self.budgets)
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,6 +141,9 @@ class Programme:
     asset_names: Mapping[str, Mapping[str, str]]
     earning: tuple[EarningRule, ...]
     multipliers: tuple[Multiplier, ...]
+    accruals: tuple[AccrualRule, ...]
+    budgets: Mapping[str, Budget]
+    needs: Needs
     tiers: Tiers
     redemption: Redemption | None
     adjustments: Mapping[str, AdjustmentPolicy]
@@ -162,11 +157,19 @@ class Programme:
     offline: Offline = NO_OFFLINE
 
 
+Rule = TypeVar("Rule", EarningRule, Multiplier, AccrualRule)
+
+
 def compile_programme(document: Mapping[str, Any]) -> Programme:
     """Compile a document that `loyalty.document.validate` accepted. Absent optional parts take their defaults."""
     currency = document["currency"]
-    earning = tuple(_earning(rule, currency) for rule in document.get("earning", ()))
-    multipliers = tuple(_multiplier(rule) for rule in document.get("multipliers", ()))
+    budgets = {raw["id"]: _budget(raw) for raw in document.get("budgets", ())}
+    earning = _by_priority(_earning(rule, currency, budgets) for rule in document.get("earning", ()))
+    multipliers = _by_priority(
+        _multiplier(rule, currency, budgets) for rule in document.get("multipliers", ())
+    )
+    accruals = _by_priority(_accrual(rule, currency, budgets) for rule in document.get("accruals", ()))
+    rules: tuple[EarningRule | Multiplier, ...] = (*earning, *multipliers)
     policies = document.get("policies", {})
     return_window_days = policies.get("return_window_days", 7)
     assets = compile_assets(document["assets"], currency, return_window_days)
@@ -180,6 +183,9 @@ def compile_programme(document: Mapping[str, Any]) -> Programme:
         asset_names={asset: spec["name"] for asset, spec in document["assets"].items()},
         earning=earning,
         multipliers=multipliers,
+        accruals=accruals,
+        budgets=budgets,
+        needs=_needs(rules),
         tiers=_tiers(document["tiers"], currency),
         redemption=_redemption(document.get("redemption"), currency),
         adjustments=compile_adjustments(document.get("adjustments", {})),
@@ -196,9 +202,7 @@ def compile_programme(document: Mapping[str, Any]) -> Programme:
             stacking=policies.get("multiplier_stacking", "add"),
             multiplier_rounding=policies.get("multiplier_rounding", "floor"),
         ),
-        uses_birthday=any(
-            when.birthday_month for when in (*(r.when for r in earning), *(m.when for m in multipliers))
-        ),
+        uses_birthday=any(rule.when.birthday for rule in rules),
         taxes=compile_taxes(document.get("taxes")),
         stored_value=compile_stored_value(document.get("stored_value"), currency),
         gift_cards=compile_gift_cards(document.get("gift_cards"), currency),
@@ -211,41 +215,87 @@ def _thousandths(value: str | int) -> int:
     return int(Decimal(str(value)) * 1000)
 
 
-def _conditions(raw: Mapping[str, Any] | None) -> Conditions:
-    if not raw:
-        return Conditions()
-    dates = raw.get("dates", {})
-    return Conditions(
-        tiers=frozenset(raw.get("tiers", ())),
-        stores=frozenset(raw.get("stores", ())),
-        channels=frozenset(raw.get("channels", ())),
-        categories=tuple(raw.get("categories", ())),
-        weekdays=frozenset(WEEKDAYS.index(day) for day in raw.get("weekdays", ())),
-        first_day=_day(dates.get("from")),
-        last_day=_day(dates.get("to")),
-        birthday_month=raw.get("birthday_month", False),
-    )
-
-
 def _day(value: str | date | None) -> date | None:
     return date.fromisoformat(value) if isinstance(value, str) else value
 
 
-def _earning(raw: Mapping[str, Any], currency: str) -> EarningRule:
-    return EarningRule(
+def _by_priority(rules: Iterable[Rule]) -> tuple[Rule, ...]:
+    """Highest priority first; equal ones as the document has them."""
+    return tuple(sorted(rules, key=lambda rule: -rule.terms.priority))
+
+
+def _budget(raw: Mapping[str, Any]) -> Budget:
+    return Budget(
         id=raw["id"],
         asset=raw.get("asset", "points"),
-        give=raw["give"],
-        per=to_minor(str(raw["per"]), currency),
-        rounding=raw.get("rounding", "floor"),
-        per_line=raw.get("round_per", "order") == "line",
-        when=_conditions(raw.get("when")),
+        limit=raw["limit"],
+        period=raw.get("period", "total"),
+        covers_all=raw.get("covers", "named") == "all",
+        gives_rest=raw.get("when_short", "give_rest") == "give_rest",
     )
 
 
-def _multiplier(raw: Mapping[str, Any]) -> Multiplier:
+def _terms(raw: Mapping[str, Any], budgets: Mapping[str, Budget]) -> Terms:
+    asset, named = raw.get("asset", "points"), raw.get("budget")
+    drawn = tuple(b for b in budgets.values() if b.id == named or (b.covers_all and b.asset == asset))
+    caps = raw.get("caps")
+    terms = Terms(
+        exclusive=raw.get("stacking", "stackable") == "exclusive",
+        priority=raw.get("priority", 0),
+        caps=Caps(**caps) if caps else NO_CAPS,
+        budgets=drawn,
+    )
+    return PLAIN if terms == PLAIN else terms
+
+
+def _earning(raw: Mapping[str, Any], currency: str, budgets: Mapping[str, Budget]) -> EarningRule:
+    fixed = raw.get("fixed")
+    return EarningRule(
+        id=raw["id"],
+        asset=raw.get("asset", "points"),
+        give=raw["give"] if fixed is None else fixed,
+        per=to_minor(str(raw["per"]), currency) if fixed is None else 0,
+        rounding=raw.get("rounding", "floor"),
+        per_line=raw.get("round_per", "order") == "line",
+        each_unit=raw.get("fixed_per") == "unit",
+        multiplied=raw.get("multiplied", True),
+        when=compile_conditions(raw.get("when"), currency),
+        terms=_terms(raw, budgets),
+    )
+
+
+def _multiplier(raw: Mapping[str, Any], currency: str, budgets: Mapping[str, Budget]) -> Multiplier:
     return Multiplier(
-        raw["id"], raw.get("asset", "points"), _thousandths(raw["factor"]), _conditions(raw.get("when"))
+        raw["id"],
+        raw.get("asset", "points"),
+        _thousandths(raw["factor"]),
+        compile_conditions(raw.get("when"), currency),
+        _terms(raw, budgets),
+    )
+
+
+def _accrual(raw: Mapping[str, Any], currency: str, budgets: Mapping[str, Budget]) -> AccrualRule:
+    return AccrualRule(
+        raw["id"],
+        raw["kind"],
+        raw.get("asset", "points"),
+        raw["give"],
+        compile_conditions(raw.get("when"), currency),
+        _terms(raw, budgets),
+    )
+
+
+def _needs(rules: Sequence[EarningRule | Multiplier]) -> Needs:
+    """What the rules of sales look at beyond the plain facts."""
+    conditions = [rule.when for rule in rules]
+    return Needs(
+        traits=any(w.tags or w.segments or w.plans or w.tenure_days for w in conditions),
+        first_purchase=any(w.first_purchase is not None for w in conditions),
+        brands=any(w.only.brands or w.exclude.brands for w in conditions),
+        counted=tuple(rule.id for rule in rules if rule.terms.caps.count),
+        ever=any(rule.terms.caps.member is not None for rule in rules),
+        budgets=tuple({b.id: b for rule in rules for b in rule.terms.budgets}.values()),
+        tenders=any(w.tenders for w in conditions),
     )
 
 

@@ -42,6 +42,9 @@ class Notes:
     currency: str = "CNY"
     assets: set[str] = field(default_factory=set)
     tiers: list[str] = field(default_factory=list)
+    tiers_by_growth: bool = False
+    budgets: dict[str, str] = field(default_factory=dict)
+    """Budget id → its asset."""
     ids: dict[str, str] = field(default_factory=dict)
     """Rule id → the path where it was first used."""
 

@@ -5,7 +5,7 @@ Every function answers in the active language. Documents are those that `loyalty
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
@@ -41,6 +41,17 @@ CHOICES = {
     "exact": pgettext_lazy("programme", "to the second"),
     "refuse": pgettext_lazy("programme", "refused"),
     "debt": pgettext_lazy("programme", "as a debt"),
+    "stackable": pgettext_lazy("programme", "together with others"),
+    "exclusive": pgettext_lazy("programme", "alone, instead of others"),
+    "unit": pgettext_lazy("programme", "per unit"),
+    "total": pgettext_lazy("programme", "in all"),
+    "year": pgettext_lazy("programme", "per year"),
+    "month": pgettext_lazy("programme", "per month"),
+    "day": pgettext_lazy("programme", "per day"),
+    "named": pgettext_lazy("programme", "the rules that name it"),
+    "all": pgettext_lazy("programme", "all rules"),
+    "give_rest": pgettext_lazy("programme", "the rest is given"),
+    "give_nothing": pgettext_lazy("programme", "nothing is given"),
     "cash_value": pgettext_lazy("programme", "paid in money"),
     "write_off": pgettext_lazy("programme", "written off once approved"),
     True: pgettext_lazy("programme", "yes"),
@@ -57,16 +68,6 @@ KINDS = {
     "custom": pgettext_lazy("programme", "custom asset"),
 }
 """What an asset is."""
-
-WEEKDAYS = {
-    "mon": pgettext_lazy("programme", "Monday"),
-    "tue": pgettext_lazy("programme", "Tuesday"),
-    "wed": pgettext_lazy("programme", "Wednesday"),
-    "thu": pgettext_lazy("programme", "Thursday"),
-    "fri": pgettext_lazy("programme", "Friday"),
-    "sat": pgettext_lazy("programme", "Saturday"),
-    "sun": pgettext_lazy("programme", "Sunday"),
-}
 
 
 def localized(names: Mapping[str, str], language: str | None = None) -> str:
@@ -91,8 +92,8 @@ def tier_name(document: Document, code: str) -> str:
 
 
 def rule_name(document: Document, rule_id: str) -> str:
-    """The name of an earning rule or multiplier; its id when the document does not know it."""
-    rules = (*document["earning"], *document["multipliers"])
+    """The name of an earning rule, multiplier or accrual; its id when the document does not know it."""
+    rules = (*document["earning"], *document["multipliers"], *document.get("accruals", ()))
     rule = next((rule for rule in rules if rule["id"] == rule_id), None)
     return localized(rule["name"]) if rule else rule_id
 
@@ -157,80 +158,24 @@ def describe_pending(pending: Mapping[str, Any]) -> str:
             return str(CHOICES["at_once"])
 
 
-def describe_earning(rule: Mapping[str, Any], document: Document) -> str:
-    """ "1 Points for every 1.00 CNY; on Wednesday"."""
-    text = pgettext("programme", "%(give)s %(asset)s for every %(per)s %(currency)s") % {
-        "give": grouped(rule["give"]),
-        "asset": asset_name(document, rule["asset"]),
-        "per": grouped(rule["per"]),
-        "currency": document["currency"],
+CUTS = {
+    "order": pgettext_lazy("programme", "the most per order"),
+    "day": pgettext_lazy("programme", "the most per day"),
+    "month": pgettext_lazy("programme", "the most per month"),
+    "member": pgettext_lazy("programme", "the most per member"),
+    "budget": pgettext_lazy("programme", "what the budget still held"),
+}
+"""What limited a rule's units, as entries of the ledger name it."""
+
+
+def _cut(rule: Mapping[str, Any]) -> str:
+    """ " (instead of 40: the most per day)" for a rule that a limit has cut."""
+    if "of" not in rule:
+        return ""
+    return pgettext("programme", " (instead of %(of)s: %(limit)s)") % {
+        "of": grouped(rule["of"]),
+        "limit": CUTS.get(rule.get("cut", ""), rule.get("cut", "")),
     }
-    return _with_conditions(text, rule, document)
-
-
-def describe_multiplier(rule: Mapping[str, Any], document: Document) -> str:
-    """ "Points ×2; on Wednesday"."""
-    text = pgettext("programme", "%(asset)s ×%(factor)s") % {
-        "asset": asset_name(document, rule["asset"]),
-        "factor": rule["factor"],
-    }
-    return _with_conditions(text, rule, document)
-
-
-def _with_conditions(text: str, rule: Mapping[str, Any], document: Document) -> str:
-    if not rule.get("when"):
-        return text
-    conditions = describe_conditions(rule["when"], document)
-    return pgettext("programme", "%(text)s; %(conditions)s") % {"text": text, "conditions": conditions}
-
-
-def describe_conditions(when: Mapping[str, Any] | None, document: Document) -> str:
-    """The conditions of a rule, which all must hold; "always" without any."""
-    if not when:
-        return pgettext("programme", "always")
-    parts = []
-    if tiers := when.get("tiers"):
-        parts.append(
-            pgettext("programme", "for %(tiers)s")
-            % {"tiers": _listed([tier_name(document, code) for code in tiers])}
-        )
-    if stores := when.get("stores"):
-        parts.append(pgettext("programme", "in stores %(stores)s") % {"stores": _listed(stores)})
-    if channels := when.get("channels"):
-        parts.append(pgettext("programme", "through %(channels)s") % {"channels": _listed(channels)})
-    if categories := when.get("categories"):
-        parts.append(pgettext("programme", "on %(categories)s") % {"categories": _listed(categories)})
-    if weekdays := when.get("weekdays"):
-        parts.append(
-            pgettext("programme", "every %(weekdays)s")
-            % {"weekdays": _listed([str(WEEKDAYS[day]) for day in weekdays])}
-        )
-    if dates := when.get("dates"):
-        parts.append(_dates(dates))
-    if when.get("birthday_month"):
-        parts.append(pgettext("programme", "in the member's birthday month"))
-    return pgettext("programme", "; ").join(parts) or pgettext("programme", "always")
-
-
-def _dates(dates: Mapping[str, str]) -> str:
-    if "from" in dates and "to" in dates:
-        return pgettext("programme", "from %(first)s to %(last)s") % {
-            "first": dates["from"],
-            "last": dates["to"],
-        }
-    if "from" in dates:
-        return pgettext("programme", "from %(first)s on") % {"first": dates["from"]}
-    return pgettext("programme", "until %(last)s") % {"last": dates["to"]}
-
-
-def _listed(words: Sequence[str]) -> str:
-    """Words after each other; of a long list the first ten and how many more."""
-    shown = pgettext("programme", ", ").join(words[:10])
-    return (
-        pgettext("programme", "%(shown)s and %(more)d more") % {"shown": shown, "more": len(words) - 10}
-        if len(words) > 10
-        else shown
-    )
 
 
 def explain_earning(explain: Mapping[str, Any], document: Document, asset: str = "points") -> str:
@@ -252,7 +197,7 @@ def explain_earning(explain: Mapping[str, Any], document: Document, asset: str =
             if figures["factor"]
             else pgettext("programme", "%(points)s from %(name)s")
         )
-        parts.append(template % figures)
+        parts.append(template % figures + _cut(rule))
     if not parts:
         return ""
     return pgettext("programme", "%(parts)s: %(total)s %(asset)s in all") % {

@@ -224,7 +224,9 @@ class EntryOut(Out):
 
     transfer_id: UUID
     seq: int
-    kind: Literal["earn", "redeem", "reversal", "expire", "adjust"]
+    kind: Annotated[
+        str, Meta(description="earn, redeem, reversal, expire, adjust and others; more may come.")
+    ]
     asset: str
     amount: int
     occurred_at: datetime

@@ -12,7 +12,6 @@ from django.utils.translation import gettext_lazy as _
 from ninja import Router
 
 from shuke.api.contracts.members import (
-    Balances,
     Candidates,
     Entries,
     EntriesQuery,
@@ -28,15 +27,14 @@ from shuke.api.contracts.members import (
 )
 from shuke.api.cursors import BY_ENTRY, BY_TIME, checked_cursor
 from shuke.api.endpoint import Call, endpoint
-from shuke.api.explanations import explain_entry
 from shuke.api.stores import covered_store, store_codes
+from shuke.checkout.words import explain_entry
 from shuke.core.errors import IdempotencyConflict, InvalidInput, NotFound
 from shuke.core.operations import record_audit
 from shuke.core.values import Scope
-from shuke.ledger.queries import balances_of, list_entries
+from shuke.ledger.queries import list_entries
 from shuke.loyalty.models import Standing
-from shuke.loyalty.programme import Programme
-from shuke.loyalty.queries import programme_at, version_by_id
+from shuke.loyalty.queries import programme_at
 from shuke.members.errors import IdentifierTaken, ProfileErased, QrExpired, QrInvalid, QrUsed
 from shuke.members.operations import change_status, register_member, set_attributes, set_tags, update_member
 from shuke.members.profile import PROFILE_FIELDS, Profile
@@ -245,24 +243,6 @@ def member_qr(call: Call, member_id: UUID) -> tuple[int, dict[str, Any]]:
 @endpoint(
     router,
     "GET",
-    "/members/{member_id}/balances",
-    scope=Scope.LEDGER_READ,
-    answers={200: Balances},
-    tag="members",
-    refusals=(NotFound,),
-)
-def member_balances(call: Call, member_id: UUID) -> tuple[int, dict[str, Any]]:
-    """Read a member's balances.
-
-    For each asset: what is there, usable, pending, owed, and what lapses soon.
-    """
-    _covered(call, member_id)
-    return 200, {"member_id": member_id, "balances": balances_of(member_id, call.now)}
-
-
-@endpoint(
-    router,
-    "GET",
     "/members/{member_id}/entries",
     scope=Scope.LEDGER_READ,
     query=EntriesQuery,
@@ -280,14 +260,13 @@ def member_entries(call: Call, member_id: UUID, query: EntriesQuery) -> tuple[in
     page = list_entries(
         member_id, asset=query.asset or None, cursor=checked_cursor(query.cursor, BY_ENTRY), limit=query.limit
     )
-    programmes = _programmes(entry.programme_version_id for entry in page.entries)
-    rows = []
-    for entry in page.entries:
-        row = {name: getattr(entry, name) for name in type(entry).__slots__}
-        version_id = entry.programme_version_id
-        rows.append(
-            {**row, "explanation": explain_entry(entry, programmes.get(version_id) if version_id else None)}
-        )
+    rows = [
+        {
+            **{name: getattr(entry, name) for name in type(entry).__slots__},
+            "explanation": explain_entry(entry),
+        }
+        for entry in page.entries
+    ]
     return 200, {"entries": rows, "next_cursor": page.next_cursor}
 
 
@@ -347,10 +326,4 @@ def _detail(call: Call, candidate: Candidate, personal: dict[str, Any] | None = 
         "tier_since": standing.since if standing else candidate.joined_at,
         "tier_review_at": standing.review_at if standing else None,
         "personal": personal,
-    }
-
-
-def _programmes(ids: Iterable[UUID | None]) -> dict[UUID, Programme]:
-    return {
-        version_id: version_by_id(version_id).programme for version_id in {i for i in ids if i is not None}
     }

@@ -25,6 +25,7 @@ from shuke.analytics.queries import member_insights
 from shuke.analytics.values import Insights
 from shuke.analytics.zone import reporting_currency
 from shuke.catalog.models import Store
+from shuke.checkout import words
 from shuke.checkout.errors import OrderNotFound
 from shuke.checkout.models import OrderStatus
 from shuke.checkout.queries import OrderFilters, get_order, list_orders, qualifying_totals
@@ -154,7 +155,7 @@ def member_order(request: HttpRequest, member_id: UUID, order_id: UUID) -> HttpR
         raise Http404
     for line in order["lines"]:
         line["explained"] = [
-            (member_words.explain_discount(detail, order["programme_version"]), detail["minor"])
+            (words.explain_discount(detail, order["programme_version"]), detail["minor"])
             for detail in line["discounts"]
         ]
     context = {
@@ -367,15 +368,14 @@ def entries_part(opened: Opened) -> dict[str, Any]:
     )
     entries = page.entries if page else []
     stores = Store.objects.in_bulk({entry.store_id for entry in entries if entry.store_id})
-    kinds = member_words.ENTRY_KINDS
     return {
         "entries": [
             {
                 "entry": entry,
-                "kind": kinds.get(entry.kind, (entry.kind, ""))[0],
-                "tone": kinds.get(entry.kind, (entry.kind, ""))[1],
+                "kind": words.kind_of(entry.kind).name,
+                "tone": words.kind_of(entry.kind).tone,
                 "asset": asset_name(opened.document, entry.asset) if opened.document else entry.asset,
-                "words": member_words.explain_entry(entry, opened.currency),
+                "words": words.explain_entry(entry),
                 "last_day": entry.lot_expires_at - timedelta(microseconds=1)
                 if entry.kind == "earn" and entry.lot_expires_at
                 else None,
@@ -442,7 +442,7 @@ def tiers_part(opened: Opened) -> dict[str, Any]:
                 "before": opened.tier(each.from_tier),
                 "after": opened.tier(each.to_tier),
                 "rank": _rank(opened, each.to_tier),
-                "cause": member_words.tier_cause(each.cause),
+                "cause": words.tier_cause(each.cause),
                 "metric": formats.money(each.metric, opened.currency)
                 if by_spend
                 else formats.number(each.metric),

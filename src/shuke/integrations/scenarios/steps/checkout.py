@@ -70,11 +70,13 @@ def _member(act: Act) -> MemberRef | None:
 
 @step("quote", SALE)
 def quote(act: Act) -> Mapping[str, Any]:
+    """Price a cart; writes nothing."""
     return quote_order(actor=act.actor, sale=sale_request(act), now=act.now)
 
 
 @step("commit", {**SALE, "key": Key(words.name), "occurred_at": Key(words.moment)}, makes="order")
 def commit(act: Act) -> Mapping[str, Any]:
+    """Sell; makes an order."""
     answer = commit_order(
         actor=act.actor,
         sale=sale_request(act),
@@ -88,6 +90,7 @@ def commit(act: Act) -> Mapping[str, Any]:
 
 @step("quote_refund", words.short_or("order", REFUND))
 def refund_quote(act: Act) -> Mapping[str, Any]:
+    """What a refund would do now."""
     return quote_refund(actor=act.actor, order_id=act.ref("order", "order"), now=act.now)
 
 
@@ -97,6 +100,7 @@ def refund_quote(act: Act) -> Mapping[str, Any]:
     makes="refund",
 )
 def refund(act: Act) -> Mapping[str, Any]:
+    """Refund an order."""
     return refund_order(
         actor=act.actor, order_id=act.ref("order", "order"), reason=act.given["reason"], now=act.now
     )

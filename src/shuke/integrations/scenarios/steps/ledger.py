@@ -11,21 +11,23 @@ from shuke.integrations.scenarios.compare import Figures
 from shuke.integrations.scenarios.registry import Act, step
 from shuke.integrations.scenarios.values import Money
 from shuke.integrations.scenarios.world import World
+from shuke.ledger.logic import WAITING
 from shuke.ledger.operations import expire_lots
 from shuke.ledger.queries import AssetBalance, balances_of, list_entries, open_lots
+from shuke.loyalty.assets import MONEY_KINDS, RESERVED
 from shuke.loyalty.queries import programme_at
 
-MONEY_ASSETS = frozenset({"stored_value", "bonus", "gift_card"})
+FIGURES = ("balance", "usable", "pending", "lapsed", "held", "debt")
 
 
 def in_unit(asset: str, amount: int) -> Any:
     """An amount of an asset as expectations write it: money in major units, everything else in whole units."""
-    return Money(amount) if asset in MONEY_ASSETS else amount
+    return Money(amount) if RESERVED.get(asset) in MONEY_KINDS else amount
 
 
 @step("expire", {})
 def expire(act: Act) -> Mapping[str, Any]:
-    """The job that runs every quarter of an hour."""
+    """Let lapse what has lapsed, as the job does every quarter of an hour."""
     lots = 0
     while batch := expire_lots(now=act.now):
         lots += batch
@@ -35,17 +37,14 @@ def expire(act: Act) -> Mapping[str, Any]:
 def asset_figures(world: World, holder: UUID, now: datetime) -> dict[str, Any]:
     """Readers of every asset of the programme, by its code."""
     in_force = programme_at(now)
-    assets = in_force.programme.expiry if in_force else {}
+    assets = in_force.programme.assets if in_force else {}
     return {asset: lambda asset=asset: _asset(world, holder, asset, now) for asset in assets}
 
 
 def _asset(world: World, holder: UUID, asset: str, now: datetime) -> dict[str, Any]:
     empty = AssetBalance(asset, 0, 0, 0, 0, 0, ())
     found = next((each for each in balances_of(holder, now) if each.asset == asset), empty)
-    figures = {
-        name: in_unit(asset, getattr(found, name))
-        for name in ("balance", "usable", "pending", "lapsed", "debt")
-    }
+    figures = {name: in_unit(asset, getattr(found, name)) for name in FIGURES}
     expiring = [
         {"amount": in_unit(asset, each.amount), "at": each.at, "last_day": _last_day(world, each.at)}
         for each in found.expiring
@@ -56,7 +55,7 @@ def _asset(world: World, holder: UUID, asset: str, now: datetime) -> dict[str, A
 def lot_figures(world: World, holder: UUID, now: datetime) -> Figures:
     """The open lots of each asset, in the order in which they are consumed."""
     in_force = programme_at(now)
-    assets = in_force.programme.expiry if in_force else {}
+    assets = in_force.programme.assets if in_force else {}
     return Figures({asset: lambda asset=asset: _lots(world, holder, asset) for asset in assets})  # type: ignore[misc]
 
 
@@ -64,8 +63,9 @@ def _lots(world: World, holder: UUID, asset: str) -> list[dict[str, Any]]:
     return [
         {
             "remaining": in_unit(asset, lot.remaining),
+            "held": in_unit(asset, lot.held),
             "earned_at": lot.earned_at,
-            "active_at": lot.active_at,
+            "active_at": "waiting" if lot.active_at == WAITING else lot.active_at,
             "expires_at": lot.expires_at,
             "last_day": _last_day(world, lot.expires_at),
         }

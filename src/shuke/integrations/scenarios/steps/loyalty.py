@@ -26,14 +26,14 @@ def _read_change(notes: Notes, node: Node, path: str) -> dict[str, Any] | None:
 
 @step("publish", _read_change)
 def publish(act: Act) -> Mapping[str, Any]:
-    """In force three seconds later, as in life."""
+    """Publish changes to the programme, in force three seconds later as in life."""
     version = publish_programme(actor=act.actor, now=act.now, source=act.given["source"])
     return {"number": version.number, "effective_at": version.effective_at}
 
 
 @step("review_tiers", {})
 def review(act: Act) -> Mapping[str, Any]:
-    """The job that runs every hour."""
+    """Review tiers whose term is over, as the job does every hour."""
     members = 0
     while batch := review_tiers(now=act.now, qualifying=qualifying_totals):
         members += batch
