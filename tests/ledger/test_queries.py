@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.db import IntegrityError, connection, transaction
 
 from shuke.core.errors import InvalidInput
+from shuke.core.values import SYSTEM
 from shuke.kit.ids import uuid7
 from shuke.ledger.logic import available, claw_back, consume
 from shuke.ledger.models import Lot
-from shuke.ledger.operations import expire_lots
+from shuke.ledger.operations import capture_hold, expire_lots, place_hold, request_adjustment, transfer_points
 from shuke.ledger.queries import (
     AssetBalance,
     Difference,
@@ -21,6 +23,7 @@ from shuke.ledger.queries import (
     open_lots,
     reconcile,
 )
+from shuke.ledger.values import AdjustmentPolicy, LotTerms, TransferPolicy
 from tests.factories.core import NOW
 from tests.factories.ledger import give, owe, spend
 from tests.factories.members import make_member
@@ -200,4 +203,42 @@ def test_held_points_are_neither_usable_nor_spent_nor_expired() -> None:
     assert (points.balance, points.usable, points.held, points.lapsed) == (80, 50, 30, 0)
     with pytest.raises(IntegrityError), transaction.atomic():
         spend(member.id, soon, 1)
+    # No hold stands behind what this test wrote into the lot, and the proof says so.
+    assert [(each.check, each.expected, each.found) for each in reconcile().differences] == [
+        ("held_is_holds", "0", "30")
+    ]
+
+
+@pytest.mark.parametrize(
+    ("damage", "checks"),
+    [
+        ("UPDATE ledger_hold SET amount = amount + 1", {"hold_is_lots"}),
+        ("UPDATE ledger_holdlot SET amount = amount + 1 WHERE hold_id IN (SELECT id FROM ledger_hold WHERE status = 'held')",
+         {"hold_is_lots", "held_is_holds"}),
+        ("UPDATE ledger_lot SET held = 0", {"held_is_holds"}),
+        ("UPDATE ledger_hold SET captured = captured - 1 WHERE status = 'captured'", {"capture_is_transfer"}),
+        ("UPDATE ledger_gift SET fee = fee + 1", {"gift_is_transfers"}),
+        ("UPDATE ledger_gift SET amount = amount + 1", {"gift_is_transfers"}),
+        ("UPDATE ledger_adjustment SET amount = amount + 1", {"adjustment_is_transfer"}),
+        ("UPDATE ledger_lot SET active_at = '9999-12-31'", {"pending_waits"}),
+        ("UPDATE ledger_entry SET amount = amount + CASE account WHEN 'transferred' THEN 1 ELSE -1 END"
+         " WHERE transfer_id IN (SELECT out_transfer_id FROM ledger_gift)",
+         {"gifts_cancel_out", "gift_is_transfers", "balance_is_entries", "remaining_is_entries"}),
+    ],
+)  # fmt: skip
+def test_damage_to_what_was_moved_by_hand_is_found(damage: str, checks: set[str]) -> None:
+    member, other = make_member().id, make_member().id
+    give(member, 100, at=NOW - DAY)
+    by: dict[str, Any] = {"actor": SYSTEM, "asset": "points", "now": NOW, "reason": "r"}
+    place_hold(member_id=member, amount=10, **by)
+    capture_hold(actor=SYSTEM, hold_id=place_hold(member_id=member, amount=10, **by).id, amount=7, now=NOW)
+    policy = TransferPolicy(1, None, None, 10_000)
+    transfer_points(sender_id=member, receiver_id=other, amount=20, policy=policy, day_start=NOW - DAY, **by)
+    limits = AdjustmentPolicy({}, 0, may_owe=True, request_days=1)
+    request_adjustment(member_id=other, amount=-30, policy=limits, terms=LotTerms(NOW, None), **by)
     assert reconcile().is_clean
+    with connection.cursor() as cursor:
+        cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
+        cursor.execute("ALTER TABLE ledger_entry DISABLE TRIGGER USER")
+        cursor.execute(damage)
+    assert {difference.check for difference in reconcile().differences} == checks

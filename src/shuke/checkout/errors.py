@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.utils.translation import gettext_lazy as _
 
 from shuke.kit.errors import ShukeError
+from shuke.loyalty.errors import NoProgramme as NoProgramme
 
 
 class UnknownStore(ShukeError):
@@ -199,11 +200,6 @@ class RefundExceedsOrder(ShukeError):
 class BadInstant(ShukeError):
     code, status = "bad_occurred_at", 422
     message = _("The time of the sale must lie within the last 24 hours. Use the import for older sales.")
-
-
-class NoProgramme(ShukeError):
-    code, status = "no_programme", 409
-    message = _("No programme is in force yet. Apply one first: shuke programme apply FILE.")
 
 
 class TwistedKey(ShukeError):

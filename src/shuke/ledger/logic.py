@@ -84,3 +84,62 @@ def claw_back(lots: Sequence[OpenLot], own: UUID | None, amount: int) -> tuple[l
             taken.append((lot.id, part))
             left -= part
     return taken, left
+
+
+@dataclass(frozen=True, slots=True)
+class DebtMove:
+    """A leg that made (negative) or settled (positive) debt, in the order in which the book took them."""
+
+    transfer_id: UUID
+    at: datetime
+    amount: int
+
+
+@dataclass(frozen=True, slots=True)
+class Recovery:
+    """Part of a debt that later units paid."""
+
+    transfer_id: UUID
+    at: datetime
+    amount: int
+
+
+@dataclass(frozen=True, slots=True)
+class OwedPart:
+    """One debt with what has paid it so far, oldest first."""
+
+    made: DebtMove
+    recoveries: tuple[Recovery, ...]
+
+    @property
+    def amount(self) -> int:
+        return -self.made.amount
+
+    @property
+    def outstanding(self) -> int:
+        return self.amount - sum(part.amount for part in self.recoveries)
+
+
+def match_debts(moves: Iterable[DebtMove]) -> list[OwedPart]:
+    """Which later units paid which debt: the oldest debt is paid first.
+
+    A settlement may stand before the debt in a book whose till was behind (offline sales); it pays what comes then.
+    """
+    made: list[DebtMove] = []
+    settled: list[DebtMove] = []
+    for move in moves:
+        (made if move.amount < 0 else settled).append(move)
+    paid: list[list[Recovery]] = [[] for _ in made]
+    left = [-move.amount for move in made]
+    first = 0
+    for move in settled:
+        rest = move.amount
+        while rest and first < len(made):
+            part = min(rest, left[first])
+            if part:
+                paid[first].append(Recovery(move.transfer_id, move.at, part))
+                left[first] -= part
+                rest -= part
+            if not left[first]:
+                first += 1
+    return [OwedPart(move, tuple(parts)) for move, parts in zip(made, paid, strict=True)]

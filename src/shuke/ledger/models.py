@@ -6,6 +6,7 @@ member balance = Σ entries of account "member" = Σ open lots − debt, per ass
 from __future__ import annotations
 
 from django.db import models
+from django.utils.translation import gettext_lazy as _
 
 from shuke.kit.ids import uuid7
 from shuke.members.models import Member
@@ -155,3 +156,140 @@ class Lot(models.Model):
                 name="ledger_lot_held_in_range",
             ),
         ]
+
+
+class HoldStatus(models.TextChoices):
+    HELD = "held", _("held")
+    CAPTURED = "captured", _("captured")
+    RELEASED = "released", _("released")
+    EXPIRED = "expired", _("expired")
+
+
+class Hold(models.Model):
+    """Units set aside for a purpose: later captured (spent), released, or free again when their time is over."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    member_id = models.UUIDField()
+    asset = models.CharField(max_length=30)
+    amount = models.BigIntegerField()
+    captured = models.BigIntegerField(default=0)
+    status = models.CharField(max_length=10, choices=HoldStatus.choices, default=HoldStatus.HELD)
+    reason = models.CharField(max_length=300)
+    reference = models.CharField(max_length=80, default="")
+    placed_at = models.DateTimeField()
+    placed_by = models.CharField(max_length=60)
+    expires_at = models.DateTimeField()
+    ended_at = models.DateTimeField(null=True)
+    ended_by = models.CharField(max_length=60, default="")
+    transfer_id = models.UUIDField(null=True)
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["member_id", "-placed_at"], name="ledger_hold_member"),
+            models.Index(
+                fields=["expires_at", "id"], name="ledger_hold_due", condition=models.Q(status="held")
+            ),
+        ]
+        constraints = [
+            models.CheckConstraint(
+                condition=models.Q(amount__gt=0, captured__gte=0, captured__lte=models.F("amount")),
+                name="ledger_hold_amounts",
+            )
+        ]
+
+
+class HoldLot(models.Model):
+    """How much of which lot a hold has taken; kept after its end, so that any past instant can be told."""
+
+    pk = models.CompositePrimaryKey("hold_id", "lot_id")
+    hold = models.ForeignKey(Hold, on_delete=models.PROTECT, related_name="lots", db_index=False)
+    lot = models.ForeignKey(Lot, on_delete=models.PROTECT, related_name="+", db_index=False)
+    amount = models.BigIntegerField()
+
+    class Meta:
+        indexes = [models.Index(fields=["lot"], name="ledger_holdlot_lot")]
+        constraints = [models.CheckConstraint(condition=models.Q(amount__gt=0), name="ledger_holdlot_amount")]
+
+
+class Gift(models.Model):
+    """One member gave units to another: the two transfers that moved them, and the one that took the fee."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    sender_id = models.UUIDField()
+    receiver_id = models.UUIDField()
+    asset = models.CharField(max_length=30)
+    amount = models.BigIntegerField()
+    fee = models.BigIntegerField()
+    occurred_at = models.DateTimeField()
+    actor = models.CharField(max_length=60)
+    reason = models.CharField(max_length=300, default="")
+    out_transfer_id = models.UUIDField()
+    in_transfer_id = models.UUIDField()
+    fee_transfer_id = models.UUIDField(null=True)
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["sender_id", "asset", "-occurred_at"], name="ledger_gift_sender"),
+            models.Index(fields=["receiver_id", "-occurred_at"], name="ledger_gift_receiver"),
+        ]
+        constraints = [
+            models.CheckConstraint(
+                condition=models.Q(amount__gt=0, fee__gte=0) & ~models.Q(sender_id=models.F("receiver_id")),
+                name="ledger_gift_amounts",
+            )
+        ]
+
+
+class AdjustmentStatus(models.TextChoices):
+    REQUESTED = "requested", _("requested")
+    POSTED = "posted", _("posted")
+    REJECTED = "rejected", _("rejected")
+    LAPSED = "lapsed", _("lapsed")
+
+
+class Adjustment(models.Model):
+    """Units added (positive) or taken (negative) by hand, and who asked, who agreed and when. Posted ones never change."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    member_id = models.UUIDField()
+    asset = models.CharField(max_length=30)
+    amount = models.BigIntegerField()
+    reason = models.CharField(max_length=300)
+    status = models.CharField(max_length=10, choices=AdjustmentStatus.choices)
+    requested_by = models.CharField(max_length=60)
+    requested_at = models.DateTimeField()
+    lapses_at = models.DateTimeField()
+    decided_by = models.CharField(max_length=60, default="")
+    decided_at = models.DateTimeField(null=True)
+    note = models.CharField(max_length=300, default="")
+    transfer_id = models.UUIDField(null=True)
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["status", "-requested_at", "-id"], name="ledger_adjustment_inbox"),
+            models.Index(fields=["member_id", "-requested_at"], name="ledger_adjustment_member"),
+        ]
+        constraints = [
+            models.CheckConstraint(condition=~models.Q(amount=0), name="ledger_adjustment_not_zero"),
+            models.CheckConstraint(
+                condition=models.Q(status="posted", transfer_id__isnull=False)
+                | (~models.Q(status="posted") & models.Q(transfer_id__isnull=True)),
+                name="ledger_adjustment_posted",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(decided_by="")
+                | ~models.Q(decided_by=models.F("requested_by"))
+                | ~models.Q(status="posted"),
+                name="ledger_adjustment_four_eyes",
+            ),
+        ]
+
+
+class ExpiryNotice(models.Model):
+    """A member was told `days` ahead that what lapses at this instant will lapse. The row makes it happen once."""
+
+    pk = models.CompositePrimaryKey("member_id", "asset", "expires_at", "days")
+    member_id = models.UUIDField()
+    asset = models.CharField(max_length=30)
+    expires_at = models.DateTimeField()
+    days = models.SmallIntegerField()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 
 KEY_ROLE = "api_key"
 """The name under which an adjustment policy limits API keys, beside the roles of staff."""
@@ -33,3 +34,13 @@ class TransferPolicy:
     maximum: int | None
     per_day: int | None
     fee: int
+
+
+@dataclass(frozen=True, slots=True)
+class LotTerms:
+    """Under which terms units come in now: usable from, gone at (None: never), waiting for an event, sliding with activity."""
+
+    active_at: datetime
+    expires_at: datetime | None
+    waits_for: str | None = None
+    slides: bool = False

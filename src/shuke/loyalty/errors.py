@@ -45,6 +45,12 @@ class InvalidProgramme(ShukeError):
         super().__init__(field=problems[0].path or None, count=len(problems), first=problems[0])
 
 
+class NoProgramme(ShukeError):
+    code = "no_programme"
+    status = 409
+    message = _("No programme is in force yet. Apply one first: shuke programme apply FILE.")
+
+
 class UnknownVersion(ShukeError):
     code = "unknown_programme_version"
     status = 404
