@@ -11,12 +11,13 @@ from uuid import UUID
 from shuke.checkout.operations import commit_order, quote_order
 from shuke.checkout.queries import get_order
 from shuke.checkout.refunds import quote_refund, refund_order
+from shuke.checkout.refunds.values import LineBack, RefundRequest
 from shuke.checkout.values import LineRequest, MemberRef, SaleRequest
 from shuke.integrations.scenarios import words
 from shuke.integrations.scenarios.compare import Figures
 from shuke.integrations.scenarios.registry import Act, figures_of, step
 from shuke.integrations.scenarios.world import World
-from shuke.loyalty.readers import Key, boolean, mapping
+from shuke.loyalty.readers import Key, boolean, mapping, whole
 
 MemberKind = Literal["id", "number", "phone", "email", "card", "external"]
 MEMBER_KINDS: tuple[MemberKind, ...] = ("id", "number", "phone", "email", "card", "external")
@@ -32,7 +33,24 @@ SALE: dict[str, Key] = {
     "number": Key(words.name),
     "facts": Key(words.mapping_of(words.word)),
 }
-REFUND: dict[str, Key] = {"order": Key(words.name, required=True)}
+_BACK = words.short_or(
+    "line",
+    {"line": Key(whole(1, 1000), required=True), "quantity": Key(words.quantity), "amount": Key(words.money)},
+)
+BACK: dict[str, Key] = {
+    "order": Key(words.name, required=True),
+    "lines": Key(words.list_of(_BACK), default=[]),
+    "amount": Key(words.money),
+}
+WHY = {"reason": Key(words.words, default="scenario")}
+
+
+def refund_request(act: Act) -> RefundRequest:
+    """These lines, or a value over all lines, or (neither given) all that is left."""
+    lines = tuple(
+        LineBack(line["line"], line.get("quantity"), line.get("amount")) for line in act.given["lines"]
+    )
+    return RefundRequest(lines, act.given.get("amount"))
 
 
 def sale_request(act: Act) -> SaleRequest:
@@ -88,21 +106,23 @@ def commit(act: Act) -> Mapping[str, Any]:
     return {**json.loads(answer.body), "status_code": answer.status, "replayed": answer.replayed}
 
 
-@step("quote_refund", words.short_or("order", REFUND))
+@step("quote_refund", words.short_or("order", BACK))
 def refund_quote(act: Act) -> Mapping[str, Any]:
     """What a refund would do now."""
-    return quote_refund(actor=act.actor, order_id=act.ref("order", "order"), now=act.now)
+    return quote_refund(
+        actor=act.actor, order_id=act.ref("order", "order"), now=act.now, request=refund_request(act)
+    )
 
 
-@step(
-    "refund",
-    words.short_or("order", {**REFUND, "reason": Key(words.words, default="scenario")}),
-    makes="refund",
-)
+@step("refund", words.short_or("order", {**BACK, **WHY}), makes="refund")
 def refund(act: Act) -> Mapping[str, Any]:
-    """Refund an order."""
+    """Refund an order, or part of it."""
     return refund_order(
-        actor=act.actor, order_id=act.ref("order", "order"), reason=act.given["reason"], now=act.now
+        actor=act.actor,
+        order_id=act.ref("order", "order"),
+        reason=act.given["reason"],
+        now=act.now,
+        request=refund_request(act),
     )
 
 
