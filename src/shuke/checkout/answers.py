@@ -8,6 +8,7 @@ from uuid import UUID
 
 from shuke.checkout.facts import MemberAccount, ProductFact
 from shuke.checkout.logic import Cart, Priced
+from shuke.checkout.tax_logic import LineTax
 from shuke.loyalty.programme import Programme
 
 
@@ -39,6 +40,7 @@ def priced_body(
             "points_earned": out.points,
             "growth_earned": out.growth,
             "discounts": out.detail or [],
+            **({"tax": _line_tax(out.tax)} if out.tax else {}),
         }
         for number, (line, out) in enumerate(zip(cart.lines, priced.lines, strict=True), 1)
     ]
@@ -50,15 +52,41 @@ def priced_body(
         "discount_minor": priced.discount_minor,
         "sales_minor": priced.sales_minor,
         "points_minor": priced.points_minor,
+        "tax_minor": priced.tax_minor,
+        "tax_added_minor": priced.tax_added_minor,
         "payable_minor": priced.payable_minor,
+        "due_minor": priced.due_minor,
         "points_used": priced.points_used,
         "points_earned": priced.earned_of("points"),
         "growth_earned": priced.earned_of("growth"),
         "earned": [{"asset": e.asset, "amount": e.total, "rules": e.parts} for e in priced.earned],
+        "taxes": [
+            {
+                "code": tax.code,
+                "percent": tax.percent,
+                "taxable_minor": tax.taxable_minor,
+                "tax_minor": tax.tax_minor,
+                "discount_minor": tax.discount_minor,
+            }
+            for tax in priced.taxes
+        ],
+        "tenders": [
+            {
+                "kind": paid.kind,
+                "amount_minor": paid.amount_minor,
+                "gift_card_id": paid.holder,
+                "reference": paid.reference,
+            }
+            for paid in priced.paid
+        ],
         "programme_version": version_number,
         "member": _member_after(member, priced) if member else None,
         "lines": lines,
     }
+
+
+def _line_tax(tax: LineTax) -> dict[str, Any]:
+    return {"code": tax.code, "percent": tax.percent, "tax_minor": tax.tax_minor}
 
 
 def _member_after(member: MemberAccount, priced: Priced) -> dict[str, Any]:
@@ -68,6 +96,9 @@ def _member_after(member: MemberAccount, priced: Priced) -> dict[str, Any]:
     for earned in priced.earned:
         balances[earned.asset] = balances.get(earned.asset, 0) + earned.total
     balances["points"] = balances.get("points", 0) - priced.points_used
+    for paid in priced.paid:
+        if paid.kind in ("stored_value", "bonus"):
+            balances[paid.kind] = balances.get(paid.kind, 0) - paid.amount_minor
     return {
         "id": member.id,
         "tier": state.tier,

@@ -90,10 +90,12 @@ class _Copies:
 
     TABLES = {
         "checkout_order": "id, member_id, store_id, channel_id, system, number, occurred_at, recorded_at, currency,"
-        " list_minor, discount_minor, sales_minor, points_minor, payable_minor, qualifying_minor,"
+        " list_minor, discount_minor, sales_minor, points_minor, tax_minor, tax_added_minor, payable_minor,"
+        " qualifying_minor,"
         " points_used, points_earned, growth_earned, tier, status, programme_version_id, actor, facts",
         "checkout_orderline": "order_id, line_no, member_id, product_id, quantity, list_minor, discount_minor,"
         " points_minor, payable_minor, points_earned, growth_earned, detail",
+        "checkout_linetax": "order_id, line_no, code, percent, taxable_minor, tax_minor",
         "ledger_transfer": "id, member_id, kind, occurred_at, recorded_at, order_id, store_id, programme_version_id,"
         " actor, reason",
         "ledger_lot": "id, member_id, asset, amount, remaining, earned_at, active_at, expires_at, order_id, pending,"
@@ -286,7 +288,8 @@ def _sale_rows(
     copies.rows["checkout_order"].append(
         f"{order_text}\t{member}\t{order.store_id}\t{_text(order.channel)}\t{_text(order.system)}\t{_text(order.number)}\t"
         f"{order.occurred_at}\t{now}\t{in_force.programme.currency}\t{priced.list_minor}\t{priced.discount_minor}\t"
-        f"{priced.sales_minor}\t{priced.points_minor}\t{priced.payable_minor}\t{priced.qualifying_minor}\t0\t"
+        f"{priced.sales_minor}\t{priced.points_minor}\t{priced.tax_minor}\t{priced.tax_added_minor}\t"
+        f"{priced.payable_minor}\t{priced.qualifying_minor}\t0\t"
         f"{priced.earned_of('points')}\t{priced.earned_of('growth')}\t{priced.tier}\tcommitted\t{in_force.version_id}\t"
         f"{_text(reference)}\t{_document(order.facts)}\n"
     )
@@ -297,6 +300,10 @@ def _sale_rows(
             f"{out.list_minor}\t{out.discount_minor}\t{out.points_minor}\t{out.payable_minor}\t{out.points}\t"
             f"{out.growth}\t{_document(out.detail)}\n"
         )
+        if out.tax:
+            copies.rows["checkout_linetax"].append(
+                f"{order_text}\t{n}\t{out.tax.code}\t{out.tax.percent}\t{out.tax.taxable_minor}\t{out.tax.tax_minor}\n"
+            )
 
 
 def _transfer_rows(

@@ -135,6 +135,31 @@ class TenderOverLimit(ShukeError):
     )
 
 
+class BadGiftCardCode(ShukeError):
+    code, status = "bad_gift_card_code", 422
+    message = _("This is no gift card code: a letter is missing or wrong. Read it again.")
+
+
+class UnknownGiftCard(ShukeError):
+    code, status = "gift_card_not_found", 404
+    message = _("There is no gift card with this code.")
+
+
+class GiftCardNotActive(ShukeError):
+    code, status = "gift_card_not_active", 409
+    message = _("This gift card is not active: it was not sold yet, or it is blocked.")
+
+
+class BadTenderAmount(ShukeError):
+    code, status = "bad_amount", 422
+    message = _("Amounts are whole minor units between 0 and 1,000,000,000,000,000.")
+
+
+class TooManyTenders(ShukeError):
+    code, status = "too_many_tenders", 422
+    message = _("A sale is paid with at most %(most)s tenders.")
+
+
 class TendersExceed(ShukeError):
     code, status = "tenders_exceed", 422
     message = _("The tenders (%(tendered)s) are more than what is to be paid (%(payable)s).")

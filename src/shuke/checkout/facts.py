@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -13,6 +14,7 @@ from django.db import connection
 from shuke.checkout.errors import (
     BadLineAmount,
     BadQuantity,
+    BadTenderAmount,
     CurrencyMismatch,
     EmptyCart,
     MemberNotActive,
@@ -20,6 +22,7 @@ from shuke.checkout.errors import (
     ProductInactive,
     StoreClosed,
     StoreOutOfScope,
+    TooManyTenders,
     TwistedKey,
     UnknownChannel,
     UnknownMember,
@@ -27,7 +30,16 @@ from shuke.checkout.errors import (
     UnknownStore,
 )
 from shuke.checkout.logic import Cart, CartLine, MemberFacts
-from shuke.checkout.values import MAX_LINES, MAX_QUANTITY, Answer, LineRequest, MemberRef, SaleRequest
+from shuke.checkout.tender_logic import Tender
+from shuke.checkout.values import (
+    MAX_LINES,
+    MAX_QUANTITY,
+    MAX_TENDERS,
+    Answer,
+    LineRequest,
+    MemberRef,
+    SaleRequest,
+)
 from shuke.core.idempotency import find_answer
 from shuke.core.keyset import keyset
 from shuke.core.values import Actor
@@ -185,8 +197,14 @@ def read_lots(member_id: UUID, asset: str) -> list[OpenLot]:
         return [OpenLot(*row) for row in cursor.fetchall()]
 
 
-def build_cart(sale: SaleRequest, products: dict[str, ProductFact]) -> Cart:
+def build_cart(sale: SaleRequest, products: dict[str, ProductFact], tenders: Sequence[Tender] = ()) -> Cart:
     """The cart with list prices filled in. Raises for unknown or retired products and for impossible figures."""
+    if sale.tenders:
+        if len(sale.tenders) > MAX_TENDERS:
+            raise TooManyTenders(field="tenders", most=MAX_TENDERS)
+        for index, tender in enumerate(sale.tenders):
+            if tender.amount_minor is not None and not 0 <= tender.amount_minor <= MAX_MINOR:
+                raise BadTenderAmount(field=f"tenders/{index}/amount_minor")
     lines = []
     for index, line in enumerate(sale.lines):
         product = products.get(line.sku)
@@ -196,9 +214,11 @@ def build_cart(sale: SaleRequest, products: dict[str, ProductFact]) -> Cart:
             raise ProductInactive(field=f"lines/{index}/sku", sku=line.sku)
         full = _list_price(line, product, sale, index)
         lines.append(
-            CartLine(product.id, line.sku, product.category or "", line.quantity, full, line.discounts)
+            CartLine(
+                product.id, line.sku, product.category or "", line.quantity, full, line.discounts, line.tax
+            )
         )
-    return Cart(tuple(lines), sale.store, sale.channel, sale.settled, sale.points_to_use)
+    return Cart(tuple(lines), sale.store, sale.channel, sale.settled, sale.points_to_use, tenders)
 
 
 def _list_price(line: LineRequest, product: ProductFact, sale: SaleRequest, index: int) -> int:

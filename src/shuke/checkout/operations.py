@@ -26,14 +26,21 @@ from shuke.checkout.facts import (
     read_facts,
     read_lots,
 )
+from shuke.checkout.funds import EMPTY_PURSE, Purse, assets_to_read, card_blinds, read_purse, tenders_of
 from shuke.checkout.logic import Cart, Priced, price
-from shuke.checkout.posting import NewTransfer, earn_transfer, event_payload, redeem_transfer
+from shuke.checkout.posting import (
+    NewTransfer,
+    earn_transfer,
+    event_payload,
+    pay_transfers,
+    redeem_transfer,
+)
 from shuke.checkout.queries import qualifying_totals
+from shuke.checkout.tender_logic import NO_FUNDS, Tender, stored_value_limit
 from shuke.checkout.values import Answer, PricingRefusal, SaleRequest
 from shuke.core.values import Actor
 from shuke.kit.errors import ShukeError
 from shuke.kit.ids import uuid7
-from shuke.ledger.logic import OpenLot, available
 from shuke.loyalty.logic import TierMove
 from shuke.loyalty.operations import review_member
 from shuke.loyalty.queries import InForce, programme_at
@@ -59,11 +66,20 @@ def quote_order(*, actor: Actor, sale: SaleRequest, now: datetime) -> dict[str, 
     Writes nothing, save a tier review that has fallen due: the quote must see the tier that the commit will see.
     """
     in_force = programme_in_force(now)
-    facts, usable, _ = _reviewed_facts(in_force, actor, sale, now, key=None, input_hash=b"", with_lots=True)
-    cart = build_cart(sale, facts.products)
-    priced = _price(in_force, cart, facts.member, usable, now)
+    facts, purse = _reviewed_facts(in_force, actor, sale, now, key=None, input_hash=b"", is_quote=True)
+    cart = build_cart(sale, facts.products, _tenders(sale, purse))
+    usable = purse.usable("points", now)
+    priced = _price(in_force, cart, facts.member, purse, now)
+    funds = purse.funds(now)
     body = priced_body(in_force.programme, in_force.number, cart, priced, facts.products, facts.member)
-    return {**body, "points_usable": usable, "points_limit": priced.points_limit}
+    return {
+        **body,
+        "points_usable": usable,
+        "points_limit": priced.points_limit,
+        "stored_value_usable": funds.principal,
+        "bonus_usable": funds.bonus,
+        "stored_value_limit": stored_value_limit(in_force.programme, funds, priced.payable_minor),
+    }
 
 
 def commit_order(
@@ -129,11 +145,20 @@ class _NumberTaken(Exception):
 
 
 def _take_book(in_force: InForce, actor: Actor, sale: SaleRequest, at: datetime) -> None:
-    """Wait for the member's book and hold it until the transaction ends."""
+    """Wait for the books of the member and of the gift cards, and hold them until the transaction ends."""
     facts = read_facts(in_force.programme, actor, sale, at, key=None, input_hash=b"")
-    if facts.member:
+    holders = [facts.member.id] if facts.member else []
+    blinds = card_blinds(sale.tenders)
+    if blinds:
+        holders += [card.id for card in read_purse(None, [], list(blinds.values())).cards.values()]
+    if holders:
         with connection.cursor() as cursor:
-            cursor.execute("SELECT ledger_take_book(%s, NULL)", [facts.member.id])
+            # In the order of ids, as everybody takes several books, so that no two wait for each other.
+            cursor.execute(
+                "SELECT count(ledger_take_book(h.id, NULL)) FROM"
+                " (SELECT id FROM unnest(%s::uuid[]) AS u(id) ORDER BY id) AS h",
+                [holders],
+            )
 
 
 def _try_commit(
@@ -146,13 +171,11 @@ def _try_commit(
     input_hash: bytes,
 ) -> Answer | None:
     """One attempt: the answer, or None when the member's book moved in between."""
-    facts, usable, lots = _reviewed_facts(
-        in_force, actor, sale, happened, key=key, input_hash=input_hash, with_lots=sale.points_to_use > 0
-    )
+    facts, purse = _reviewed_facts(in_force, actor, sale, happened, key=key, input_hash=input_hash)
     if facts.answer:
         return facts.answer
-    cart = build_cart(sale, facts.products)
-    priced = _price(in_force, cart, facts.member, usable, happened)
+    cart = build_cart(sale, facts.products, _tenders(sale, purse))
+    priced = _price(in_force, cart, facts.member, purse, happened)
     order_id = uuid7()
     number = sale.number or str(order_id)
     body = _json.encode(
@@ -170,13 +193,14 @@ def _try_commit(
     transfers = [
         t
         for t in (
-            redeem_transfer(in_force.programme, priced, lots, happened),
+            redeem_transfer(in_force.programme, priced, purse.of("points"), happened),
+            *(pay_transfers(in_force.programme, priced, purse, happened) if priced.paid else ()),
             earn_transfer(in_force.programme, priced, debts, happened),
         )
         if t
     ]
     document = _document(
-        in_force, actor, sale, cart, priced, facts, transfers, order_id, number, happened, now, key
+        in_force, actor, sale, cart, priced, facts, purse, transfers, order_id, number, happened, now, key
     )
     try:
         with _contained(), connection.cursor() as cursor:
@@ -207,25 +231,40 @@ def _reviewed_facts(
     *,
     key: str | None,
     input_hash: bytes,
-    with_lots: bool,
-) -> tuple[SaleFacts, int, list[OpenLot]]:
-    """Facts with the member's tier reviewed up to `at`, usable points, and the lots when they are needed."""
+    is_quote: bool = False,
+) -> tuple[SaleFacts, Purse]:
+    """Facts with the member's tier reviewed up to `at`, and the lots that this sale can touch.
+
+    A quote looks at all of the member's money, so that the till can offer what is there.
+    """
     facts = read_facts(in_force.programme, actor, sale, at, key=key, input_hash=input_hash)
     member = facts.member
-    if member is None or facts.answer:
-        return facts, 0, []
-    if member.tier.review_at is not None and member.tier.review_at <= at:
+    if facts.answer:
+        return facts, EMPTY_PURSE
+    if member is not None and member.tier.review_at is not None and member.tier.review_at <= at:
         review_member(member_id=member.id, now=at, qualifying=qualifying_totals)
         facts = read_facts(in_force.programme, actor, sale, at, key=key, input_hash=input_hash)
-    if not with_lots:
-        return facts, 0, []
-    lots = read_lots(member.id, "points")
-    return facts, available(lots, at), lots
+    if is_quote and member is not None:
+        assets = ["points", *(("stored_value", "bonus") if in_force.programme.stored_value else ())]
+    else:
+        assets = assets_to_read(sale.tenders, with_points=sale.points_to_use > 0) if member else []
+    blinds = card_blinds(sale.tenders) if sale.tenders else {}
+    if not assets and not blinds:
+        return facts, EMPTY_PURSE
+    if member and assets == ["points"] and not blinds:
+        return facts, Purse({"points": read_lots(member.id, "points")})
+    return facts, read_purse(member.id if member else None, assets, list(blinds.values()))
 
 
-def _price(in_force: InForce, cart: Cart, member: MemberAccount | None, usable: int, at: datetime) -> Priced:
+def _tenders(sale: SaleRequest, purse: Purse) -> list[Tender]:
+    """The tenders as pricing takes them, each gift card found."""
+    return tenders_of(sale.tenders, card_blinds(sale.tenders), purse) if sale.tenders else []
+
+
+def _price(in_force: InForce, cart: Cart, member: MemberAccount | None, purse: Purse, at: datetime) -> Priced:
+    facts = member_facts(member, purse.usable("points", at)) if member else None
     try:
-        return price(in_force.programme, cart, member_facts(member, usable) if member else None, at)
+        return price(in_force.programme, cart, facts, at, purse.funds(at) if cart.tenders else NO_FUNDS)
     except PricingRefusal as refusal:
         raise PRICING_REFUSALS[refusal.code](field=refusal.field, **refusal.params) from refusal
 
@@ -237,6 +276,7 @@ def _document(
     cart: Cart,
     priced: Priced,
     facts: SaleFacts,
+    purse: Purse,
     transfers: list[NewTransfer],
     order_id: UUID,
     number: str,
@@ -269,6 +309,7 @@ def _document(
         "discount_minor": priced.discount_minor,
         "sales_minor": priced.sales_minor,
         "points_minor": priced.points_minor,
+        **(tax_document(priced) if priced.taxes else {}),
         "payable_minor": priced.payable_minor,
         "qualifying_minor": priced.qualifying_minor,
         "points_used": priced.points_used,
@@ -291,9 +332,50 @@ def _document(
             }
             for n, (line, out) in enumerate(lines, 1)
         ],
-        "transfers": [transfer_document(t, {**header, "order_id": order_id}) for t in transfers],
+        "transfers": [
+            transfer_document(
+                t, {**header, "order_id": order_id, **({"member_id": t.holder} if t.holder else {})}
+            )
+            for t in transfers
+        ],
+        **(tender_document(priced, purse, member) if priced.paid else {}),
         **({"move": move_document(priced.move, in_force.version_id)} if priced.move else {}),
         "event": event_payload(order_id, cart, priced),
+    }
+
+
+def tax_document(priced: Priced) -> dict[str, Any]:
+    """The taxes of a sale as `checkout_commit` takes them."""
+    return {
+        "tax_minor": priced.tax_minor,
+        "tax_added_minor": priced.tax_added_minor,
+        "taxes": [
+            {"n": n, "k": tax.code, "p": tax.percent, "b": tax.taxable_minor, "t": tax.tax_minor}
+            for n, tax in enumerate((line.tax for line in priced.lines), 1)
+            if tax is not None
+        ],
+    }
+
+
+def tender_document(priced: Priced, purse: Purse, member: MemberAccount | None) -> dict[str, Any]:
+    """The tenders as `checkout_commit` takes them; `books` only when gift cards pay, all holders in one list."""
+    holder = member.id if member else None
+    cards = [purse.card(each.holder) for each in priced.paid if each.holder]
+    books = [{"id": card.id, "revision": card.revision} for card in cards]
+    if books and member:
+        books.append({"id": member.id, "revision": member.revision})
+    return {
+        "tenders": [
+            {
+                "n": n,
+                "k": each.kind,
+                "a": each.amount_minor,
+                "h": (each.holder or holder) if each.is_inside else None,
+                "r": each.reference,
+            }
+            for n, each in enumerate(priced.paid, 1)
+        ],
+        **({"books": books} if books else {}),
     }
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from shuke.checkout.funds import Purse
 from shuke.checkout.logic import Cart, Priced
 from shuke.kit.ids import uuid7
 from shuke.ledger.logic import OpenLot, consume
@@ -55,6 +56,8 @@ class NewTransfer:
     entries: tuple[NewEntry, ...]
     lots: tuple[NewLot, ...]
     slides: tuple[Slide, ...] = ()
+    holder: UUID | None = None
+    """Whose book it is on, where it is not the member's: a gift card."""
 
 
 def earn_transfer(
@@ -104,7 +107,7 @@ def slides_of(programme: Programme, assets: Iterable[str], now: datetime) -> tup
 
 
 def redeem_transfer(
-    programme: Programme, priced: Priced, lots: list[OpenLot], now: datetime
+    programme: Programme, priced: Priced, lots: Sequence[OpenLot], now: datetime
 ) -> NewTransfer | None:
     """The transfer that spends points as cash, one entry per lot, soonest expiry first."""
     if not priced.points_used:
@@ -118,6 +121,35 @@ def redeem_transfer(
     return NewTransfer(uuid7(), "redeem", tuple(entries), (), slides_of(programme, ["points"], now))
 
 
+def pay_transfers(
+    programme: Programme, priced: Priced, purse: Purse, now: datetime
+) -> list[NewTransfer]:
+    """What stored value and gift cards pay: one transfer on the member's book, one on each card's."""
+    found: list[NewTransfer] = []
+    own: list[NewEntry] = []
+    for seq, each in enumerate(priced.paid, 1):
+        explain = {"tender": seq}
+        if each.kind in ("stored_value", "bonus"):
+            own += _spent(each.kind, purse.of(each.kind), each.amount_minor, now, explain)
+        elif each.holder is not None:
+            entries = _spent("gift_card", purse.card(each.holder).lots, each.amount_minor, now, explain)
+            found.append(NewTransfer(uuid7(), "pay", tuple(entries), (), (), each.holder))
+    if own:
+        moved = dict.fromkeys(entry.asset for entry in own)
+        found.insert(0, NewTransfer(uuid7(), "pay", tuple(own), (), slides_of(programme, moved, now)))
+    return found
+
+
+def _spent(
+    asset: str, lots: Sequence[OpenLot], amount: int, now: datetime, explain: dict[str, Any]
+) -> list[NewEntry]:
+    """One entry per lot, soonest expiry first, and the counter-entry."""
+    entries = [
+        NewEntry("member", asset, -taken, lot_id, explain) for lot_id, taken in consume(lots, amount, now)
+    ]
+    return [*entries, NewEntry("redeemed", asset, amount, None, None)]
+
+
 def event_payload(order_id: UUID, cart: Cart, priced: Priced) -> dict[str, Any]:
     """What subscribers learn of a committed order: ids and figures only."""
     return {
@@ -128,6 +160,12 @@ def event_payload(order_id: UUID, cart: Cart, priced: Priced) -> dict[str, Any]:
         "payable_minor": priced.payable_minor,
         "points_earned": priced.earned_of("points"),
         "points_used": priced.points_used,
+        **({"tax_minor": priced.tax_minor} if priced.taxes else {}),
+        **(
+            {"tenders": [{"kind": p.kind, "amount_minor": p.amount_minor} for p in priced.paid]}
+            if priced.paid
+            else {}
+        ),
     }
 
 

@@ -14,7 +14,7 @@ from django.db.models import Q
 
 from shuke.checkout.answers import quantity_text
 from shuke.checkout.errors import OrderNotFound
-from shuke.checkout.models import Order, OrderLine, OrderStatus, Refund
+from shuke.checkout.models import LineTax, Order, OrderLine, OrderStatus, OrderTender, Refund
 from shuke.core.pagination import decode_cursor, encode_cursor
 from shuke.core.text import storable
 from shuke.kit.sql import load
@@ -36,6 +36,8 @@ SUMMARY_FIELDS = (
     "discount_minor",
     "sales_minor",
     "points_minor",
+    "tax_minor",
+    "tax_added_minor",
     "payable_minor",
     "points_used",
     "points_earned",
@@ -172,8 +174,18 @@ def get_order(*, order_id: UUID, store_ids: frozenset[UUID] | None = None) -> di
         {field: getattr(refund, field) for field in REFUND_FIELDS}
         for refund in Refund.objects.filter(order_id=order_id).order_by("seq")
     ]
+    taxes = {tax.line_no: tax for tax in LineTax.objects.filter(order_id=order_id)}
     return {
         **_summary(order),
+        "tenders": [
+            {
+                "kind": tender.kind,
+                "amount_minor": tender.amount_minor,
+                "gift_card_id": tender.holder_id if tender.kind == "gift_card" else None,
+                "reference": tender.reference,
+            }
+            for tender in OrderTender.objects.filter(order_id=order_id).order_by("seq")
+        ],
         "lines": [
             {
                 "line_no": line.line_no,
@@ -187,6 +199,7 @@ def get_order(*, order_id: UUID, store_ids: frozenset[UUID] | None = None) -> di
                 "points_earned": line.points_earned,
                 "growth_earned": line.growth_earned,
                 "discounts": line.detail or [],
+                **({"tax": _tax(taxes[line.line_no])} if line.line_no in taxes else {}),
             }
             for line in lines
         ],
@@ -194,6 +207,10 @@ def get_order(*, order_id: UUID, store_ids: frozenset[UUID] | None = None) -> di
         "refund": refunds[-1] if order.status != OrderStatus.COMMITTED else None,
         "facts": order.facts,
     }
+
+
+def _tax(tax: LineTax) -> dict[str, Any]:
+    return {"code": tax.code, "percent": tax.percent, "tax_minor": tax.tax_minor}
 
 
 def _summary(order: Order) -> dict[str, Any]:

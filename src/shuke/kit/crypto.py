@@ -117,6 +117,11 @@ class Keyset:
             self._column_keys[column] = key
         return hmac.digest(key, value.encode(), "sha256")[:INDEX_BYTES]
 
+    def derive(self, purpose: str, context: bytes = b"") -> bytes:
+        """32 secret bytes for one purpose and context, always the same; rotating the keys does not change them."""
+        key = hmac.new(self._index_key, b"derive:" + purpose.encode(), hashlib.sha256).digest()
+        return hmac.digest(key, context, "sha256")
+
 
 def encrypt(data_key: bytes, plaintext: bytes, context: bytes) -> bytes:
     """AES-256-GCM; `context` (what and whose this is) is authenticated, not stored."""

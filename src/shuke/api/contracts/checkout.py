@@ -49,6 +49,23 @@ class LineIn(In):
         Meta(description="Price of the whole line before discounts, instead of unit_price_minor."),
     ] = None
     discounts: Annotated[list[DiscountIn], Meta(max_length=20)] = []
+    tax: Annotated[
+        Annotated[str, Meta(min_length=1, max_length=30)] | None,
+        Meta(description="Code of the tax rate; without it the programme decides."),
+    ] = None
+
+
+class TenderIn(In):
+    """One way the sale is paid."""
+
+    kind: Literal["stored_value", "gift_card", "cash", "card", "wechat", "alipay", "transfer", "other"]
+    amount_minor: Annotated[
+        Amount | None, Meta(description="Without it: as much as is there, or the rest of the sale.")
+    ] = None
+    code: Annotated[str, Meta(max_length=40, description="For gift cards: the code.")] = ""
+    reference: Annotated[
+        str, Meta(max_length=80, description="The payment's number outside, such as the card terminal's.")
+    ] = ""
 
 
 class QuoteIn(In):
@@ -63,6 +80,13 @@ class QuoteIn(In):
         bool, Meta(description="The till's prices are final: the tier discount stays out.")
     ] = False
     points_to_use: Annotated[int, Meta(ge=0, le=MAX_MINOR)] = 0
+    tenders: Annotated[
+        list[TenderIn],
+        Meta(
+            max_length=20,
+            description="How it is paid. Once money from outside is named, all tenders must add up to the sale.",
+        ),
+    ] = []
 
 
 class OrderIn(QuoteIn):
@@ -103,6 +127,33 @@ class OrdersQuery(In):
     limit: Limit = 50
 
 
+class LineTax(Out):
+    """The tax of one line; percent in thousandths of a percent."""
+
+    code: str
+    percent: int
+    tax_minor: int
+
+
+class TaxTotal(Out):
+    """One tax rate over the whole sale. `taxable_minor` is without the tax."""
+
+    code: str
+    percent: int
+    taxable_minor: int
+    tax_minor: int
+    discount_minor: Annotated[int, Meta(description="Discounts that fell on lines of this rate.")]
+
+
+class TenderOut(Out):
+    """What one tender pays. Stored value comes as two: `stored_value` (principal) and `bonus`."""
+
+    kind: str
+    amount_minor: int
+    gift_card_id: UUID | None
+    reference: str
+
+
 class LineOut(Out):
     """A line as it was priced; the sums over all lines are the figures of the order."""
 
@@ -122,6 +173,7 @@ class LineOut(Out):
             description="Each discount of the line: kind (given or tier), code, minor, and percent in thousandths."
         ),
     ]
+    tax: LineTax | msgspec.UnsetType = msgspec.UNSET
 
 
 class Earned(Out):
@@ -143,7 +195,10 @@ class MemberAfter(Out):
 
 
 class Figures(Out):
-    """list − discount = sales; sales − points = payable. All `_minor` in whole minor units of `currency`."""
+    """list − discount = sales; sales − points + tax_added = payable. All `_minor` in whole minor units of `currency`.
+
+    `tax_minor` is the tax in what is paid; where prices are without tax, `tax_added_minor` is the same, else zero.
+    """
 
     store: str
     channel: str
@@ -152,6 +207,8 @@ class Figures(Out):
     discount_minor: int
     sales_minor: int
     points_minor: int
+    tax_minor: int
+    tax_added_minor: int
     payable_minor: int
     points_used: int
     points_earned: int
@@ -161,17 +218,26 @@ class Figures(Out):
 class Quote(Figures):
     """What a commit of the same cart would give, unless facts change."""
 
+    taxes: list[TaxTotal]
+    tenders: list[TenderOut]
+    due_minor: Annotated[int, Meta(description="What the ledger does not pay.")]
     earned: list[Earned]
     programme_version: int
     member: MemberAfter | None
     lines: list[LineOut]
     points_usable: Annotated[int, Meta(description="Points that the member could use now.")]
     points_limit: Annotated[int, Meta(description="Points that this sale could take.")]
+    stored_value_usable: Annotated[int, Meta(description="Principal that the member could spend now.")]
+    bonus_usable: Annotated[int, Meta(description="Bonus money that the member could spend now.")]
+    stored_value_limit: Annotated[int, Meta(description="Stored value that this sale could take.")]
 
 
 class CommittedOrder(Figures):
     """A recorded sale."""
 
+    taxes: list[TaxTotal]
+    tenders: list[TenderOut]
+    due_minor: Annotated[int, Meta(description="What the ledger does not pay.")]
     id: UUID
     system: str
     number: str
@@ -214,6 +280,7 @@ class OrderRefund(Out):
 class Order(OrderSummary):
     """An order with its lines."""
 
+    tenders: list[TenderOut]
     lines: list[LineOut]
     refund: OrderRefund | None
     facts: dict[str, Any] | None

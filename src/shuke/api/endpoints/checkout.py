@@ -29,7 +29,7 @@ from shuke.checkout import errors
 from shuke.checkout.operations import commit_order, quote_order
 from shuke.checkout.queries import OrderFilters, get_order, list_orders
 from shuke.checkout.refunds import quote_refund, refund_order
-from shuke.checkout.values import LineRequest, MemberRef, SaleRequest
+from shuke.checkout.values import LineRequest, MemberRef, SaleRequest, TenderRequest
 from shuke.core.errors import IdempotencyConflict, InvalidInput
 from shuke.core.values import Scope
 from shuke.kit.errors import ShukeError
@@ -50,6 +50,10 @@ SALE_REFUSALS: tuple[type[ShukeError], ...] = (
     errors.BadQuantity,
     errors.BadLineAmount,
     errors.NoProgramme,
+    errors.BadGiftCardCode,
+    errors.UnknownGiftCard,
+    errors.GiftCardNotActive,
+    errors.TooManyTenders,
     *errors.PRICING_REFUSALS.values(),
 )
 
@@ -203,6 +207,7 @@ def _sale(body: QuoteIn) -> SaleRequest:
         currency=body.currency,
         settled=body.settled,
         points_to_use=body.points_to_use,
+        tenders=_tenders(body),
     )
 
 
@@ -217,6 +222,7 @@ def _order(body: OrderIn) -> SaleRequest:
         currency=body.currency,
         settled=body.settled,
         points_to_use=body.points_to_use,
+        tenders=_tenders(body),
         system=body.system,
         number=body.number,
         facts=body.facts,
@@ -231,8 +237,16 @@ def _lines(body: QuoteIn) -> tuple[LineRequest, ...]:
             unit_price_minor=line.unit_price_minor,
             list_minor=line.list_minor,
             discounts=tuple((discount.code, discount.minor) for discount in line.discounts),
+            tax=line.tax,
         )
         for line in body.lines
+    )
+
+
+def _tenders(body: QuoteIn) -> tuple[TenderRequest, ...]:
+    return tuple(
+        TenderRequest(tender.kind, tender.amount_minor, tender.code, tender.reference)
+        for tender in body.tenders
     )
 
 

@@ -10,7 +10,11 @@ DECLARE
   v_recorded timestamptz := (p->>'recorded_at')::timestamptz;
   v_transfer jsonb;
 BEGIN
-  IF v_member IS NOT NULL AND NOT ledger_take_book(v_member, (p->>'revision')::bigint) THEN
+  IF p ? 'books' THEN
+    IF NOT checkout_take_books(p->'books') THEN
+      RETURN false;
+    END IF;
+  ELSIF v_member IS NOT NULL AND NOT ledger_take_book(v_member, (p->>'revision')::bigint) THEN
     RETURN false;
   END IF;
 
@@ -20,11 +24,12 @@ BEGIN
   END IF;
 
   INSERT INTO checkout_order (id, member_id, store_id, channel_id, system, number, occurred_at, recorded_at, currency,
-    list_minor, discount_minor, sales_minor, points_minor, payable_minor, qualifying_minor,
+    list_minor, discount_minor, sales_minor, points_minor, tax_minor, tax_added_minor, payable_minor, qualifying_minor,
     points_used, points_earned, growth_earned, tier, status, programme_version_id, actor, facts)
   VALUES (v_order, v_member, (p->>'store_id')::uuid, p->>'channel', p->>'system', p->>'number', v_occurred, v_recorded,
     p->>'currency', (p->>'list_minor')::bigint, (p->>'discount_minor')::bigint, (p->>'sales_minor')::bigint,
-    (p->>'points_minor')::bigint, (p->>'payable_minor')::bigint, (p->>'qualifying_minor')::bigint,
+    (p->>'points_minor')::bigint, coalesce((p->>'tax_minor')::bigint, 0), coalesce((p->>'tax_added_minor')::bigint, 0),
+    (p->>'payable_minor')::bigint, (p->>'qualifying_minor')::bigint,
     (p->>'points_used')::bigint, (p->>'points_earned')::bigint, (p->>'growth_earned')::bigint,
     p->>'tier', 'committed', (p->>'programme_version_id')::uuid, p->>'actor', p->'facts');
 
@@ -33,6 +38,18 @@ BEGIN
   SELECT v_order, l.n, v_member, l.p, l.q, l.a, l.d, l.c, l.m, l.e, l.g, l.x
   FROM jsonb_to_recordset(p->'lines')
     AS l(n smallint, p uuid, q numeric, a bigint, d bigint, c bigint, m bigint, e bigint, g bigint, x jsonb);
+
+  IF p ? 'taxes' THEN
+    INSERT INTO checkout_linetax (order_id, line_no, code, percent, taxable_minor, tax_minor)
+    SELECT v_order, t.n, t.k, t.p, t.b, t.t
+    FROM jsonb_to_recordset(p->'taxes') AS t(n smallint, k text, p integer, b bigint, t bigint);
+  END IF;
+
+  IF p ? 'tenders' THEN
+    INSERT INTO checkout_tender (order_id, seq, kind, amount_minor, holder_id, reference)
+    SELECT v_order, t.n, t.k, t.a, t.h, t.r
+    FROM jsonb_to_recordset(p->'tenders') AS t(n smallint, k text, a bigint, h uuid, r text);
+  END IF;
 
   FOR v_transfer IN SELECT jsonb_array_elements(p->'transfers') LOOP
     PERFORM ledger_post(v_transfer);
@@ -88,4 +105,25 @@ BEGIN
   LEFT JOIN ledger_book b ON b.member_id = v_member
   LEFT JOIN catalog_store st ON st.code = p_store
   LEFT JOIN catalog_channel ch ON ch.code = p_channel;
+END $$;
+
+-- The books of a sale that gift cards pay: locked in the order of ids, as everybody takes several, then all or none moved on.
+CREATE OR REPLACE FUNCTION checkout_take_books(p_books jsonb) RETURNS boolean
+LANGUAGE plpgsql AS $$
+DECLARE
+  r record;
+  v_revision bigint;
+BEGIN
+  FOR r IN SELECT b.id, b.revision FROM jsonb_to_recordset(p_books) AS b(id uuid, revision bigint) ORDER BY b.id LOOP
+    IF r.revision = 0 THEN
+      INSERT INTO ledger_book (member_id, revision) VALUES (r.id, 0) ON CONFLICT DO NOTHING;
+    END IF;
+    SELECT revision INTO v_revision FROM ledger_book WHERE member_id = r.id FOR UPDATE;
+    IF v_revision IS DISTINCT FROM r.revision THEN
+      RETURN false;
+    END IF;
+  END LOOP;
+  UPDATE ledger_book SET revision = revision + 1
+  WHERE member_id IN (SELECT b.id FROM jsonb_to_recordset(p_books) AS b(id uuid));
+  RETURN true;
 END $$;

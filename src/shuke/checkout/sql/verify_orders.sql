@@ -13,11 +13,24 @@ WITH by_line AS (
   FROM ledger_transfer t JOIN ledger_entry e ON e.transfer_id = t.id AND e.account = 'member'
   WHERE t.order_id IS NOT NULL AND t.kind IN ('earn', 'redeem')
   GROUP BY t.order_id
+), by_tender AS (
+  SELECT order_id, sum(amount_minor) FILTER (WHERE kind IN ('stored_value', 'bonus', 'gift_card')) AS inside,
+    sum(amount_minor) FILTER (WHERE kind NOT IN ('stored_value', 'bonus', 'gift_card')) AS outside
+  FROM checkout_tender GROUP BY order_id
+), by_pay AS (
+  SELECT t.order_id, -sum(e.amount) AS paid
+  FROM ledger_transfer t JOIN ledger_entry e ON e.transfer_id = t.id AND e.account = 'member'
+  WHERE t.kind = 'pay' GROUP BY t.order_id
+), by_rate AS (
+  SELECT order_id, sum(tax_minor) AS tax FROM checkout_linetax GROUP BY order_id
 ), differing AS MATERIALIZED (
   SELECT c.what, o.id, c.said, c.found
   FROM checkout_order o
   LEFT JOIN by_line l ON l.order_id = o.id
   LEFT JOIN by_entry e ON e.order_id = o.id
+  LEFT JOIN by_tender p ON p.order_id = o.id
+  LEFT JOIN by_pay y ON y.order_id = o.id
+  LEFT JOIN by_rate x ON x.order_id = o.id
   CROSS JOIN LATERAL (VALUES
     ('list_minor', o.list_minor, coalesce(l.list_minor, 0)),
     ('discount_minor', o.discount_minor, coalesce(l.discount_minor, 0)),
@@ -27,7 +40,11 @@ WITH by_line AS (
     ('growth_earned by line', o.growth_earned, coalesce(l.growth_earned, 0)),
     ('points_earned in the ledger', o.points_earned, coalesce(e.earned, 0)),
     ('growth_earned in the ledger', o.growth_earned, coalesce(e.growth, 0)),
-    ('points_used in the ledger', o.points_used, coalesce(e.used, 0))
+    ('points_used in the ledger', o.points_used, coalesce(e.used, 0)),
+    ('tax_minor by line', o.tax_minor, coalesce(x.tax, 0)),
+    ('tenders in the ledger', coalesce(p.inside, 0), coalesce(y.paid, 0)),
+    ('tenders', CASE WHEN p.outside > 0 THEN o.payable_minor ELSE coalesce(p.inside, 0) END,
+      coalesce(p.inside, 0) + coalesce(p.outside, 0))
   ) AS c(what, said, found)
   WHERE c.said <> c.found
 ), refund_lines AS MATERIALIZED (

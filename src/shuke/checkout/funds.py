@@ -1,0 +1,116 @@
+"""What a sale can be paid from: the member's open lots and those of the gift cards named, read in one round trip."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from uuid import UUID
+
+from django.db import connection
+
+from shuke.checkout.errors import BadGiftCardCode, GiftCardNotActive, UnknownGiftCard
+from shuke.checkout.gift_codes import blind_code, read_gift_card_code
+from shuke.checkout.tender_logic import Funds, Tender
+from shuke.checkout.values import TenderRequest
+from shuke.core.keyset import keyset
+from shuke.kit.sql import load
+from shuke.ledger.logic import OpenLot, available
+
+
+@dataclass(frozen=True, slots=True)
+class CardFunds:
+    """A gift card with the revision of its book, read in one snapshot with its lots."""
+
+    id: UUID
+    status: str
+    revision: int
+    lots: Sequence[OpenLot]
+
+
+@dataclass(frozen=True, slots=True)
+class Purse:
+    """Open lots by asset of the member, and the gift cards by the blind index of their code."""
+
+    lots: Mapping[str, Sequence[OpenLot]] = field(default_factory=dict)
+    cards: Mapping[bytes, CardFunds] = field(default_factory=dict)
+
+    def of(self, asset: str) -> Sequence[OpenLot]:
+        """The member's open lots of an asset."""
+        return self.lots.get(asset, ())
+
+    def usable(self, asset: str, at: datetime) -> int:
+        """What the member can spend of an asset at an instant."""
+        return available(self.of(asset), at)
+
+    def funds(self, at: datetime) -> Funds:
+        """The purse as pricing sees it."""
+        return Funds(
+            self.usable("stored_value", at),
+            self.usable("bonus", at),
+            {card.id: available(card.lots, at) for card in self.cards.values()},
+        )
+
+    def card(self, holder: UUID) -> CardFunds:
+        """The gift card with this id; it was named in the cart."""
+        return next(card for card in self.cards.values() if card.id == holder)
+
+
+EMPTY_PURSE = Purse()
+
+
+def assets_to_read(tenders: Sequence[TenderRequest], *, with_points: bool) -> list[str]:
+    """Which of the member's assets a sale can touch."""
+    money = ["stored_value", "bonus"] if any(t.kind == "stored_value" for t in tenders) else []
+    return ["points", *money] if with_points else money
+
+
+def read_purse(member_id: UUID | None, assets: Sequence[str], blinds: Sequence[bytes]) -> Purse:
+    """The lots of these assets and the cards under these blind indexes. A card that nobody knows is absent."""
+    lots: dict[str, list[OpenLot]] = {}
+    cards: dict[bytes, CardFunds] = {}
+    card_lots: dict[bytes, list[OpenLot]] = {}
+    with connection.cursor() as cursor:
+        cursor.execute(
+            load("checkout", "read_purse"),
+            {"member": member_id, "assets": list(assets), "blinds": list(blinds)},
+        )
+        rows = cursor.fetchall()
+    for holder, blind, status, revision, asset, *lot in rows:
+        if blind is not None:
+            blind = bytes(blind)
+            mine = card_lots.setdefault(blind, [])
+            cards.setdefault(blind, CardFunds(holder, status, revision, mine))
+            if asset is not None:
+                mine.append(OpenLot(*lot))
+        elif asset is not None:
+            lots.setdefault(asset, []).append(OpenLot(*lot))
+    return Purse(lots, cards)
+
+
+def card_blinds(tenders: Sequence[TenderRequest]) -> dict[int, bytes]:
+    """Position of each gift card tender → blind index. Raises BadGiftCardCode for what cannot be a code."""
+    found: dict[int, bytes] = {}
+    for index, tender in enumerate(tenders):
+        if tender.kind == "gift_card":
+            code = read_gift_card_code(tender.code)
+            if code is None:
+                raise BadGiftCardCode(field=f"tenders/{index}/code")
+            found[index] = blind_code(keyset(), code)
+    return found
+
+
+def tenders_of(tenders: Sequence[TenderRequest], blinds: Mapping[int, bytes], purse: Purse) -> list[Tender]:
+    """The tenders with their holders. Raises UnknownGiftCard and GiftCardNotActive."""
+    found = []
+    for index, tender in enumerate(tenders):
+        holder = None
+        if index in blinds:
+            card = purse.cards.get(blinds[index])
+            if card is None:
+                raise UnknownGiftCard(field=f"tenders/{index}/code")
+            if card.status != "active":
+                raise GiftCardNotActive(field=f"tenders/{index}/code")
+            holder = card.id
+        found.append(Tender(tender.kind, tender.amount_minor, holder, tender.reference))
+    return found

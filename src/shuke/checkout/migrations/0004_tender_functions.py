@@ -1,0 +1,8 @@
+from django.db import migrations
+
+from shuke.kit.sql import load
+
+
+class Migration(migrations.Migration):
+    dependencies = [("checkout", "0003_tenders")]
+    operations = [migrations.RunSQL(load("checkout", "functions"), migrations.RunSQL.noop)]
