@@ -170,6 +170,112 @@ class TendersShort(ShukeError):
     message = _("The tenders (%(tendered)s) are less than what is to be paid (%(payable)s).")
 
 
+class StoredValueNotOffered(ShukeError):
+    code, status = "stored_value_not_offered", 409
+    message = _("The programme in force has no stored value.")
+
+
+class TopUpOutOfRange(ShukeError):
+    code, status = "top_up_out_of_range", 422
+    message = _("A top-up is from %(least)s to %(most)s (smallest coins).")
+
+
+class TopUpAboveLimit(ShukeError):
+    code, status = "card_limit_exceeded", 409
+    message = _("A registered card may hold at most %(limit)s (smallest coins); this one holds %(held)s.")
+
+
+class BearerLimitExceeded(ShukeError):
+    code, status = "card_limit_exceeded", 409
+    message = _("A bearer card may hold at most %(limit)s (smallest coins).")
+
+
+class CashNotAllowed(ShukeError):
+    code, status = "cash_not_allowed", 409
+    message = _(
+        "Prepaid cards for %(limit)s or more (smallest coins) cannot be paid in cash: use a bank transfer."
+    )
+
+
+class BuyerRequired(ShukeError):
+    code, status = "buyer_required", 409
+    message = _("Gift cards for %(limit)s or more (smallest coins) need a named buyer: identify the member.")
+
+
+class TopUpExists(ShukeError):
+    code, status = "top_up_exists", 409
+    message = _("The top-up %(number)s of %(system)s is already recorded.")
+
+
+class NotReturnable(ShukeError):
+    code, status = "not_returnable", 409
+    message = _("The programme in force does not pay stored value back.")
+
+
+class NothingToReturn(ShukeError):
+    code, status = "nothing_to_return", 409
+    message = _("There is no stored value to pay back.")
+
+
+class GiftCardsNotOffered(ShukeError):
+    code, status = "gift_cards_not_offered", 409
+    message = _("The programme in force has no gift cards.")
+
+
+class GiftCardOutOfRange(ShukeError):
+    code, status = "gift_card_out_of_range", 422
+    message = _("A gift card is from %(least)s to %(most)s (smallest coins).")
+
+
+class GiftCardTermTooShort(ShukeError):
+    code, status = "gift_card_term_too_short", 409
+    message = _(
+        "The law wants gift cards valid for at least %(least)s months; the programme says %(months)s."
+    )
+
+
+class TooManyGiftCards(ShukeError):
+    code, status = "too_many_gift_cards", 422
+    message = _("Between one and %(most)s gift cards can be handled at once.")
+
+
+class GiftCardNotIssued(ShukeError):
+    code, status = "gift_card_already_active", 409
+    message = _("This gift card was activated before, or it is blocked.")
+
+
+class BatchSize(ShukeError):
+    code, status = "batch_size", 422
+    message = _("A batch holds between one and %(most)s orders.")
+
+
+class NumberMissing(ShukeError):
+    code, status = "number_missing", 422
+    message = _("An order sold offline needs its number: it tells a repeated upload from a second sale.")
+
+
+class OfflineTooOld(ShukeError):
+    code, status = "bad_occurred_at", 422
+    message = _(
+        "Sales of more than %(days)s days ago, and of the future, are not taken. Use the import for older ones."
+    )
+
+
+class OfflineNotAllowed(ShukeError):
+    code, status = "offline_allowance_off", 409
+    message = _("The programme in force allows no spending offline.")
+
+
+class AllowanceInvalid(ShukeError):
+    code, status = "allowance_invalid", 422
+    message = _("This offline allowance was not signed here, or it was changed.")
+
+
+class AllowanceForeign(ShukeError):
+    code, status = "allowance_foreign", 409
+    message = _("This offline allowance is for another member, or the sale lies outside its time.")
+
+
 class OrderExists(ShukeError):
     code, status = "order_exists", 409
     message = _(

@@ -37,6 +37,7 @@ from shuke.checkout.posting import (
 )
 from shuke.checkout.queries import qualifying_totals
 from shuke.checkout.tender_logic import NO_FUNDS, Tender, stored_value_limit
+from shuke.checkout.trust import NO_TRUST, Trust, trust_of
 from shuke.checkout.values import Answer, PricingRefusal, SaleRequest
 from shuke.core.values import Actor
 from shuke.kit.errors import ShukeError
@@ -90,14 +91,15 @@ def commit_order(
     key: str | None = None,
     input_hash: bytes = b"",
     occurred_at: datetime | None = None,
+    oldest: timedelta = OLDEST_LIVE_SALE,
 ) -> Answer:
     """Sell: price, write order, ledger and tier in one durable transaction, and answer 201 with the order as JSON.
 
     With `key`, an identical earlier call is answered from the store (`replayed`), another input under it is refused.
-    `occurred_at` places the sale up to 24 hours back. Raises the refusals of `checkout.errors`.
+    `occurred_at` places the sale up to `oldest` back. Raises the refusals of `checkout.errors`.
     """
     happened = occurred_at or now
-    if not now - OLDEST_LIVE_SALE <= happened <= now + CLOCK_SKEW:
+    if not now - oldest <= happened <= now + CLOCK_SKEW:
         # A till that was cut off asks again when the sale is too old by now: what was sold is still told.
         answer = read_answer(actor, key, input_hash)
         if answer is None:
@@ -175,7 +177,10 @@ def _try_commit(
     if facts.answer:
         return facts.answer
     cart = build_cart(sale, facts.products, _tenders(sale, purse))
-    priced = _price(in_force, cart, facts.member, purse, happened)
+    trust = NO_TRUST
+    if sale.allowance:
+        trust = trust_of(sale.allowance, facts.member.id if facts.member else None, happened)
+    priced = _price(in_force, cart, facts.member, purse, happened, trust)
     order_id = uuid7()
     number = sale.number or str(order_id)
     body = _json.encode(
@@ -190,11 +195,20 @@ def _try_commit(
     debts = (
         {asset: debt for asset, (_, debt) in facts.member.balances.items() if debt} if facts.member else {}
     )
+    on_trust = trust is not NO_TRUST
+    if on_trust:
+        # What the sale leaves the member owing, it settles first from what it gives.
+        short = priced.points_used - purse.usable("points", happened)
+        debts["points"] = debts.get("points", 0) + max(short, 0)
     transfers = [
         t
         for t in (
-            redeem_transfer(in_force.programme, priced, purse.of("points"), happened),
-            *(pay_transfers(in_force.programme, priced, purse, happened) if priced.paid else ()),
+            redeem_transfer(in_force.programme, priced, purse.of("points"), happened, on_trust=on_trust),
+            *(
+                pay_transfers(in_force.programme, priced, purse, happened, on_trust=on_trust)
+                if priced.paid
+                else ()
+            ),
             earn_transfer(in_force.programme, priced, debts, happened),
         )
         if t
@@ -202,6 +216,8 @@ def _try_commit(
     document = _document(
         in_force, actor, sale, cart, priced, facts, purse, transfers, order_id, number, happened, now, key
     )
+    if on_trust:
+        document["allowance"] = trust.used_by(priced)
     try:
         with _contained(), connection.cursor() as cursor:
             cursor.execute(
@@ -261,10 +277,19 @@ def _tenders(sale: SaleRequest, purse: Purse) -> list[Tender]:
     return tenders_of(sale.tenders, card_blinds(sale.tenders), purse) if sale.tenders else []
 
 
-def _price(in_force: InForce, cart: Cart, member: MemberAccount | None, purse: Purse, at: datetime) -> Priced:
-    facts = member_facts(member, purse.usable("points", at)) if member else None
+def _price(
+    in_force: InForce,
+    cart: Cart,
+    member: MemberAccount | None,
+    purse: Purse,
+    at: datetime,
+    trust: Trust = NO_TRUST,
+) -> Priced:
+    facts = member_facts(member, max(purse.usable("points", at), trust.points)) if member else None
     try:
-        return price(in_force.programme, cart, facts, at, purse.funds(at) if cart.tenders else NO_FUNDS)
+        return price(
+            in_force.programme, cart, facts, at, trust.added_to(purse.funds(at)) if cart.tenders else NO_FUNDS
+        )
     except PricingRefusal as refusal:
         raise PRICING_REFUSALS[refusal.code](field=refusal.field, **refusal.params) from refusal
 

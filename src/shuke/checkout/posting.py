@@ -11,7 +11,7 @@ from uuid import UUID
 from shuke.checkout.funds import Purse
 from shuke.checkout.logic import Cart, Priced
 from shuke.kit.ids import uuid7
-from shuke.ledger.logic import OpenLot, consume
+from shuke.ledger.logic import OpenLot, available, consume
 from shuke.loyalty.logic import TierMove, expires_at
 from shuke.loyalty.programme import Programme
 
@@ -107,22 +107,21 @@ def slides_of(programme: Programme, assets: Iterable[str], now: datetime) -> tup
 
 
 def redeem_transfer(
-    programme: Programme, priced: Priced, lots: Sequence[OpenLot], now: datetime
+    programme: Programme, priced: Priced, lots: Sequence[OpenLot], now: datetime, *, on_trust: bool = False
 ) -> NewTransfer | None:
-    """The transfer that spends points as cash, one entry per lot, soonest expiry first."""
+    """The transfer that spends points as cash, one entry per lot, soonest expiry first.
+
+    `on_trust`: a sale made offline under an allowance; what the lots no longer hold becomes the member's debt.
+    """
     if not priced.points_used:
         return None
     explain = {"points_minor": priced.points_minor}
-    entries = [
-        NewEntry("member", "points", -taken, lot_id, explain)
-        for lot_id, taken in consume(lots, priced.points_used, now)
-    ]
-    entries.append(NewEntry("redeemed", "points", priced.points_used, None, None))
+    entries = _spent("points", lots, priced.points_used, now, explain, on_trust=on_trust)
     return NewTransfer(uuid7(), "redeem", tuple(entries), (), slides_of(programme, ["points"], now))
 
 
 def pay_transfers(
-    programme: Programme, priced: Priced, purse: Purse, now: datetime
+    programme: Programme, priced: Priced, purse: Purse, now: datetime, *, on_trust: bool = False
 ) -> list[NewTransfer]:
     """What stored value and gift cards pay: one transfer on the member's book, one on each card's."""
     found: list[NewTransfer] = []
@@ -130,7 +129,7 @@ def pay_transfers(
     for seq, each in enumerate(priced.paid, 1):
         explain = {"tender": seq}
         if each.kind in ("stored_value", "bonus"):
-            own += _spent(each.kind, purse.of(each.kind), each.amount_minor, now, explain)
+            own += _spent(each.kind, purse.of(each.kind), each.amount_minor, now, explain, on_trust=on_trust)
         elif each.holder is not None:
             entries = _spent("gift_card", purse.card(each.holder).lots, each.amount_minor, now, explain)
             found.append(NewTransfer(uuid7(), "pay", tuple(entries), (), (), each.holder))
@@ -141,12 +140,21 @@ def pay_transfers(
 
 
 def _spent(
-    asset: str, lots: Sequence[OpenLot], amount: int, now: datetime, explain: dict[str, Any]
+    asset: str,
+    lots: Sequence[OpenLot],
+    amount: int,
+    now: datetime,
+    explain: dict[str, Any],
+    *,
+    on_trust: bool = False,
 ) -> list[NewEntry]:
     """One entry per lot, soonest expiry first, and the counter-entry."""
+    there = min(amount, available(lots, now)) if on_trust else amount
     entries = [
-        NewEntry("member", asset, -taken, lot_id, explain) for lot_id, taken in consume(lots, amount, now)
+        NewEntry("member", asset, -taken, lot_id, explain) for lot_id, taken in consume(lots, there, now)
     ]
+    if there < amount:
+        entries.append(NewEntry("member", asset, there - amount, None, {**explain, "cause": "offline"}))
     return [*entries, NewEntry("redeemed", asset, amount, None, None)]
 
 

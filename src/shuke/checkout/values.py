@@ -64,6 +64,8 @@ class SaleRequest:
     number: str | None = None
     facts: dict[str, Any] | None = None
     tenders: tuple[TenderRequest, ...] = ()
+    allowance: str = ""
+    """The signed allowance under which it was sold offline."""
 
 
 class PricingRefusal(Exception):

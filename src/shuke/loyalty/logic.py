@@ -116,7 +116,8 @@ def qualify(programme: Programme, state: TierState, total: int, now: datetime) -
     held, reached = tiers.level(state.tier), tiers.reached(total)
     if reached.rank > held.rank:
         return TierMove(now, state.tier, _entered(programme, reached, now), "qualified", total)
-    if reached.rank < held.rank and tiers.downgrade == "at_once":
+    # A sale that arrives late cannot take away a tier that was reached after it.
+    if reached.rank < held.rank and tiers.downgrade == "at_once" and state.since <= now:
         return TierMove(now, state.tier, _entered(programme, reached, now), "lapsed", total)
     return None
 

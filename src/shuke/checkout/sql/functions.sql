@@ -51,6 +51,12 @@ BEGIN
     FROM jsonb_to_recordset(p->'tenders') AS t(n smallint, k text, a bigint, h uuid, r text);
   END IF;
 
+  IF p ? 'allowance' THEN
+    UPDATE checkout_allowance SET points_used = points_used + (p->'allowance'->>'points')::bigint,
+      money_used_minor = money_used_minor + (p->'allowance'->>'money')::bigint
+    WHERE id = (p->'allowance'->>'id')::uuid;
+  END IF;
+
   FOR v_transfer IN SELECT jsonb_array_elements(p->'transfers') LOOP
     PERFORM ledger_post(v_transfer);
   END LOOP;
