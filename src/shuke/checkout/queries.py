@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -15,6 +15,7 @@ from django.db.models import Q
 from shuke.checkout.answers import quantity_text
 from shuke.checkout.errors import OrderNotFound
 from shuke.checkout.models import LineTax, Order, OrderLine, OrderStatus, OrderTender, Refund
+from shuke.checkout.values import OUTSIDE_TENDERS
 from shuke.core.pagination import decode_cursor, encode_cursor
 from shuke.core.text import storable
 from shuke.kit.sql import load
@@ -175,17 +176,21 @@ def get_order(*, order_id: UUID, store_ids: frozenset[UUID] | None = None) -> di
         for refund in Refund.objects.filter(order_id=order_id).order_by("seq")
     ]
     taxes = {tax.line_no: tax for tax in LineTax.objects.filter(order_id=order_id)}
+    tenders = [
+        {
+            "kind": tender.kind,
+            "amount_minor": tender.amount_minor,
+            "gift_card_id": tender.holder_id if tender.kind == "gift_card" else None,
+            "reference": tender.reference,
+        }
+        for tender in OrderTender.objects.filter(order_id=order_id).order_by("seq")
+    ]
+    inside = sum(each["amount_minor"] for each in tenders if each["kind"] not in OUTSIDE_TENDERS)
     return {
         **_summary(order),
-        "tenders": [
-            {
-                "kind": tender.kind,
-                "amount_minor": tender.amount_minor,
-                "gift_card_id": tender.holder_id if tender.kind == "gift_card" else None,
-                "reference": tender.reference,
-            }
-            for tender in OrderTender.objects.filter(order_id=order_id).order_by("seq")
-        ],
+        "taxes": _tax_totals(lines, taxes),
+        "tenders": tenders,
+        "due_minor": order.payable_minor - inside,
         "lines": [
             {
                 "line_no": line.line_no,
@@ -211,6 +216,29 @@ def get_order(*, order_id: UUID, store_ids: frozenset[UUID] | None = None) -> di
 
 def _tax(tax: LineTax) -> dict[str, Any]:
     return {"code": tax.code, "percent": tax.percent, "tax_minor": tax.tax_minor}
+
+
+def _tax_totals(lines: Iterable[OrderLine], taxes: Mapping[int, LineTax]) -> list[dict[str, Any]]:
+    """Per rate, as the sale was answered."""
+    found: dict[str, dict[str, Any]] = {}
+    for line in lines:
+        tax = taxes.get(line.line_no)
+        if tax is None:
+            continue
+        total = found.setdefault(
+            tax.code,
+            {
+                "code": tax.code,
+                "percent": tax.percent,
+                "taxable_minor": 0,
+                "tax_minor": 0,
+                "discount_minor": 0,
+            },
+        )
+        total["taxable_minor"] += tax.taxable_minor
+        total["tax_minor"] += tax.tax_minor
+        total["discount_minor"] += line.discount_minor
+    return list(found.values())
 
 
 def _summary(order: Order) -> dict[str, Any]:

@@ -280,7 +280,9 @@ class OrderRefund(Out):
 class Order(OrderSummary):
     """An order with its lines."""
 
+    taxes: list[TaxTotal]
     tenders: list[TenderOut]
+    due_minor: Annotated[int, Meta(description="What the ledger did not pay.")]
     lines: list[LineOut]
     refund: OrderRefund | None
     facts: dict[str, Any] | None
