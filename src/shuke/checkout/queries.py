@@ -176,7 +176,7 @@ def get_order(*, order_id: UUID, store_ids: frozenset[UUID] | None = None) -> di
         for refund in Refund.objects.filter(order_id=order_id).order_by("seq")
     ]
     taxes = {tax.line_no: tax for tax in LineTax.objects.filter(order_id=order_id)}
-    tenders = [
+    tenders: list[dict[str, Any]] = [
         {
             "kind": tender.kind,
             "amount_minor": tender.amount_minor,
