@@ -1,4 +1,4 @@
-"""`python -m benchmarks [sale|growth|import …]`: measure, print the table, write RESULTS.md when all of it ran."""
+"""`python -m benchmarks [sale|growth|import|expiry …]`: measure, print the table, write RESULTS.md when all of it ran."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pathlib import Path
 from benchmarks.rig import rig
 from benchmarks.sale import Result, measure_growth, measure_sale
 
-SUITES = ("sale", "growth", "import")
+SUITES = ("sale", "growth", "import", "expiry")
 
 
 def main() -> None:
@@ -23,6 +23,7 @@ def main() -> None:
     parser.add_argument(
         "--large", type=int, default=1_000_000, help="members of the growth suite's large end"
     )
+    parser.add_argument("--lots", type=int, default=1_000_000, help="lots of the expiry suite")
     parser.add_argument("--seconds", type=float, default=8, help="length of one timed stretch")
     options = parser.parse_args()
     results: list[Result] = []
@@ -62,6 +63,10 @@ def _run(suite: str, options: argparse.Namespace) -> list[Result]:
     with rig() as target:
         if suite == "sale":
             return measure_sale(target, members=options.members, seconds=options.seconds)
+        if suite == "expiry":
+            from benchmarks.expiry import measure_expiry
+
+            return measure_expiry(lots=options.lots)
         return measure_growth(target, sizes=(10_000, options.large), seconds=options.seconds)
 
 

@@ -124,10 +124,10 @@ def test_nobody_approves_what_is_his_own_or_beyond_him() -> None:
         (Role.SERVICE_AGENT, {"amount": -201}, "adjustment_beyond_limit"),
         (Role.ADMIN, {"amount": 1}, "adjustment_not_allowed"),
         (Role.CASHIER, {"amount": 1}, "not_allowed"),
-        (Role.SERVICE_AGENT, {"amount": 0}, "bad_amount"),
+        (Role.SERVICE_AGENT, {"amount": 0}, "bad_units"),
         (Role.SERVICE_AGENT, {"reason": " "}, "reason_missing"),
         (Role.SERVICE_AGENT, {"policy": None}, "adjustment_not_allowed"),
-        (Role.SERVICE_AGENT, {"member_id": uuid7()}, "unknown_member"),
+        (Role.SERVICE_AGENT, {"member_id": uuid7()}, "unknown_holder"),
     ],
 )
 def test_who_may_not_adjust(role: Role, change: dict[str, Any], code: str) -> None:

@@ -91,10 +91,10 @@ def test_a_gift_pays_the_receivers_debt_first() -> None:
         ({"policy": None}, "transfer_not_allowed"),
         ({"amount": 9}, "transfer_out_of_range"),
         ({"amount": 61}, "transfer_out_of_range"),
-        ({"amount": 0}, "bad_amount"),
-        ({"amount": -5}, "bad_amount"),
+        ({"amount": 0}, "bad_units"),
+        ({"amount": -5}, "bad_units"),
         ({"receiver_id": "sender"}, "transfer_to_self"),
-        ({"receiver_id": uuid7()}, "unknown_member"),
+        ({"receiver_id": uuid7()}, "unknown_holder"),
         ({"amount": 60}, "not_enough"),
         ({"reason": ""}, "reason_missing"),
         ({"asset": "growth"}, "not_enough"),
@@ -122,7 +122,7 @@ def test_a_frozen_member_neither_gives_nor_receives() -> None:
     Member.objects.filter(id=receiver.id).update(status="frozen")
     with pytest.raises(ShukeError) as refusal:
         send(sender.id, receiver.id, 20)
-    assert (refusal.value.code, refusal.value.field) == ("unknown_member", "receiver_id")
+    assert (refusal.value.code, refusal.value.field) == ("unknown_holder", "receiver_id")
 
 
 @pytest.mark.django_db

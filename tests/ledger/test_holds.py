@@ -104,13 +104,13 @@ def test_what_lapses_while_held_can_be_captured_but_does_not_come_back() -> None
     ("change", "code"),
     [
         ({"amount": 101}, "not_enough"),
-        ({"amount": 0}, "bad_amount"),
-        ({"amount": 10**16}, "bad_amount"),
+        ({"amount": 0}, "bad_units"),
+        ({"amount": 10**16}, "bad_units"),
         ({"reason": "  "}, "reason_missing"),
         ({"reason": "x" * 301}, "reason_missing"),
         ({"until": NOW}, "bad_hold_end"),
         ({"until": NOW + 400 * DAY}, "bad_hold_end"),
-        ({"member_id": uuid7()}, "unknown_member"),
+        ({"member_id": uuid7()}, "unknown_holder"),
         ({"asset": "growth"}, "not_enough"),
     ],
 )
@@ -131,7 +131,7 @@ def test_an_ended_hold_stays_ended() -> None:
     member = make_member()
     give(member.id, 100, at=NOW - DAY)
     placed = hold(member.id, 40)
-    for amount, code in ((41, "hold_too_small"), (0, "bad_amount")):
+    for amount, code in ((41, "hold_too_small"), (0, "bad_units")):
         with pytest.raises(ShukeError) as refusal:
             capture_hold(actor=SYSTEM, hold_id=placed.id, amount=amount, now=NOW)
         assert refusal.value.code == code

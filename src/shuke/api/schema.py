@@ -57,6 +57,7 @@ RATE_HEADERS = {
 TAGS = {
     "members": "Register, find, read and change members; balances and ledger entries.",
     "checkout": "Quote and record sales, read and refund orders.",
+    "ledger": "Adjust, hold, transfer and activate units by hand; what members owe.",
     "catalog": "Stores, channels and products.",
     "programme": "The rules in force and their versions.",
     "service": "Is the service there, and is the key good?",

@@ -8,7 +8,7 @@ from shuke.kit.errors import ShukeError
 
 
 class UnknownHolder(ShukeError):
-    code, status = "unknown_member", 422
+    code, status = "unknown_holder", 422
     message = _("There is no such member, or the membership has ended.")
 
 
@@ -18,7 +18,7 @@ class UnknownAsset(ShukeError):
 
 
 class BadUnits(ShukeError):
-    code, status = "bad_amount", 422
+    code, status = "bad_units", 422
     message = _("Give a whole number of units from 1 to %(most)d.")
 
 

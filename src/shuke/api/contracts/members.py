@@ -201,13 +201,14 @@ class Expiring(Out):
 
 
 class Balance(Out):
-    """balance + debt = usable + pending + lapsed; `expiring` is what of `usable` lapses within 60 days."""
+    """balance + debt = usable + pending + lapsed + held; `expiring` is what of `usable` lapses within 60 days."""
 
     asset: str
     balance: int
     usable: int
     pending: int
     lapsed: int
+    held: Annotated[int, Meta(description="Set aside by open holds.")]
     debt: int
     expiring: list[Expiring]
 

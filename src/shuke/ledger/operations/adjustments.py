@@ -120,6 +120,8 @@ def reject_adjustment(*, actor: Actor, adjustment_id: UUID, now: datetime, note:
     with transaction.atomic():
         adjustment = _undecided(adjustment_id, now)
         if adjustment.requested_by != actor.reference:
+            if actor.kind == "key":
+                raise NotAllowed
             _role(actor, Permission.LEDGER_APPROVE)
         adjustment.status = AdjustmentStatus.REJECTED
         adjustment.decided_by, adjustment.decided_at, adjustment.note = actor.reference, now, note
