@@ -12,6 +12,7 @@ from django.db import connection
 
 from shuke.kit.ids import uuid7
 from shuke.ledger.as_of import Cut, assets_at, balances_at, flows_at, moves_at
+from shuke.ledger.logic import WAITING
 from shuke.ledger.models import Account, Lot
 from shuke.ledger.queries import balances_of, reconcile
 from tests.factories.core import NOW
@@ -151,7 +152,7 @@ def test_a_lot_that_waits_for_an_event_is_pending_for_ever() -> None:
     member = make_member()
     lot = give(member.id, 5)
     with connection.cursor() as cursor:
-        cursor.execute("UPDATE ledger_lot SET active_at = 'infinity' WHERE id = %s", [lot])
+        cursor.execute("UPDATE ledger_lot SET active_at = %s WHERE id = %s", [WAITING, lot])
     [at] = assets_at(member.id, Cut(NOW + 900 * DAY))
     assert [(each.state, each.active_at) for each in at.lots] == [("pending", None)]
 

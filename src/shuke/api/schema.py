@@ -60,6 +60,7 @@ TAGS = {
     "ledger": "Adjust, hold, transfer and activate units by hand; what members owe.",
     "catalog": "Stores, channels and products.",
     "programme": "The rules in force and their versions.",
+    "reports": "What is owed to members, and what stores owe each other.",
     "service": "Is the service there, and is the key good?",
 }
 

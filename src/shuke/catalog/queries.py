@@ -39,6 +39,11 @@ def list_stores(*, region: str = "", open_only: bool = False) -> list[Store]:
     return list(stores.filter(is_open=True) if open_only else stores)
 
 
+def store_names() -> dict[UUID, tuple[str, str]]:
+    """(code, name) of every store by id."""
+    return {row_id: (code, name) for row_id, code, name in Store.objects.values_list("id", "code", "name")}
+
+
 def list_channels() -> list[Channel]:
     """Every channel by code."""
     return list(Channel.objects.order_by("code"))

@@ -27,10 +27,12 @@ ROOM_COMMANDS: dict[str, tuple[str, str]] = {
     "members": ("shuke.members.commands", "Upkeep of the member file."),
     "ledger": ("shuke.ledger.commands", "Reconcile the points ledger, expire points."),
     "orders": ("shuke.checkout.commands", "Prove that orders, their lines and the ledger agree."),
+    "explain": ("shuke.checkout.explain_commands", "Say where a balance, a tier or a price came from."),
     "programme": ("shuke.loyalty.commands", "Validate, compare and apply the membership programme."),
     "import": ("shuke.integrations.commands", "Import members, products, stores and orders from files."),
     "scenario": ("shuke.integrations.scenarios.commands", "Run scenarios: the conformance kit."),
     "analytics": ("shuke.analytics.commands", "Refresh and rebuild the reports."),
+    "report": ("shuke.analytics.report_commands", "Liability to members, settlement between stores."),
     "demo": ("shuke.config.demo.commands", "Load a real grocer's year and serve it."),
 }
 EXPECTED_PROBLEMS = (EnvironmentProblem, postgres.PostgresProblem, RuntimeProblem, ServeProblem, ShukeError)

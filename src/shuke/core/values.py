@@ -35,6 +35,7 @@ class Permission(models.TextChoices):
     LEDGER_MOVE = "ledger.move", _("Hold points, and transfer them between members")
     PROGRAMME_VIEW = "programme.view", _("See the programme")
     PROGRAMME_PUBLISH = "programme.publish", _("Publish the programme")
+    FINANCE_VIEW = "finance.view", _("See liability and settlement")
     STAFF_MANAGE = "staff.manage", _("Manage staff")
     KEYS_MANAGE = "keys.manage", _("Manage API keys")
     AUDIT_VIEW = "audit.view", _("Read the audit log")
@@ -53,6 +54,7 @@ _MANAGER = {
     _P.LEDGER_APPROVE,
     _P.LEDGER_MOVE,
     _P.PROGRAMME_VIEW,
+    _P.FINANCE_VIEW,
 }
 _MARKETER = {_P.OVERVIEW_VIEW, _P.MEMBERS_VIEW, _P.CATALOG_VIEW, _P.PROGRAMME_VIEW, _P.PROGRAMME_PUBLISH}
 ROLE_PERMISSIONS: dict[str, frozenset[Permission]] = {
@@ -61,10 +63,19 @@ ROLE_PERMISSIONS: dict[str, frozenset[Permission]] = {
     Role.STORE_MANAGER: frozenset(_MANAGER),
     Role.CASHIER: frozenset({_P.MEMBERS_VIEW, _P.MEMBERS_WRITE, _P.CATALOG_VIEW, _P.CHECKOUT_USE}),
     Role.MARKETER: frozenset(_MARKETER),
-    Role.ANALYST: frozenset({_P.OVERVIEW_VIEW, _P.CATALOG_VIEW, _P.PROGRAMME_VIEW}),
-    Role.SERVICE_AGENT: frozenset(_MANAGER - {_P.OVERVIEW_VIEW, _P.CHECKOUT_USE, _P.LEDGER_APPROVE}),
+    Role.ANALYST: frozenset({_P.OVERVIEW_VIEW, _P.CATALOG_VIEW, _P.PROGRAMME_VIEW, _P.FINANCE_VIEW}),
+    Role.SERVICE_AGENT: frozenset(
+        _MANAGER - {_P.OVERVIEW_VIEW, _P.CHECKOUT_USE, _P.LEDGER_APPROVE, _P.FINANCE_VIEW}
+    ),
     Role.AUDITOR: frozenset(
-        {_P.OVERVIEW_VIEW, _P.MEMBERS_VIEW, _P.CATALOG_VIEW, _P.PROGRAMME_VIEW, _P.AUDIT_VIEW}
+        {
+            _P.OVERVIEW_VIEW,
+            _P.MEMBERS_VIEW,
+            _P.CATALOG_VIEW,
+            _P.PROGRAMME_VIEW,
+            _P.FINANCE_VIEW,
+            _P.AUDIT_VIEW,
+        }
     ),
 }
 
@@ -82,6 +93,7 @@ class Scope(models.TextChoices):
     LEDGER_READ = "ledger:read", _("Read balances and entries")
     LEDGER_WRITE = "ledger:write", _("Adjust, hold, transfer and activate points")
     PROGRAMME_READ = "programme:read", _("Read the programme")
+    REPORTS_READ = "reports:read", _("Read liability and settlement")
 
 
 @dataclass(frozen=True, slots=True)

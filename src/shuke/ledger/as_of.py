@@ -17,6 +17,7 @@ from uuid import UUID
 from django.db import connection
 
 from shuke.kit.sql import load
+from shuke.ledger.logic import WAITING
 from shuke.ledger.queries import EXPIRING_SOON, AssetBalance, EntryView, Expiring, entry_views
 
 LotState = Literal["usable", "pending", "lapsed", "empty"]
@@ -138,7 +139,14 @@ def _rows(statement: str, member_id: UUID, cut: Cut, asset: str | None, **more: 
     with connection.cursor() as cursor:
         cursor.execute(
             load("ledger", statement),
-            {"member": member_id, "asset": asset, "as_of": cut.as_of, "known_at": cut.known_at, **more},
+            {
+                "member": member_id,
+                "asset": asset,
+                "as_of": cut.as_of,
+                "known_at": cut.known_at,
+                "waiting": WAITING,
+                **more,
+            },
         )
         rows: list[tuple[Any, ...]] = cursor.fetchall()
     return rows

@@ -12,7 +12,7 @@ from __future__ import annotations
 import json
 import time
 from bisect import bisect_right
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -24,6 +24,7 @@ from shuke.loyalty.diff import Change, diff_documents
 from shuke.loyalty.errors import UnknownVersion
 from shuke.loyalty.models import ProgrammeVersion
 from shuke.loyalty.programme import Programme, compile_programme
+from shuke.loyalty.words import asset_name
 
 LIST_SECONDS = 1.0
 KEPT_VERSIONS = 64
@@ -185,3 +186,10 @@ def list_versions(now: datetime) -> list[VersionRow]:
 def diff_versions(old: int, new: int) -> list[Change]:
     """What changed from one version's number to another's, in the active language. Raises UnknownVersion."""
     return diff_documents(version_by_number(old).document, version_by_number(new).document)
+
+
+def asset_names_at(now: datetime) -> Callable[[str], str]:
+    """How assets are called at an instant, in the active language; an asset that the programme does not know by its code."""
+    in_force = programme_at(now)
+    document = version_by_id(in_force.version_id).document if in_force else None
+    return lambda asset: asset_name(document, asset) if document else asset

@@ -1,6 +1,6 @@
 -- What each lot of a member held at an instant, summed from the entries alone; lot_id null is what was owed (negative).
 -- A lot that waits for an event has no instant from which it is usable: `active_at` is null.
-SELECT m.asset, m.lot_id, m.remaining, l.amount, l.earned_at, nullif(l.active_at, 'infinity'), l.expires_at, l.order_id,
+SELECT m.asset, m.lot_id, m.remaining, l.amount, l.earned_at, nullif(l.active_at, %(waiting)s), l.expires_at, l.order_id,
   coalesce(l.active_at > %(as_of)s, false) AS is_pending,
   coalesce(l.expires_at <= %(as_of)s, false) AS has_lapsed
 FROM (
