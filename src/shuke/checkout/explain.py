@@ -17,7 +17,7 @@ from uuid import UUID
 from django.utils.translation import gettext_lazy as _
 
 from shuke.catalog.models import Store
-from shuke.checkout.models import Order, Refund
+from shuke.checkout.models import Order, OrderStatus, Refund
 from shuke.checkout.queries import get_order
 from shuke.core.errors import InvalidInput
 from shuke.kit.money import allocate
@@ -272,13 +272,27 @@ def _counted(
     member_id: UUID, start: datetime, end: datetime, programme: Programme
 ) -> list[tuple[UUID, datetime, int, int]]:
     """(order, when, qualifying, what is left of it at `end`), newest first. A refund counts from when it happened."""
-    figure = "qualifying_minor" if programme.tiers.metric == "spend" else "growth_earned"
-    orders = Order.objects.filter(member_id=member_id, occurred_at__gte=start, occurred_at__lte=end)
-    rows = list(orders.order_by("-occurred_at", "-id").values_list("id", "occurred_at", figure))
-    refunded = set(
-        Refund.objects.filter(order__in=orders, occurred_at__lte=end).values_list("order_id", flat=True)
+    by_spend = programme.tiers.metric == "spend"
+    gained, lost = (
+        ("qualifying_minor", "qualifying_minor") if by_spend else ("growth_earned", "growth_clawed_back")
     )
-    return [(order_id, at, amount, 0 if order_id in refunded else amount) for order_id, at, amount in rows]
+    orders = Order.objects.filter(member_id=member_id, occurred_at__gte=start, occurred_at__lte=end)
+    rows = list(
+        orders.order_by("-occurred_at", "-id").values_list("id", "occurred_at", gained, "refunded_growth")
+    )
+    back: dict[UUID, int] = {}
+    later: set[UUID] = set()
+    for order_id, at, amount in Refund.objects.filter(order__in=orders).values_list(
+        "order_id", "occurred_at", lost
+    ):
+        if at <= end:
+            back[order_id] = back.get(order_id, 0) + amount
+        else:
+            later.add(order_id)
+    if not by_spend:
+        # Growth that a policy let the member keep counts no longer either; only the order's own row tells how much.
+        back = {row[0]: back.get(row[0], 0) if row[0] in later else row[3] for row in rows}
+    return [(order_id, at, amount, amount - back.get(order_id, 0)) for order_id, at, amount, _growth in rows]
 
 
 def _metric_again(member_id: UUID, change: TierChange) -> int | None:
@@ -370,10 +384,17 @@ def explain_order(
 
 def _up_to(order: dict[str, Any], as_of: datetime) -> dict[str, Any]:
     """The order without the refunds that came later."""
-    refund = order["refund"]
-    if refund and refund["occurred_at"] > as_of:
-        return {**order, "refund": None, "status": "committed"}
-    return order
+    known = [refund for refund in order["refunds"] if refund["occurred_at"] <= as_of]
+    if len(known) == len(order["refunds"]):
+        return order
+    back = sum(refund["sales_minor"] for refund in known)
+    return {
+        **order,
+        "refunds": known,
+        "refund": None,
+        "refunded_sales_minor": back,
+        "status": OrderStatus.COMMITTED.value,
+    }
 
 
 def _earnings(entries: Iterable[EntryView]) -> Iterable[Earning]:

@@ -54,6 +54,13 @@ GROUPS: tuple[tuple[str | Promise, tuple[NavItem, ...]], ...] = (
         ),
     ),
     (
+        _("Finance"),
+        (
+            NavItem("liability", _("Liability"), "scale", Permission.FINANCE_VIEW),
+            NavItem("settlement", _("Store settlement"), "report-analytics", Permission.FINANCE_VIEW),
+        ),
+    ),
+    (
         _("Administration"),
         (
             NavItem("staff", _("Staff"), "id-badge-2", Permission.STAFF_MANAGE),

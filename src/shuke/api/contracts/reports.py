@@ -55,7 +55,9 @@ class LiabilityAsset(Out):
     debt: int
     opening: int
     flows: list[LiabilityFlow]
-    ledger_units: Annotated[int, Meta(description="The same, from the system accounts: the book's other side.")]
+    ledger_units: Annotated[
+        int, Meta(description="The same, from the system accounts: the book's other side.")
+    ]
     equals_ledger: bool
     groups: list[LiabilityGroup]
     value_minor: int | None
@@ -80,7 +82,9 @@ class LiabilityReport(Out):
 class SettlementQuery(In):
     """The period, in days of the programme's zone, both included."""
 
-    from_day: Annotated[date, Meta(description="Without it: the first of the month of to_day.")] | UnsetType = UNSET
+    from_day: (
+        Annotated[date, Meta(description="Without it: the first of the month of to_day.")] | UnsetType
+    ) = UNSET
     to_day: Annotated[date, Meta(description="Without it: today.")] | UnsetType = UNSET
 
 
