@@ -13,6 +13,9 @@ from uuid import UUID
 
 from shuke.core.values import Actor
 from shuke.integrations.scenarios.compare import Figures
+from shuke.integrations.scenarios.values import StepMistake
+from shuke.kit.money import to_minor
+from shuke.loyalty.assets import MONEY_KINDS, RESERVED
 from shuke.loyalty.readers import Key, Reader, mapping
 
 if TYPE_CHECKING:
@@ -36,6 +39,14 @@ class Act:
     def maybe_ref(self, key: str, kind: str) -> UUID | None:
         """The same, or None when the step does not name one."""
         return self.world.ref(self.given[key], kind) if key in self.given else None
+
+    def units(self, key: str, *, asset: str = "") -> int:
+        """The amount of an asset that the step states under `key`. Raises StepMistake."""
+        text, of = self.given[key], asset or self.given["asset"]
+        try:
+            return to_minor(text, self.world.currency) if RESERVED.get(of) in MONEY_KINDS else int(text)
+        except ValueError:
+            raise StepMistake(f"{text} is no amount of {of}") from None
 
 
 Handler = Callable[[Act], Mapping[str, Any]]

@@ -15,7 +15,7 @@ from django.db import DatabaseError, connection, transaction
 
 from shuke.checkout.invariants import verify_orders
 from shuke.core.models import OutboxEvent
-from shuke.integrations.scenarios.compare import differences, shown
+from shuke.integrations.scenarios.compare import Event, differences, shown
 from shuke.integrations.scenarios.registry import STEPS, THINGS, Act
 from shuke.integrations.scenarios.values import Case, Difference, Outcome, Step, StepMistake
 from shuke.integrations.scenarios.world import World
@@ -143,9 +143,9 @@ def _told(error: ShukeError) -> str:
     return f"refused: {error.code}{field}: {error}"
 
 
-def _events(after: int) -> list[dict[str, Any]]:
+def _events(after: int) -> list[Event]:
     rows = OutboxEvent.objects.filter(id__gt=after).order_by("id")
-    return [{**row.payload, "name": row.name, "member": row.member_id} for row in rows]
+    return [Event({**row.payload, "name": row.name, "member": row.member_id}) for row in rows]
 
 
 def _broken_laws(case: Case) -> list[Difference]:

@@ -27,6 +27,12 @@ def money(notes: Notes, node: Node, path: str) -> int | None:
     return None if read is None else to_minor(read, notes.currency)
 
 
+def units(notes: Notes, node: Node, path: str) -> str | None:
+    """An amount of an asset: whole units, or money in major units; which of the two, its asset decides."""
+    read: str | None = decimal("-1000000000000", "1000000000000")(notes, node, path)
+    return read
+
+
 def quantity(notes: Notes, node: Node, path: str) -> int | None:
     """Units with up to three decimals, as thousandths. Zero and less are left for the engine to refuse."""
     read: str | None = decimal("-1000000", "10000000")(notes, node, path)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from importlib import import_module
 
-ROOMS = ("loyalty", "ledger", "checkout", "members")
+ROOMS = ("loyalty", "ledger", "moves", "checkout", "members")
 
 
 def register() -> None:

@@ -128,10 +128,9 @@ def refund(act: Act) -> Mapping[str, Any]:
 
 @figures_of("order")
 def order_figures(world: World, order_id: UUID, now: datetime) -> Figures:
-    order = get_order(order_id=order_id)
-    return Figures({name: lambda name=name: order[name] for name in order})  # type: ignore[misc]
+    return Figures.of(get_order(order_id=order_id))
 
 
 @figures_of("refund")
 def refund_figures(world: World, refund_id: UUID, now: datetime) -> Figures:
-    return Figures({"id": lambda: refund_id})
+    return Figures.of({"id": refund_id})

@@ -12,6 +12,7 @@ from shuke.integrations.scenarios.registry import Act, step
 from shuke.integrations.scenarios.values import Money
 from shuke.integrations.scenarios.world import World
 from shuke.ledger.logic import WAITING
+from shuke.ledger.moves import debts_of
 from shuke.ledger.operations import expire_lots
 from shuke.ledger.queries import AssetBalance, balances_of, list_entries, open_lots
 from shuke.loyalty.assets import MONEY_KINDS, RESERVED
@@ -93,4 +94,23 @@ def entry_figures(holder: UUID) -> list[dict[str, Any]]:
             "explain": entry.explain or {},
         }
         for entry in list_entries(holder, limit=200).entries
+    ]
+
+
+def debt_figures(member_id: UUID, now: datetime) -> list[dict[str, Any]]:
+    """What is owed and why, oldest first, also what has been paid since."""
+    return [
+        {
+            "asset": debt.asset,
+            "amount": in_unit(debt.asset, debt.amount),
+            "outstanding": in_unit(debt.asset, debt.outstanding),
+            "kind": debt.kind,
+            "order": debt.order_id,
+            "refund": debt.refund_id,
+            "reason": debt.reason,
+            "at": debt.at,
+            "age_days": debt.age.days,
+            "recoveries": len(debt.recoveries),
+        }
+        for debt in debts_of(member_id, now, settled=True)
     ]

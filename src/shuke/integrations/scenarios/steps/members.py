@@ -8,7 +8,12 @@ from uuid import UUID
 from shuke.checkout.queries import OrderFilters, list_orders, qualifying_totals
 from shuke.integrations.scenarios.compare import Figures
 from shuke.integrations.scenarios.registry import figures_of
-from shuke.integrations.scenarios.steps.ledger import asset_figures, entry_figures, lot_figures
+from shuke.integrations.scenarios.steps.ledger import (
+    asset_figures,
+    debt_figures,
+    entry_figures,
+    lot_figures,
+)
 from shuke.integrations.scenarios.steps.loyalty import tier_changes, tier_figures
 from shuke.integrations.scenarios.values import Money
 from shuke.integrations.scenarios.world import World
@@ -22,6 +27,7 @@ def member_figures(world: World, member_id: UUID, now: datetime) -> Figures:
             **asset_figures(world, member_id, now),
             "lots": lambda: lot_figures(world, member_id, now),
             "entries": lambda: entry_figures(member_id),
+            "debts": lambda: debt_figures(member_id, now),
             "tier": lambda: tier_figures(member_id, now),
             "tier_changes": lambda: tier_changes(member_id),
             "qualifying": lambda: _qualifying(member_id, now),
