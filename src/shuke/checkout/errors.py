@@ -293,6 +293,61 @@ class AlreadyRefunded(ShukeError):
     message = _("This order is already refunded.")
 
 
+class PartlyRefunded(ShukeError):
+    code, status = "partly_refunded", 409
+    message = _("Some of this order was given back already: refund the rest instead.")
+
+
+class VoidTooLate(ShukeError):
+    code, status = "void_too_late", 409
+    message = _("Only a sale of the same day can be voided; this one is of %(day)s. Refund it instead.")
+
+
+class NotForDelivery(ShukeError):
+    code, status = "not_for_delivery", 409
+    message = _("The goods of this order were handed over at the sale: refund it instead.")
+
+
+class AlreadyDelivered(ShukeError):
+    code, status = "already_delivered", 409
+    message = _("The goods of this order were handed over: refund it instead of cancelling.")
+
+
+class UnknownReceipt(ShukeError):
+    code, status = "unknown_receipt", 404
+    message = _("No sale has this receipt code. Check the code on the receipt.")
+
+
+class OrderHasMember(ShukeError):
+    code, status = "order_has_member", 409
+    message = _("This sale belongs to a member already.")
+
+
+class ReceiptTooOld(ShukeError):
+    code, status = "receipt_too_old", 409
+    message = _("A sale can be attached within %(days)s days; this one is older.")
+
+
+class UnknownRefund(ShukeError):
+    code, status = "refund_not_found", 404
+    message = _("There is no such refund.")
+
+
+class WriteOffNotAllowed(ShukeError):
+    code, status = "write_off_not_allowed", 409
+    message = _("The programme does not write off what a refund leaves owed.")
+
+
+class SecondPersonNeeded(ShukeError):
+    code, status = "second_person_needed", 403
+    message = _("Whoever made the refund cannot approve this: ask a second person.")
+
+
+class NothingOwed(ShukeError):
+    code, status = "nothing_owed", 409
+    message = _("Nothing of this refund is owed any more.")
+
+
 class UnknownOrderLine(ShukeError):
     code, status = "unknown_line", 422
     message = _("The order has no line %(line_no)s.")

@@ -397,3 +397,11 @@ class RefundTender(models.Model):
     kind = models.CharField(max_length=20)
     amount_minor = models.BigIntegerField()
     holder_id = models.UUIDField(null=True)
+
+
+class Delivery(models.Model):
+    """When the goods of an order were handed over that was sold before; from then on it is refunded, not cancelled."""
+
+    order = models.OneToOneField(Order, primary_key=True, on_delete=models.PROTECT, related_name="+")
+    delivered_at = models.DateTimeField()
+    actor = models.CharField(max_length=60)

@@ -67,7 +67,8 @@ WITH by_line AS (
   GROUP BY t.refund_id
 ), by_refund AS MATERIALIZED (
   SELECT order_id, count(*) AS refunds, max(seq) AS last_seq, sum(sales_minor) AS sales, sum(points_minor) AS points_minor,
-    sum(payable_minor) AS payable, sum(qualifying_minor) AS qualifying, sum(points_bought) AS bought
+    sum(payable_minor) AS payable, sum(qualifying_minor) AS qualifying, sum(points_bought) AS bought,
+    count(DISTINCT kind IN ('void', 'cancellation')) AS regimes
   FROM checkout_refund GROUP BY order_id
 ), by_refunded_line AS MATERIALIZED (
   SELECT order_id, line_no, sum(quantity) AS quantity, sum(sales_minor) AS sales, sum(points_minor) AS points_minor,
@@ -129,10 +130,12 @@ WITH by_line AS (
   ) AS c(what, said, found)
   WHERE (o.status <> 'committed' OR r.order_id IS NOT NULL OR o.refunded_sales_minor <> 0) AND c.said <> c.found
   UNION ALL
-  -- of each line no more is back than was sold, and each figure is its share of the value that is back
+  -- of each line no more is back than was sold, and each figure is its share of the value that is back (but earned units
+  -- where a cancellation, which takes them always, met a refund under a policy that leaves them)
   SELECT c.what, l.order_id, c.said, c.found
   FROM by_refunded_line b
   JOIN checkout_orderline l ON l.order_id = b.order_id AND l.line_no = b.line_no
+  JOIN by_refund r ON r.order_id = b.order_id
   CROSS JOIN LATERAL (
     SELECT CASE WHEN l.list_minor > l.discount_minor THEN b.sales ELSE b.quantity END::numeric AS done,
       CASE WHEN l.list_minor > l.discount_minor THEN l.list_minor - l.discount_minor ELSE l.quantity END::numeric AS whole
@@ -144,9 +147,9 @@ WITH by_line AS (
     ('line payable_minor share', b.payable, b.sales - b.points_minor
       + div((l.payable_minor + l.points_minor - l.list_minor + l.discount_minor) * share.done, share.whole)),
     ('line points taken back share', b.clawed,
-      CASE WHEN b.clawed = 0 THEN 0 ELSE div(l.points_earned * share.done, share.whole) END),
+      CASE WHEN b.clawed = 0 OR r.regimes > 1 THEN b.clawed ELSE div(l.points_earned * share.done, share.whole) END),
     ('line growth taken back share', b.growth,
-      CASE WHEN b.growth = 0 THEN 0 ELSE div(l.growth_earned * share.done, share.whole) END)
+      CASE WHEN b.growth = 0 OR r.regimes > 1 THEN b.growth ELSE div(l.growth_earned * share.done, share.whole) END)
   ) AS c(what, said, found)
   WHERE c.said <> c.found
 )

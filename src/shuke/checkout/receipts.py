@@ -1,0 +1,191 @@
+"""A sale without a member, claimed later: the receipt's code proves the purchase, for as many days as the programme says.
+
+The code is the order's number and a short MAC over its id, so it needs no table and cannot be guessed from the number.
+"""
+
+from __future__ import annotations
+
+import base64
+import hmac
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import msgspec
+from django.db import connection, transaction
+
+from shuke.checkout.errors import (
+    OrderHasMember,
+    PartlyRefunded,
+    ReceiptTooOld,
+    UnknownReceipt,
+)
+from shuke.checkout.facts import member_facts, read_facts
+from shuke.checkout.logic import Cart, CartLine, Priced, price
+from shuke.checkout.models import Order, OrderLine, OrderStatus
+from shuke.checkout.operations import move_document, programme_in_force, transfer_document
+from shuke.checkout.posting import earn_transfer
+from shuke.checkout.queries import qualifying_totals
+from shuke.checkout.values import LineRequest, MemberRef, SaleRequest
+from shuke.core.keyset import keyset
+from shuke.core.operations import publish_event, record_audit
+from shuke.core.text import storable
+from shuke.core.values import Actor
+from shuke.kit.sql import load
+from shuke.loyalty.operations import review_member
+from shuke.loyalty.queries import InForce, version_by_id
+
+CODE_CHARS = 8
+_CANDIDATES = 20
+_json = msgspec.json.Encoder()
+
+
+def receipt_code(order_id: UUID, number: str) -> str:
+    """What the receipt of a sale without a member shows: "T1024-8XK2P9QD"."""
+    return f"{number}-{_mac(order_id)}"
+
+
+def _mac(order_id: UUID) -> str:
+    return base64.b32encode(keyset().blind_index("checkout.receipt", order_id.hex)).decode()[:CODE_CHARS]
+
+
+def find_receipt(receipt: str) -> Order:
+    """The order of a receipt as typed. Raises UnknownReceipt, the same for a wrong number and a wrong code."""
+    number, _dash, code = storable(receipt).strip().rpartition("-")
+    with connection.cursor() as cursor:
+        cursor.execute(load("checkout", "orders_by_number"), {"number": number, "limit": _CANDIDATES})
+        ids = [row[0] for row in cursor.fetchall()]
+    given = code.strip().upper().encode("utf-8", "replace")
+    for order in Order.objects.select_related("store").filter(id__in=ids):
+        if hmac.compare_digest(given, _mac(order.id).encode()):
+            return order
+    raise UnknownReceipt(field="receipt")
+
+
+def attach_order(*, actor: Actor, receipt: str, member: MemberRef, now: datetime) -> dict[str, Any]:
+    """Give a sale that had no member to the member who holds its receipt: it earns what it would have earned then.
+
+    The prices stay as they were paid. Points and growth come in now, by the rules of the version that priced the sale and
+    the tier that the member holds; the tier moves with them. Raises UnknownReceipt, OrderHasMember, PartlyRefunded (for a
+    sale of which something was given back), ReceiptTooOld, and the refusals of a member or store that cannot be used.
+    """
+    order_id = find_receipt(receipt).id
+    with transaction.atomic():
+        order = Order.objects.select_related("store").get(id=order_id)
+        in_force = _check(order, now)
+        lines = list(
+            OrderLine.objects.filter(order_id=order_id).select_related("product").order_by("line_no")
+        )
+        sale = _sale_again(order, lines, member)
+        facts = read_facts(in_force.programme, actor, sale, order.occurred_at, key=None, input_hash=b"")
+        assert facts.member is not None  # read_facts refuses a member that it does not find
+        # The book before the row, as every refund takes them.
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT ledger_take_book(%s, NULL)", [facts.member.id])
+        order = Order.objects.select_for_update(of=("self",)).select_related("store").get(id=order_id)
+        _check(order, now)
+        review_member(member_id=facts.member.id, now=now, qualifying=qualifying_totals)
+        facts = read_facts(in_force.programme, actor, sale, order.occurred_at, key=None, input_hash=b"")
+        assert facts.member is not None
+        categories = {sku: product.category or "" for sku, product in facts.products.items()}
+        cart = Cart(
+            tuple(_cart_line(line, categories) for line in lines), order.store.code, order.channel_id, True
+        )
+        priced = price(in_force.programme, cart, member_facts(facts.member, 0), order.occurred_at)
+        _write(order, lines, priced, facts.member.id)
+        header = {
+            "member_id": facts.member.id,
+            "occurred_at": now,
+            "recorded_at": now,
+            "order_id": order.id,
+            "store_id": order.store_id,
+            "programme_version_id": in_force.version_id,
+            "actor": actor.reference,
+        }
+        debts = {asset: debt for asset, (_balance, debt) in facts.member.balances.items() if debt}
+        transfer = earn_transfer(in_force.programme, priced, debts, now)
+        with connection.cursor() as cursor:
+            if transfer:
+                document = transfer_document(transfer, header)
+                cursor.execute("SELECT ledger_post(%s::jsonb)", [_json.encode(document).decode()])
+            if priced.move:
+                move = _json.encode({**move_document(priced.move, in_force.version_id), "at": now}).decode()
+                cursor.execute(
+                    "SELECT loyalty_move_tier(%s, %s::jsonb, %s)", [facts.member.id, move, order.id]
+                )
+        record_audit(
+            actor=actor,
+            action="checkout.order_attached.v1",
+            now=now,
+            object_type="order",
+            object_id=order.id,
+            store_id=order.store_id,
+            data={"member_id": str(facts.member.id)},
+        )
+        figures = {"points_earned": priced.earned_of("points"), "growth_earned": priced.earned_of("growth")}
+        publish_event(
+            name="checkout.order_attached.v1",
+            member_id=facts.member.id,
+            occurred_at=now,
+            payload={"order_id": str(order.id), "sales_minor": order.sales_minor, **figures},
+        )
+    return {
+        "order_id": order.id,
+        "member_id": facts.member.id,
+        **figures,
+        "tier": {"from": priced.move.before, "to": priced.move.after.tier} if priced.move else None,
+    }
+
+
+def _check(order: Order, now: datetime) -> InForce:
+    """The programme that priced the sale, if the sale can still be attached."""
+    if order.member_id is not None:
+        raise OrderHasMember(field="receipt")
+    if order.status != OrderStatus.COMMITTED or order.refunded_sales_minor:
+        raise PartlyRefunded(field="receipt")
+    if order.programme_version_id is None:
+        in_force = programme_in_force(order.occurred_at)
+    else:
+        version = version_by_id(order.programme_version_id)
+        in_force = InForce(version.id, version.number, version.programme)
+    days = programme_in_force(now).programme.policies.attach_days
+    if now > order.occurred_at + timedelta(days=days):
+        raise ReceiptTooOld(field="receipt", days=days)
+    return in_force
+
+
+def _sale_again(order: Order, lines: list[OrderLine], member: MemberRef) -> SaleRequest:
+    return SaleRequest(
+        store=order.store.code,
+        channel=order.channel_id,
+        lines=tuple(LineRequest(line.product.sku, int(line.quantity * 1000)) for line in lines),
+        member=member,
+        currency=order.currency,
+        settled=True,
+    )
+
+
+def _cart_line(line: OrderLine, categories: dict[str, str]) -> CartLine:
+    return CartLine(
+        line.product_id,
+        line.product.sku,
+        categories.get(line.product.sku, ""),
+        int(line.quantity * 1000),
+        line.list_minor,
+        (("paid", line.discount_minor),) if line.discount_minor else (),
+        brand=line.product.brand,
+    )
+
+
+def _write(order: Order, lines: list[OrderLine], priced: Priced, member_id: UUID) -> None:
+    """The order and its lines as they would stand if the member had shown the card; no amount changes."""
+    Order.objects.filter(id=order.id).update(
+        member_id=member_id,
+        tier=priced.tier,
+        points_earned=priced.earned_of("points"),
+        growth_earned=priced.earned_of("growth"),
+    )
+    for line, out in zip(lines, priced.lines, strict=True):
+        OrderLine.objects.filter(order_id=order.id, line_no=line.line_no).update(
+            member_id=member_id, points_earned=out.points, growth_earned=out.growth
+        )

@@ -1,0 +1,60 @@
+"""An exchange: goods back and other goods out in one act. Either both happen or neither does."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from django.db import transaction
+
+from shuke.checkout.models import OrderStatus, Refund, RefundKind
+from shuke.checkout.operations import commit_order
+from shuke.checkout.refunds.operations import Manner, find_order, give_back
+from shuke.checkout.refunds.values import RefundRequest
+from shuke.checkout.values import MemberRef, SaleRequest
+from shuke.core.values import Actor
+
+EXCHANGE = Manner(RefundKind.EXCHANGE, OrderStatus.REFUNDED, "checkout.order_exchanged.v1")
+
+
+def exchange_order(
+    *, actor: Actor, order_id: UUID, request: RefundRequest, sale: SaleRequest, reason: str, now: datetime
+) -> dict[str, Any]:
+    """Refund some of an order and sell something else to the same member, in one transaction.
+
+    `balance_minor` is what the customer pays (+) or gets (−) in the end. The new sale belongs to the member who bought;
+    one that had no member may name one. Points that come back can be spent at once. Raises what `refund_order` and
+    `commit_order` raise; then nothing is written.
+    """
+    order = find_order(actor, order_id)
+    if order.member_id is not None:
+        sale = replace(sale, member=MemberRef("id", str(order.member_id)))
+    with transaction.atomic():
+        # Looked at first: both halves happen at one instant, never before the sale that is given back.
+        at = max(now, order.occurred_at)
+        refund = give_back(EXCHANGE, actor=actor, order_id=order_id, reason=reason, now=now, request=request)
+        sold = json.loads(commit_order(actor=actor, sale=sale, now=at).body)
+        Refund.objects.filter(id=refund["id"]).update(exchange_order_id=sold["id"])
+    due = sold.get("due_minor", sold["payable_minor"])
+    return {
+        "refund": {**refund, "exchange_order_id": UUID(sold["id"])},
+        "order": sold,
+        "balance_minor": due - refund["money_back_minor"],
+    }
+
+
+def quote_exchange(
+    *, actor: Actor, order_id: UUID, request: RefundRequest, sale: SaleRequest, now: datetime
+) -> dict[str, Any]:
+    """What `exchange_order` would answer now: the same act, rolled back, so it promises nothing that would be refused."""
+    with transaction.atomic():
+        answer = exchange_order(
+            actor=actor, order_id=order_id, request=request, sale=sale, reason="quote", now=now
+        )
+        transaction.set_rollback(True)
+    del answer["refund"]["id"], answer["order"]["id"]
+    answer["refund"]["exchange_order_id"] = None
+    return answer
