@@ -39,11 +39,13 @@ allow_flush_of_history()
 
 
 @pytest.fixture(autouse=True)
-def _no_programme_of_another_test() -> None:
-    """The list of versions is kept for a moment in the process; a test must not meet one that was rolled back."""
+def _nothing_of_another_test() -> None:
+    """Programme versions and API keys are kept for a moment in the process; a test must not meet what was rolled back."""
+    from shuke.core.queries import forget_keys
     from shuke.loyalty.queries import forget_versions
 
     forget_versions()
+    forget_keys()
 
 
 @pytest.fixture

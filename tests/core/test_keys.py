@@ -18,7 +18,7 @@ from shuke.core.errors import (
 )
 from shuke.core.models import ApiKey, AuditEvent
 from shuke.core.operations import create_api_key, revoke_api_key
-from shuke.core.queries import authenticate_key, list_api_keys
+from shuke.core.queries import authenticate_key, keys, list_api_keys
 from shuke.core.values import SYSTEM, Role, Scope
 from shuke.kit.ids import uuid7
 from tests.factories.core import NOW, make_key, make_staff
@@ -93,15 +93,40 @@ def test_expired_and_revoked_keys_end() -> None:
     assert AuditEvent.objects.filter(action="core.api_key_revoked.v1").count() == 1
 
 
-def test_one_query_per_call_and_the_day_of_use_once(django_assert_num_queries: Callable[..., object]) -> None:
+def test_a_busy_key_is_read_once_a_second_and_its_day_of_use_noted_once(
+    django_assert_num_queries: Callable[..., object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    moment = 1000.0
+    monkeypatch.setattr(keys.time, "monotonic", lambda: moment)
     key, secret = make_key()
     authenticate_key(secret=secret, now=NOW)
     assert ApiKey.objects.get(id=key.id).last_used_on == NOW.date()
+    with django_assert_num_queries(0):
+        authenticate_key(secret=secret, now=NOW + timedelta(hours=1))
+    moment += keys.KEY_SECONDS + 0.01
     with django_assert_num_queries(1):
         authenticate_key(secret=secret, now=NOW + timedelta(hours=1))
     tomorrow = NOW + timedelta(days=1)
     authenticate_key(secret=secret, now=tomorrow)
     assert ApiKey.objects.get(id=key.id).last_used_on == tomorrow.date()
+
+
+def test_a_revocation_elsewhere_counts_within_a_second(monkeypatch: pytest.MonkeyPatch) -> None:
+    moment = 1000.0
+    monkeypatch.setattr(keys.time, "monotonic", lambda: moment)
+    key, secret = make_key()
+    authenticate_key(secret=secret, now=NOW)
+    ApiKey.objects.filter(id=key.id).update(revoked_at=NOW)  # as another process would
+    moment += keys.KEY_SECONDS + 0.01
+    with pytest.raises(Unauthenticated):
+        authenticate_key(secret=secret, now=NOW)
+
+
+def test_an_expired_key_ends_though_it_was_just_read() -> None:
+    _key, secret = make_key(expires_at=NOW + timedelta(hours=1))
+    authenticate_key(secret=secret, now=NOW)
+    with pytest.raises(KeyExpired):
+        authenticate_key(secret=secret, now=NOW + timedelta(hours=1))
 
 
 @pytest.mark.parametrize(

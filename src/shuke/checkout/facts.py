@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+import msgspec
 from django.db import connection
 
 from shuke.checkout.errors import (
@@ -44,13 +44,19 @@ from shuke.core.idempotency import find_answer
 from shuke.core.keyset import keyset
 from shuke.core.values import Actor
 from shuke.kit.money import MAX_MINOR, divide
+from shuke.kit.prepared import Statement
 from shuke.ledger.logic import OpenLot
 from shuke.loyalty.logic import TierState, window_start
 from shuke.loyalty.programme import Programme
 from shuke.members.identifiers import blind, normalise, normalise_system
 from shuke.members.profile import open_profile
 
-_FACTS = "SELECT * FROM checkout_facts(%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s::text[], %s, %s, %s)"
+_FACTS = Statement(
+    "shuke_facts",
+    "SELECT * FROM checkout_facts($1::uuid, $2::text, $3::uuid, $4::text, $5::bytea, $6::text, $7::text, $8::boolean,"
+    " $9::text, $10::text, $11::text[], $12::text, $13::timestamptz, $14::timestamptz)",
+    "ttttbttttttttt",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,16 +112,13 @@ def read_facts(
     if not 1 <= len(sale.lines) <= MAX_LINES:
         raise EmptyCart(field="lines", most=MAX_LINES)
     ref = sale.member
-    with connection.cursor() as cursor:
-        cursor.execute(
-            _FACTS,
-            [
-                *(actor.id, key, *_lookup(ref), programme.uses_birthday, sale.store, sale.channel),
-                list({line.sku for line in sale.lines}),
-                *(programme.tiers.metric, window_start(programme.tiers, now, programme), now),
-            ],
-        )
-        row = cursor.fetchone()
+    row = _FACTS.row(
+        [
+            *(actor.id, key, *_lookup(ref), programme.uses_birthday, sale.store, sale.channel),
+            list({line.sku for line in sale.lines}),
+            *(programme.tiers.metric, window_start(programme.tiers, now, programme), now),
+        ]
+    )
     if row[0] is not None:
         if bytes(row[0]) != input_hash:
             raise TwistedKey(field="Idempotency-Key")
@@ -183,7 +186,7 @@ def _member(programme: Programme, row: tuple[Any, ...]) -> MemberAccount:
 
 
 def _json(value: Any) -> Any:
-    return json.loads(value) if isinstance(value, str) else value
+    return msgspec.json.decode(value) if isinstance(value, str) else value
 
 
 def read_lots(member_id: UUID, asset: str) -> list[OpenLot]:

@@ -42,6 +42,7 @@ from shuke.checkout.values import Answer, PricingRefusal, SaleRequest
 from shuke.core.values import Actor
 from shuke.kit.errors import ShukeError
 from shuke.kit.ids import uuid7
+from shuke.kit.prepared import Statement
 from shuke.loyalty.logic import TierMove
 from shuke.loyalty.operations import review_member
 from shuke.loyalty.queries import InForce, programme_at
@@ -49,6 +50,8 @@ from shuke.loyalty.queries import InForce, programme_at
 OPTIMISTIC_TRIES = 3
 OLDEST_LIVE_SALE = timedelta(hours=24)
 CLOCK_SKEW = timedelta(minutes=5)
+
+_COMMIT = Statement("shuke_commit", "SELECT checkout_commit($1::jsonb, $2::bytea, $3::bytea)", "tbb")
 
 _json = msgspec.json.Encoder()
 
@@ -219,12 +222,8 @@ def _try_commit(
     if on_trust:
         document["allowance"] = trust.used_by(priced)
     try:
-        with _contained(), connection.cursor() as cursor:
-            cursor.execute(
-                "SELECT checkout_commit(%s::jsonb, %s, %s)",
-                [_json.encode(document).decode(), body if key else None, input_hash],
-            )
-            written = cursor.fetchone()[0]
+        with _contained():
+            written = _COMMIT.row([_json.encode(document).decode(), body if key else None, input_hash])[0]
     except IntegrityError as error:
         if "core_idempotentcall" in str(error):
             raise _KeyTaken from error

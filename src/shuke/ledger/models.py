@@ -1,6 +1,10 @@
 """Tables of the ledger: append-only transfers and entries, the lots they move, and the running balances.
 
 member balance = Σ entries of account "member" = Σ open lots − debt, per asset (`shuke ledger reconcile` proves it).
+
+No foreign keys: rows come only from `ledger_post`, which writes a transfer with its legs, and the reconciliation finds
+what belongs to nothing. So a sale pays for no check of what it has just written itself, and `member_id` may name another
+holder than a member, such as a bearer's gift card.
 """
 
 from __future__ import annotations
@@ -15,7 +19,9 @@ from shuke.members.models import Member
 class Book(models.Model):
     """A member's book. Every operation that moves an asset or changes a tier bumps `revision`: it is the lock."""
 
-    member = models.OneToOneField(Member, primary_key=True, on_delete=models.PROTECT, related_name="book")
+    member = models.OneToOneField(
+        Member, primary_key=True, on_delete=models.PROTECT, related_name="book", db_constraint=False
+    )
     revision = models.BigIntegerField(default=0)
 
 
@@ -23,7 +29,9 @@ class Account(models.Model):
     """Running balance of one asset: `balance` = Σ entries; `debt` = what is owed; Σ lots.remaining = balance + debt."""
 
     pk = models.CompositePrimaryKey("member_id", "asset")
-    member = models.ForeignKey(Member, on_delete=models.PROTECT, related_name="+", db_index=False)
+    member = models.ForeignKey(
+        Member, on_delete=models.PROTECT, related_name="+", db_index=False, db_constraint=False
+    )
     asset = models.CharField(max_length=30)
     balance = models.BigIntegerField()
     debt = models.BigIntegerField(default=0)
@@ -53,7 +61,9 @@ class Transfer(models.Model):
     """One business act on one member's book. Its entries sum to zero per asset. Append-only."""
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
-    member = models.ForeignKey(Member, on_delete=models.PROTECT, related_name="+", db_index=False)
+    member = models.ForeignKey(
+        Member, on_delete=models.PROTECT, related_name="+", db_index=False, db_constraint=False
+    )
     kind = models.CharField(max_length=12, choices=TransferKind.choices)
     occurred_at = models.DateTimeField()
     recorded_at = models.DateTimeField()
@@ -80,7 +90,9 @@ class Entry(models.Model):
     """
 
     pk = models.CompositePrimaryKey("transfer_id", "seq")
-    transfer = models.ForeignKey(Transfer, on_delete=models.PROTECT, related_name="entries", db_index=False)
+    transfer = models.ForeignKey(
+        Transfer, on_delete=models.PROTECT, related_name="entries", db_index=False, db_constraint=False
+    )
     seq = models.SmallIntegerField()
     member_id = models.UUIDField()
     account = models.CharField(max_length=20)
@@ -111,7 +123,9 @@ class Lot(models.Model):
     """
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
-    member = models.ForeignKey(Member, on_delete=models.PROTECT, related_name="+", db_index=False)
+    member = models.ForeignKey(
+        Member, on_delete=models.PROTECT, related_name="+", db_index=False, db_constraint=False
+    )
     asset = models.CharField(max_length=30)
     amount = models.BigIntegerField()
     remaining = models.BigIntegerField()

@@ -16,6 +16,7 @@ from shuke.core.authority import require_manager, require_stores_covered
 from shuke.core.errors import InvalidInput, NotFound
 from shuke.core.models import ApiKey
 from shuke.core.operations.audit import record_audit
+from shuke.core.queries.keys import forget_keys
 from shuke.core.values import Actor, Permission, Scope
 from shuke.kit.ids import uuid7
 
@@ -115,6 +116,7 @@ def revoke_api_key(*, actor: Actor, now: datetime, key_id: UUID, reason: str = "
                 reason=reason,
                 data={"prefix": key.prefix},
             )
+    forget_keys()
     return key
 
 

@@ -10,7 +10,7 @@ from shuke.core.queries.audit import (
     seal_of,
     seal_state,
 )
-from shuke.core.queries.keys import KeyCaller, authenticate_key, list_api_keys
+from shuke.core.queries.keys import KeyCaller, authenticate_key, forget_keys, list_api_keys
 from shuke.core.queries.staff import get_staff, list_staff
 from shuke.core.queries.verification import Difference, VerifyResult, verify_audit
 
@@ -22,6 +22,7 @@ __all__ = [
     "SealState",
     "VerifyResult",
     "authenticate_key",
+    "forget_keys",
     "get_audit",
     "get_staff",
     "list_api_keys",

@@ -1,0 +1,76 @@
+"""Prepared statements of the hot path behave like a cursor's: values, errors, transactions, broken connections."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from uuid import UUID, uuid4
+
+import pytest
+from django.db import DataError, OperationalError, connection, transaction
+
+from shuke.kit.prepared import Statement
+
+ECHO = Statement(
+    "test_echo",
+    "SELECT $1::uuid, $2::text, $3::bytea, $4::boolean, $5::text[], $6::timestamptz, $7::bigint",
+    "ttbtttt",
+)
+DIVIDE = Statement("test_divide", "SELECT 10 / $1::bigint", "t")
+pytestmark = pytest.mark.django_db
+
+
+def test_values_come_back_as_they_went() -> None:
+    values = (
+        uuid4(),
+        '含 "引号", 反斜杠\\ und {}',
+        b"\x00\xff",
+        True,
+        ["a,b", 'c"d', "e\\f", ""],
+        datetime(2026, 3, 1, 8, tzinfo=UTC),
+        2**60,
+    )
+    assert ECHO.row(values) == values
+    assert ECHO.row([None] * 7) == (None,) * 7
+    assert ECHO.row(values) == values
+
+
+def test_an_error_is_django_s_and_leaves_the_statement_usable() -> None:
+    with pytest.raises(DataError), transaction.atomic():
+        DIVIDE.row([0])
+    assert DIVIDE.row([5]) == (2,)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_rollback_that_drops_prepared_statements_is_survived() -> None:
+    for _ in range(
+        6
+    ):  # enough for psycopg to prepare a statement of its own, which a rollback then drops with all others
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT 1")
+    assert DIVIDE.row([5]) == (2,)
+    for _ in range(3):
+        with transaction.atomic():
+            transaction.set_rollback(True)
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT 2")
+            cursor.execute("SELECT 3")
+        assert DIVIDE.row([5]) == (2,)
+        assert ECHO.row([UUID(int=1), "", b"", False, [], None, 0])[0] == UUID(int=1)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_broken_connection_is_an_operational_error_and_a_fresh_one_works() -> None:
+    assert DIVIDE.row([5]) == (2,)
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_backend_pid()")
+        pid = cursor.fetchone()[0]
+    import psycopg
+
+    with psycopg.connect(
+        connection.connection.info.dsn, password=connection.connection.info.password
+    ) as other:
+        other.execute("SELECT pg_terminate_backend(%s, 5000)", [pid])
+    with pytest.raises(OperationalError):
+        DIVIDE.row([5])
+    connection.close()
+    assert DIVIDE.row([5]) == (2,)
