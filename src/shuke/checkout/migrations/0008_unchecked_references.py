@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('checkout', '0006_tender_functions'),
+        ('checkout', '0007_delivery'),
     ]
 
     operations = [
