@@ -45,4 +45,4 @@ def test_somebody_switched_off_has_nowhere_to_go() -> None:
 def test_every_permission_of_a_page_is_used_by_some_role() -> None:
     asked = {item.permission for _label, items in navigation.GROUPS for item in items}
     assert asked <= set(Permission)
-    assert len({item.route for _label, items in navigation.GROUPS for item in items}) == 11
+    assert len({item.route for _label, items in navigation.GROUPS for item in items}) == 12

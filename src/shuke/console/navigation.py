@@ -43,6 +43,7 @@ GROUPS: tuple[tuple[str | Promise, tuple[NavItem, ...]], ...] = (
             NavItem("overview", _("Overview"), "layout-dashboard", Permission.OVERVIEW_VIEW),
             NavItem("cashier", _("Cashier's desk"), "cash-register", Permission.CHECKOUT_USE),
             NavItem("members", _("Members"), "users", Permission.MEMBERS_VIEW),
+            NavItem("adjustments", _("Adjustments"), "clipboard-list", Permission.LEDGER_ADJUST),
         ),
     ),
     (

@@ -6,6 +6,7 @@ from django.urls import path
 
 from shuke.console.views import (
     account,
+    adjustments,
     api_keys,
     audit,
     cashier,
@@ -14,6 +15,7 @@ from shuke.console.views import (
     finance,
     member_edit,
     member_file,
+    member_moves,
     members,
     overview,
     programme,
@@ -36,6 +38,8 @@ urlpatterns = [
     path("members/<uuid:member_id>", member_file.member, name="member"),
     path("members/<uuid:member_id>/unmask", member_file.unmask, name="member_unmask"),
     path("members/<uuid:member_id>/edit", member_edit.member_edit, name="member_edit"),
+    path("members/<uuid:member_id>/moves", member_moves.member_moves, name="member_moves"),
+    path("members/<uuid:member_id>/holds/<uuid:hold_id>", member_moves.hold_end, name="hold_end"),
     path("members/<uuid:member_id>/code", member_file.member_code, name="member_code"),
     path("members/<uuid:member_id>/orders/<uuid:order_id>", member_file.member_order, name="member_order"),
     path("members/<uuid:member_id>/balances/<slug:asset>", explain.balance, name="member_balance"),
@@ -46,6 +50,8 @@ urlpatterns = [
     path("finance/liability.csv", finance.liability_file, name="liability_csv"),
     path("finance/settlement", finance.settlement, name="settlement"),
     path("finance/settlement.csv", finance.settlement_file, name="settlement_csv"),
+    path("adjustments", adjustments.adjustments, name="adjustments"),
+    path("adjustments/<uuid:adjustment_id>", adjustments.adjustment_decide, name="adjustment_decide"),
     path("cashier", cashier.desk, name="cashier"),
     path("cashier/scan", cashier.scan, name="desk_scan"),
     path("cashier/add", cashier.add_product, name="desk_add"),

@@ -230,6 +230,7 @@ def file_context(opened: Opened, form: UnmaskForm, profile: Profile | None = Non
         "join_store": Store.objects.filter(id=member.join_store_id).first() if member.join_store_id else None,
         "may_unmask": may(Permission.MEMBERS_UNMASK) and known is not None,
         "may_write": may(Permission.MEMBERS_WRITE),
+        "may_adjust": may(Permission.LEDGER_ADJUST),
         "may_read_log": may(Permission.AUDIT_VIEW),
         "balances": _balances(opened),
         "insights": member_insights(opened.id, now=opened.now),

@@ -1,0 +1,43 @@
+"""Words that the pages about a member's book share: assets, states, and who did it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+from uuid import UUID
+
+from shuke.core.models import ApiKey, Staff
+from shuke.ledger.models import AdjustmentStatus, HoldStatus
+from shuke.loyalty.queries import programme_at
+from shuke.loyalty.words import localized
+
+_STATUS = {**dict(AdjustmentStatus.choices), **dict(HoldStatus.choices)}
+
+
+def asset_label(asset: str, now: datetime) -> str:
+    """The name of an asset under the programme in force; its code when the programme no longer knows it."""
+    in_force = programme_at(now)
+    names = in_force.programme.asset_names.get(asset) if in_force else None
+    return localized(names) if names else asset
+
+
+def status_word(status: str) -> str:
+    """The state of an adjustment or a hold, in the active language."""
+    return str(_STATUS.get(status, status))
+
+
+def people_of(references: Iterable[str]) -> dict[str, str]:
+    """Names of those who act, by reference (`staff:<id>`, `key:<id>`): two queries, whatever their number."""
+    ids: dict[str, list[UUID]] = {"staff": [], "key": []}
+    for reference in set(references):
+        kind, _colon, value = reference.partition(":")
+        if kind in ids:
+            ids[kind].append(UUID(value))
+    found: dict[str, str] = {}
+    if ids["staff"]:
+        names = Staff.objects.filter(id__in=ids["staff"]).values_list("id", "display_name")
+        found |= {f"staff:{staff_id}": name for staff_id, name in names}
+    if ids["key"]:
+        keys = ApiKey.objects.filter(id__in=ids["key"]).values_list("id", "name")
+        found |= {f"key:{key_id}": name for key_id, name in keys}
+    return found
