@@ -128,13 +128,15 @@ def _name_what_has_none(tree: Node) -> None:
     """A scenario need not name its rules, tiers and assets: their codes do."""
     if not isinstance(tree, source.Mapping):
         return
-    assets, tiers = tree.items.get("assets"), tree.items.get("tiers")
+    assets = tree.items.get("assets")
     if isinstance(assets, source.Mapping):
         for asset, spec in assets.items.items():
             _name(spec, asset)
     lists = [tree.items.get(name) for name in NAMED_LISTS]
-    if isinstance(tiers, source.Mapping):
-        lists.append(tiers.items.get("levels"))
+    for section, name in (("tiers", "levels"), ("taxes", "rates"), ("stored_value", "bonuses")):
+        within = tree.items.get(section)
+        if isinstance(within, source.Mapping):
+            lists.append(within.items.get(name))
     for each in lists:
         if isinstance(each, source.Sequence):
             for item in each.items:

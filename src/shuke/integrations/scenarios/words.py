@@ -160,6 +160,7 @@ LINE_KEYS: dict[str, Key] = {
     "price": Key(money),
     "total": Key(money),
     "discounts": Key(mapping_of(money), default={}),
+    "tax": Key(name),
 }
 _LINE = short_or("sku", LINE_KEYS)
 

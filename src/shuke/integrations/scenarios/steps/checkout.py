@@ -8,19 +8,28 @@ from datetime import datetime
 from typing import Any, Literal
 from uuid import UUID
 
+from shuke.checkout.gift_cards import codes_of
 from shuke.checkout.operations import commit_order, quote_order
 from shuke.checkout.queries import get_order
 from shuke.checkout.refunds import quote_refund, refund_order
 from shuke.checkout.refunds.values import LineBack, RefundRequest
-from shuke.checkout.values import LineRequest, MemberRef, SaleRequest
+from shuke.checkout.values import OUTSIDE_TENDERS, LineRequest, MemberRef, SaleRequest, TenderRequest
 from shuke.integrations.scenarios import words
 from shuke.integrations.scenarios.compare import Figures
 from shuke.integrations.scenarios.registry import Act, figures_of, step
 from shuke.integrations.scenarios.world import World
-from shuke.loyalty.readers import Key, boolean, mapping, whole
+from shuke.loyalty.readers import Key, boolean, choice, mapping, whole
 
 MemberKind = Literal["id", "number", "phone", "email", "card", "external"]
 MEMBER_KINDS: tuple[MemberKind, ...] = ("id", "number", "phone", "email", "card", "external")
+_TENDER = words.short_or(
+    "kind",
+    {
+        "kind": Key(choice("stored_value", "gift_card", *sorted(OUTSIDE_TENDERS)), required=True),
+        "amount": Key(words.money),
+        "card": Key(words.name),
+    },
+)
 SALE: dict[str, Key] = {
     "lines": Key(words.sold, required=True),
     "member": Key(words.name),
@@ -32,6 +41,7 @@ SALE: dict[str, Key] = {
     "currency": Key(words.name),
     "number": Key(words.name),
     "facts": Key(words.mapping_of(words.word)),
+    "tenders": Key(words.list_of(_TENDER), default=[]),
 }
 _BACK = words.short_or(
     "line",
@@ -67,12 +77,23 @@ def sale_request(act: Act) -> SaleRequest:
         system=act.actor.name,
         number=given.get("number"),
         facts=given.get("facts"),
+        tenders=tuple(_tender(act, tender) for tender in given["tenders"]),
     )
+
+
+def _tender(act: Act, tender: Mapping[str, Any]) -> TenderRequest:
+    code = codes_of([act.world.ref(tender["card"], "gift_card")])[0] if "card" in tender else ""
+    return TenderRequest(tender["kind"], tender.get("amount"), code)
 
 
 def _line(line: Mapping[str, Any]) -> LineRequest:
     return LineRequest(
-        line["sku"], line["quantity"], line.get("price"), line.get("total"), tuple(line["discounts"].items())
+        line["sku"],
+        line["quantity"],
+        line.get("price"),
+        line.get("total"),
+        tuple(line["discounts"].items()),
+        line.get("tax"),
     )
 
 
