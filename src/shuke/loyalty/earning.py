@@ -108,6 +108,18 @@ class Multiplier:
 
 
 @dataclass(frozen=True, slots=True)
+class AccrualRule:
+    """`give` units for something a member did other than buying, such as a check-in."""
+
+    id: str
+    kind: str
+    asset: str
+    give: int
+    when: Conditions
+    terms: Terms = PLAIN
+
+
+@dataclass(frozen=True, slots=True)
 class TierFactor:
     """The multiplier of the member's tier, in thousandths; points only."""
 
@@ -143,6 +155,7 @@ class Use:
     """Units that count against a rule's caps (`budget` None) or draw on a budget."""
 
     rule: str
+    asset: str
     budget: Budget | None
     amount: int
 
@@ -185,14 +198,12 @@ class _Counters:
                 granted, cut = (left if budget.gives_rest else 0), "budget"
         return granted, cut
 
-    def note(self, rule: str, terms: Terms, granted: int) -> None:
-        if not granted:
-            return
+    def note(self, rule: str, asset: str, terms: Terms, granted: int) -> None:
         if terms.caps.count:
-            self.uses.append(Use(rule, None, granted))
+            self.uses.append(Use(rule, asset, None, granted))
         for budget in terms.budgets:
             self.left[budget.id] -= granted
-            self.uses.append(Use(rule, budget, granted))
+            self.uses.append(Use(rule, asset, budget, granted))
 
 
 def earn(
@@ -223,10 +234,33 @@ def earn(
         if not parts:
             continue
         factors = _factors([m for m in extra if m.asset == asset], asset, tier, amounts, lines, counters)
-        bonus, bonus_parts = _multipliers_give(factors, multiplied, stacking, rounding, counters)
+        bonus, bonus_parts = _multipliers_give(asset, factors, multiplied, stacking, rounding, counters)
         by_line = [a + b for a, b in zip(given, bonus, strict=True)]
         results.append(Earned(asset, sum(by_line), by_line, parts + bonus_parts, tuple(counters.uses)))
     return results
+
+
+def accrue_rules(rules: Sequence[AccrualRule], context: SaleContext, room: Room) -> list[Earned]:
+    """What something other than a purchase brings, per asset; all rules that hold add up, highest priority first."""
+    counters = _Counters(room, dict(room.left))
+    given: dict[str, Earned] = {}
+    for rule in rules:
+        if not rule.when.hold(context):
+            continue
+        granted, cut = counters.grant(rule.id, rule.terms, rule.give)
+        if not granted:
+            continue
+        counters.uses = []
+        counters.note(rule.id, rule.asset, rule.terms, granted)
+        before = given.get(rule.asset, Earned(rule.asset, 0, [], []))
+        given[rule.asset] = Earned(
+            rule.asset,
+            before.total + granted,
+            [],
+            [*before.parts, _part({"id": rule.id}, granted, rule.give, cut)],
+            (*before.uses, *counters.uses),
+        )
+    return list(given.values())
 
 
 def _rules_give(
@@ -244,7 +278,7 @@ def _rules_give(
         granted, cut = counters.grant(rule.id, rule.terms, wanted)
         if granted == 0:
             continue
-        counters.note(rule.id, rule.terms, granted)
+        counters.note(rule.id, rule.asset, rule.terms, granted)
         if granted < wanted:
             base = allocate(granted, base)
         parts.append(_part({"id": rule.id}, granted, wanted, cut))
@@ -325,7 +359,12 @@ def _factors(
 
 
 def _multipliers_give(
-    factors: list[_Factor], base: list[int], stacking: Stacking, rounding: Rounding, counters: _Counters
+    asset: str,
+    factors: list[_Factor],
+    base: list[int],
+    stacking: Stacking,
+    rounding: Rounding,
+    counters: _Counters,
 ) -> tuple[list[int], list[dict[str, Any]]]:
     """Extra units by line and each multiplier's part. The extra is rounded once, then split among the multipliers."""
     extra = [0] * len(base)
@@ -345,7 +384,7 @@ def _multipliers_give(
         granted, cut = counters.grant(factor.id, factor.terms, wanted)
         if not granted:
             continue
-        counters.note(factor.id, factor.terms, granted)
+        counters.note(factor.id, asset, factor.terms, granted)
         parts.append(_part(factor.told, granted, wanted, cut))
         extra = [a + b for a, b in zip(extra, allocate(granted, row), strict=True)]
     return extra, parts

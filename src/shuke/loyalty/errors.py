@@ -77,3 +77,17 @@ class CurrencyFixed(ShukeError):
     message = _(
         "The currency is %(currency)s since version 1 and cannot change: what members spent is kept in it."
     )
+
+
+class AccrualNotOffered(ShukeError):
+    code = "accrual_not_offered"
+    status = 422
+    message = _("The programme in force gives nothing for “%(kind)s”.")
+
+
+class AlreadyBrought(ShukeError):
+    """A referral is rewarded to one member only."""
+
+    code = "already_brought"
+    status = 409
+    message = _("Another member was rewarded for bringing this friend.")

@@ -66,3 +66,89 @@ class TierChange(models.Model):
 
     class Meta:
         indexes = [models.Index(fields=["member", "-occurred_at", "-id"], name="loyalty_change_member")]
+
+
+class Counter(models.Model):
+    """A budget's hot counter: units given in the period that began on `period`. Equals the sum of its uses, always."""
+
+    pk = models.CompositePrimaryKey("budget", "period")
+    budget = models.CharField(max_length=40)
+    period = models.DateField()
+    used = models.BigIntegerField()
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(condition=models.Q(used__gte=0), name="loyalty_counter_not_negative")
+        ]
+
+
+class Use(models.Model):
+    """Units that a sale or an accrual took of a rule's caps (`budget` null) or of a budget; negative when given back.
+
+    Append-only. `day` is the local day that caps count by.
+    """
+
+    member_id = models.UUIDField()
+    rule = models.CharField(max_length=40)
+    asset = models.CharField(max_length=30)
+    budget = models.CharField(max_length=40, null=True)
+    period = models.DateField(null=True)
+    day = models.DateField()
+    amount = models.BigIntegerField()
+    occurred_at = models.DateTimeField()
+    order_id = models.UUIDField(null=True)
+    accrual_id = models.UUIDField(null=True)
+    refund_id = models.UUIDField(null=True)
+
+    class Meta:
+        indexes = [
+            models.Index(
+                fields=["member_id", "rule", "day"],
+                include=["amount"],
+                name="loyalty_use_member",
+                condition=models.Q(budget__isnull=True),
+            ),
+            models.Index(fields=["order_id"], name="loyalty_use_order"),
+            models.Index(fields=["budget", "period"], include=["amount"], name="loyalty_use_budget"),
+        ]
+
+
+class MemberGroup(models.Model):
+    """A plan that a member has, or a segment that a member is in, as the rooms above report it; rules look at it."""
+
+    pk = models.CompositePrimaryKey("member_id", "kind", "code")
+    member = models.ForeignKey(Member, on_delete=models.CASCADE, related_name="+", db_index=False)
+    kind = models.CharField(max_length=10)
+    """plan | segment"""
+    code = models.CharField(max_length=40)
+    since = models.DateTimeField()
+    until = models.DateTimeField(null=True)
+
+
+class Accrual(models.Model):
+    """Something a member did other than buying, rewarded once. `given` names each rule's units; it may be empty."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    member = models.ForeignKey(Member, on_delete=models.PROTECT, related_name="+", db_index=False)
+    kind = models.CharField(max_length=20)
+    reference = models.CharField(max_length=80)
+    """What it was done for: a survey, a review, the friend, the day of a check-in."""
+    occurred_at = models.DateTimeField()
+    recorded_at = models.DateTimeField()
+    given = models.JSONField()
+    transfer_id = models.UUIDField(null=True)
+    programme_version = models.ForeignKey(
+        ProgrammeVersion, on_delete=models.PROTECT, related_name="+", db_index=False
+    )
+    actor = models.CharField(max_length=60)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["member", "kind", "reference"], name="loyalty_accrual_once"),
+            # One friend is brought by one member only.
+            models.UniqueConstraint(
+                fields=["reference"],
+                name="loyalty_referral_once",
+                condition=models.Q(kind="referral"),
+            ),
+        ]

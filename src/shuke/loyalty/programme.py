@@ -16,8 +16,18 @@ from shuke.kit.money import Rounding, to_minor
 from shuke.ledger.values import AdjustmentPolicy, TransferPolicy
 from shuke.loyalty.assets import Asset, Expiry, compile_assets
 from shuke.loyalty.book_policies import compile_adjustments, compile_transfers
-from shuke.loyalty.conditions import Conditions, compile_conditions
-from shuke.loyalty.earning import NO_CAPS, PLAIN, Budget, Caps, EarningRule, Multiplier, Stacking, Terms
+from shuke.loyalty.conditions import compile_conditions
+from shuke.loyalty.earning import (
+    NO_CAPS,
+    PLAIN,
+    AccrualRule,
+    Budget,
+    Caps,
+    EarningRule,
+    Multiplier,
+    Stacking,
+    Terms,
+)
 from shuke.loyalty.tenders import (
     NO_LIMITS,
     NO_OFFLINE,
@@ -36,18 +46,6 @@ from shuke.loyalty.tenders import (
 Downgrade = Literal["one_level", "to_qualified", "never", "at_once"]
 Metric = Literal["spend", "growth"]
 Shortfall = Literal["debt", "cash_value", "write_off"]
-
-
-@dataclass(frozen=True, slots=True)
-class AccrualRule:
-    """`give` units for something a member did other than buying, such as a check-in."""
-
-    id: str
-    kind: str
-    asset: str
-    give: int
-    when: Conditions
-    terms: Terms = PLAIN
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +142,7 @@ class Programme:
     accruals: tuple[AccrualRule, ...]
     budgets: Mapping[str, Budget]
     needs: Needs
+    accrual_needs: Needs
     tiers: Tiers
     redemption: Redemption | None
     adjustments: Mapping[str, AdjustmentPolicy]
@@ -186,6 +185,7 @@ def compile_programme(document: Mapping[str, Any]) -> Programme:
         accruals=accruals,
         budgets=budgets,
         needs=_needs(rules),
+        accrual_needs=_needs(accruals),
         tiers=_tiers(document["tiers"], currency),
         redemption=_redemption(document.get("redemption"), currency),
         adjustments=compile_adjustments(document.get("adjustments", {})),
@@ -285,8 +285,8 @@ def _accrual(raw: Mapping[str, Any], currency: str, budgets: Mapping[str, Budget
     )
 
 
-def _needs(rules: Sequence[EarningRule | Multiplier]) -> Needs:
-    """What the rules of sales look at beyond the plain facts."""
+def _needs(rules: Sequence[EarningRule | Multiplier | AccrualRule]) -> Needs:
+    """What these rules look at beyond the plain facts."""
     conditions = [rule.when for rule in rules]
     return Needs(
         traits=any(w.tags or w.segments or w.plans or w.tenure_days for w in conditions),
