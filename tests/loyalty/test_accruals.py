@@ -63,7 +63,7 @@ def test_each_kind_is_rewarded_once_per_reference(kind: str) -> None:
     (entry,) = Entry.objects.filter(account="member")
     assert entry.explain == {"rules": [{"id": "gift", "points": 10}], "accrual": kind}
     assert Lot.objects.get().expires_at == datetime(2027, 3, 31, 16, tzinfo=UTC)
-    assert reconcile().differences == []
+    assert reconcile().differences == ()
     event = OutboxEvent.objects.get(name="loyalty.accrued.v1")
     assert (event.member_id, event.payload["points"]) == (member.id, 10)
 
@@ -120,16 +120,17 @@ def test_conditions_look_at_the_member_file_plans_and_segments() -> None:
         {"tags": ["vip"]}, {"plans": ["plus"]}, {"segments": ["loyal"]}, {"birthday": "day"}, {"tenure_days": {"to": 9}},
     ]  # fmt: skip
     publish(accruals=[rule(f"r{n}", "survey", 10**n, when=when) for n, when in enumerate(conditions)])
-    joined = NOW - timedelta(days=9)
-    chosen = make_member(now=joined, tags=["vip"], birthday=NOW.date().replace(year=1990))
-    join_group(kind="plan", code="plus", member_ids=[chosen.id], since=joined, until=NOW + timedelta(days=1))
+    now = datetime(2026, 5, 16, 16, 30, tzinfo=UTC)  # 17 May in Shanghai, the birthday of every made member
+    joined = now - timedelta(days=9)
+    chosen = make_member(now=joined, tags=["vip"])
+    join_group(kind="plan", code="plus", member_ids=[chosen.id], since=joined, until=now + timedelta(days=1))
     join_group(kind="segment", code="loyal", member_ids=[chosen.id], since=joined)
-    assert accrue(actor=SYSTEM, member_id=chosen.id, kind="survey", reference="a", now=NOW).units() == 11_111
-    leave_group(kind="segment", code="loyal", member_ids=[chosen.id], now=NOW)
-    later = NOW + timedelta(days=1)
+    assert accrue(actor=SYSTEM, member_id=chosen.id, kind="survey", reference="a", now=now).units() == 11_111
+    leave_group(kind="segment", code="loyal", member_ids=[chosen.id], now=now)
+    later = now + timedelta(days=1)
     assert accrue(actor=SYSTEM, member_id=chosen.id, kind="survey", reference="b", now=later).units() == 1
-    plain = make_member(now=NOW - timedelta(days=10))
-    assert accrue(actor=SYSTEM, member_id=plain.id, kind="survey", reference="a", now=NOW).units() == 0
+    plain = make_member(now=now - timedelta(days=10))
+    assert accrue(actor=SYSTEM, member_id=plain.id, kind="survey", reference="a", now=now).units() == 1_000
 
 
 @pytest.mark.django_db
@@ -140,7 +141,7 @@ def test_a_debt_is_settled_first() -> None:
     accrue(actor=SYSTEM, member_id=member.id, kind="registration", now=NOW)
     account = Account.objects.get(member=member, asset="points")
     assert (account.balance, account.debt) == (10, 0)
-    assert reconcile().differences == []
+    assert reconcile().differences == ()
 
 
 @pytest.mark.django_db

@@ -11,14 +11,24 @@ from django.urls import URLPattern
 from ninja import NinjaAPI
 from ninja.errors import HttpError, ValidationError
 
-from shuke.api.endpoints import catalog, checkout, explain, members, moves, programme, reports, service
+from shuke.api.endpoints import (
+    accruals,
+    catalog,
+    checkout,
+    explain,
+    members,
+    moves,
+    programme,
+    reports,
+    service,
+)
 from shuke.api.errors import MethodNotAllowed
 from shuke.api.problems import as_refusal, problem
 from shuke.kit.errors import ShukeError
 
 api = NinjaAPI(title="Shuke API", version="1", urls_namespace="api", docs_url=None, openapi_url=None)
 # Addresses are tried in this order, so the tills' come first.
-for room in (checkout, members, moves, explain, service, catalog, programme, reports):
+for room in (checkout, members, accruals, moves, explain, service, catalog, programme, reports):
     api.add_router("", room.router)
 
 
