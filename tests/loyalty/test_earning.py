@@ -353,6 +353,21 @@ useds = st.builds(
 )
 
 
+def test_units_of_two_assets_and_terms_are_kept_apart() -> None:
+    plan = programme(
+        earning=[
+            rule("a", fixed=5),
+            rule("b", fixed=7, expiry={"model": "never"}),
+            rule("c", fixed=2, asset="growth"),
+        ]
+    )
+    found = earn(plan, CONTEXT, (100,), [Goods()], Room())
+    batches = {
+        each.asset: [(b.amount, b.expiry.model if b.expiry else None) for b in each.batches] for each in found
+    }
+    assert batches == {"points": [(5, None), (7, "never")], "growth": [(2, None)]}
+
+
 @given(
     rules=st.lists(st.one_of(rates, fixes), min_size=1, max_size=6),
     extra=st.lists(factors, max_size=4),
@@ -385,6 +400,7 @@ def test_lines_rules_caps_and_budgets_always_agree(
     lines = [replace(line, quantity=2000) for line in LINES]
     for found in earn(plan, replace(CONTEXT, tier=tier), amounts, lines, room):
         assert found.total == sum(found.by_line) == sum(part["points"] for part in found.parts) > 0
+        assert found.total == sum(batch.amount for batch in found.batches)
         assert min(found.by_line) >= 0
         given_by = {part["id"]: part["points"] for part in found.parts}
         for each in (*plan.earning, *plan.multipliers):

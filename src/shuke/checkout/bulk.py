@@ -10,17 +10,19 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right, insort
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
 import msgspec
 from django.db import connection, transaction
 
+from shuke.checkout.bulk_facts import BatchFacts, read_batch_facts
 from shuke.checkout.errors import NoProgramme
 from shuke.checkout.logic import Cart, CartLine, MemberFacts, Priced, price
 from shuke.checkout.posting import NewTransfer, earn_transfer
 from shuke.core.keyset import keyset
+from shuke.kit.clock import local_date
 from shuke.kit.ids import uuid7
 from shuke.loyalty.logic import TierMove, TierState, lapse, window_start
 from shuke.loyalty.programme import Programme
@@ -103,6 +105,7 @@ class _Copies:
         "ledger_entry": "transfer_id, seq, member_id, account, asset, amount, lot_id, explain",
         "loyalty_tierchange": "id, member_id, occurred_at, from_tier, to_tier, cause, metric, review_at, order_id,"
         " programme_version_id",
+        "loyalty_use": "member_id, rule, asset, day, amount, occurred_at, order_id",
     }
 
     def __init__(self) -> None:
@@ -119,14 +122,19 @@ class _Copies:
 def commit_batch(*, reference: str, orders: Sequence[HistoricOrder], now: datetime) -> BatchResult:
     """Write a batch of historic sales. `reference` is the actor as the ledger names it.
 
-    Orders of one member must come in time order. Raises NoProgramme when none was in force at a sale,
-    and django.db.IntegrityError when an order number exists; then nothing is written.
+    Orders of one member must come in time order. Raises NoProgramme when none was in force at a sale, NotImportable when
+    the rules of its time cannot be told afterwards, and django.db.IntegrityError when an order number exists; then nothing
+    is written.
     """
     result = BatchResult()
     if not orders:
         return result
     with transaction.atomic():
         members = _members(orders)
+        of_members = [order for order in orders if order.member_id]
+        rule_facts = read_batch_facts(
+            _programmes(of_members), list(members), {line.sku for order in of_members for line in order.lines}
+        )
         copies = _Copies()
         windows: dict[tuple[UUID, Any], datetime] = {}
         slides: list[tuple[UUID, str, datetime, datetime]] = []
@@ -137,7 +145,7 @@ def commit_batch(*, reference: str, orders: Sequence[HistoricOrder], now: dateti
             member = members[order.member_id] if order.member_id else None
             if member:
                 _review(in_force, member, order.occurred_at)
-            priced = _price(in_force, order, member, windows)
+            priced = _price(in_force, order, member, windows, rule_facts)
             order_id = uuid7()
             _sale_rows(copies, in_force, order, order_id, priced, reference, now)
             if member and order.member_id:
@@ -153,6 +161,9 @@ def commit_batch(*, reference: str, orders: Sequence[HistoricOrder], now: dateti
                     member.tier = priced.move.after
                     member.moves.append((priced.move, in_force.version_id, order_id))
                 member.add(order.occurred_at, _counted(in_force.programme, priced))
+                day = local_date(order.occurred_at, in_force.programme.zone)
+                rule_facts.sold(order.member_id, order.occurred_at, day, priced.uses)
+                _use_rows(copies, order, order_id, day, priced)
             result.orders += 1
             result.lines += len(order.lines)
             result.sales_minor += priced.sales_minor
@@ -247,18 +258,26 @@ def _review(in_force: InForce, member: _Member, at: datetime) -> None:
 
 
 def _price(
-    in_force: InForce, order: HistoricOrder, member: _Member | None, windows: dict[tuple[UUID, Any], datetime]
+    in_force: InForce,
+    order: HistoricOrder,
+    member: _Member | None,
+    windows: dict[tuple[UUID, Any], datetime],
+    rule_facts: BatchFacts,
 ) -> Priced:
     at = order.occurred_at
     facts = None
-    if member:
+    if member and order.member_id:
         # The window's start depends on the local day only: one calendar calculation per day, not per order.
         day = (in_force.version_id, at.astimezone(in_force.programme.zone).date())
         start = windows.get(day)
         if start is None:
             start = windows[day] = window_start(in_force.programme.tiers, at, in_force.programme)
-        facts = MemberFacts(member.tier, member.birthday, 0, member.between(start, at))
-    return price(in_force.programme, Cart(order.lines, order.store, order.channel, order.settled), facts, at)
+        earning = rule_facts.of(in_force.programme, order.member_id, at)
+        facts = MemberFacts(
+            member.tier, member.birthday, 0, member.between(start, at), earning.traits, earning.room
+        )
+    cart = Cart(rule_facts.with_brands(order.lines), order.store, order.channel, order.settled)
+    return price(in_force.programme, cart, facts, at)
 
 
 def _counted(programme: Programme, priced: Priced) -> int:
@@ -336,6 +355,13 @@ def _transfer_rows(
             f"{transfer_id}\t{seq}\t{member}\t{entry.account}\t{entry.asset}\t{entry.amount}\t"
             f"{entry.lot_id or _NULL}\t{_document(entry.explain)}\n"
         )
+
+
+def _use_rows(copies: _Copies, order: HistoricOrder, order_id: UUID, day: date, priced: Priced) -> None:
+    copies.rows["loyalty_use"] += [
+        f"{order.member_id}\t{use.rule}\t{use.asset}\t{day}\t{use.amount}\t{order.occurred_at}\t{order_id}\n"
+        for use in priced.uses
+    ]
 
 
 def _tier_rows(copies: _Copies, member_id: UUID, member: _Member) -> None:

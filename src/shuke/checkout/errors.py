@@ -388,6 +388,15 @@ class BadInstant(ShukeError):
     message = _("The time of the sale must lie within the last 24 hours. Use the import for older sales.")
 
 
+class NotImportable(ShukeError):
+    """Rules of that time depend on what a historic sale does not tell: `reason` is budgets or tenders."""
+
+    code, status = "not_importable", 422
+    message = _(
+        "Members' sales of that time cannot be imported: the rules in force then draw on budgets or look at tenders."
+    )
+
+
 class TwistedKey(ShukeError):
     code, status = "idempotency_conflict", 409
     message = _("This Idempotency-Key was used for another request. Use a new key for a new request.")

@@ -11,6 +11,7 @@ from uuid import UUID
 import msgspec
 from django.db import connection
 
+from shuke.checkout.earning_facts import NO_EARNING_FACTS, EarningFacts
 from shuke.checkout.errors import (
     BadLineAmount,
     BadQuantity,
@@ -244,6 +245,16 @@ def _list_price(line: LineRequest, product: ProductFact, sale: SaleRequest, inde
     return full
 
 
-def member_facts(member: MemberAccount, usable_points: int) -> MemberFacts:
+def member_facts(
+    member: MemberAccount, usable_points: int, earning: EarningFacts = NO_EARNING_FACTS
+) -> MemberFacts:
     """The member as pricing wants to see them."""
-    return MemberFacts(member.tier, member.birthday, usable_points, member.qualifying)
+    return MemberFacts(
+        member.tier,
+        member.birthday,
+        usable_points,
+        member.qualifying,
+        earning.traits,
+        earning.room,
+        member.debt("points"),
+    )

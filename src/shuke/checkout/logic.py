@@ -8,7 +8,7 @@ lines by largest remainder, so that lines always add up to the order.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -19,7 +19,7 @@ from shuke.checkout.values import PricingRefusal
 from shuke.kit.money import MAX_MINOR, allocate, divide
 from shuke.loyalty.conditions import NO_TRAITS, MemberTraits, SaleContext
 from shuke.loyalty.earning import NO_ROOM, Earned, Room, Use
-from shuke.loyalty.logic import TierMove, TierState, earn, qualify
+from shuke.loyalty.logic import TierMove, TierState, earn, qualify, usable_at_once
 from shuke.loyalty.programme import Programme
 from shuke.loyalty.tenders import Taxes
 
@@ -62,6 +62,7 @@ class MemberFacts:
     traits: MemberTraits = NO_TRAITS
     room: Room = NO_ROOM
     """`traits` and `room` are read when the programme looks at them (`Programme.needs`)."""
+    points_debt: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +118,56 @@ def price(
 
     The member's tier must already be reviewed up to `now` (`loyalty.logic.lapse`).
     """
+    if member is None or programme.redemption is None or not programme.policies.spend_own_points:
+        return _price(programme, cart, member, now, funds)
+    # The order may spend what it earns, and earns less the more it spends: price it as if all that is asked were there,
+    # then see whether it is.
+    asked = cart.points_to_use
+    priced = _price(
+        programme, cart, replace(member, usable_points=max(member.usable_points, asked)), now, funds
+    )
+    own = usable_at_once(programme, priced.earned, "points", member.points_debt, now)
+    if asked > member.usable_points + own:
+        raise PricingRefusal(
+            "not_enough_points", "points_to_use", asked=asked, usable=max(member.usable_points + own, 0)
+        )
+    return replace(priced, points_limit=_limit_with_own(programme, cart, member, priced.sales_minor, now))
+
+
+def _limit_with_own(
+    programme: Programme, cart: Cart, member: MemberFacts, sales_minor: int, now: datetime
+) -> int:
+    """The most points that a sale which may spend its own is sure to be able to take, by halving."""
+    rule = programme.redemption
+    least = points_limit(programme, member, sales_minor)
+    if cart.tenders or rule is None:
+        return (
+            least  # what tenders do to earning is known once they are settled: promise no more than is there
+        )
+    low = least // rule.step
+    high = points_limit(programme, replace(member, usable_points=MAX_MINOR), sales_minor) // rule.step
+    while low < high:
+        middle = (low + high + 1) // 2
+        points = middle * rule.step
+        tried = _price(
+            programme,
+            replace(cart, points_to_use=points),
+            replace(member, usable_points=points),
+            now,
+            NO_FUNDS,
+        )
+        own = usable_at_once(programme, tried.earned, "points", member.points_debt, now)
+        if points <= member.usable_points + own:
+            low = middle
+        else:
+            high = middle - 1
+    most = low * rule.step
+    return most if most >= rule.minimum else 0
+
+
+def _price(
+    programme: Programme, cart: Cart, member: MemberFacts | None, now: datetime, funds: Funds
+) -> Priced:
     lists = [line.list_minor for line in cart.lines]
     given = [sum(minor for _, minor in line.given) for line in cart.lines]
     if sum(lists) > MAX_MINOR:

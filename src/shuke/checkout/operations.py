@@ -13,9 +13,10 @@ from typing import Any
 from uuid import UUID
 
 import msgspec
-from django.db import IntegrityError, connection, transaction
+from django.db import IntegrityError, OperationalError, connection, transaction
 
 from shuke.checkout.answers import order_body, priced_body
+from shuke.checkout.earning_facts import NO_EARNING_FACTS, read_earning_facts, with_brands
 from shuke.checkout.errors import PRICING_REFUSALS, BadInstant, NoProgramme, OrderExists
 from shuke.checkout.facts import (
     MemberAccount,
@@ -32,6 +33,7 @@ from shuke.checkout.posting import (
     NewTransfer,
     earn_transfer,
     event_payload,
+    own_lots,
     pay_transfers,
     redeem_transfer,
 )
@@ -46,6 +48,7 @@ from shuke.kit.prepared import Statement
 from shuke.loyalty.logic import TierMove
 from shuke.loyalty.operations import review_member
 from shuke.loyalty.queries import InForce, programme_at
+from shuke.loyalty.rule_facts import uses_document
 
 OPTIMISTIC_TRIES = 3
 OLDEST_LIVE_SALE = timedelta(hours=24)
@@ -175,7 +178,7 @@ def _try_commit(
     key: str | None,
     input_hash: bytes,
 ) -> Answer | None:
-    """One attempt: the answer, or None when the member's book moved in between."""
+    """One attempt: the answer, or None when the member's book moved in between, or a budget shrank."""
     facts, purse = _reviewed_facts(in_force, actor, sale, happened, key=key, input_hash=input_hash)
     if facts.answer:
         return facts.answer
@@ -203,16 +206,20 @@ def _try_commit(
         # What the sale leaves the member owing, it settles first from what it gives.
         short = priced.points_used - purse.usable("points", happened)
         debts["points"] = debts.get("points", 0) + max(short, 0)
+    earned = earn_transfer(in_force.programme, priced, debts, happened)
+    spends_own = in_force.programme.policies.spend_own_points and not on_trust
+    lots = [*purse.of("points"), *own_lots(earned)] if spends_own else purse.of("points")
     transfers = [
         t
         for t in (
-            redeem_transfer(in_force.programme, priced, purse.of("points"), happened, on_trust=on_trust),
+            earned if spends_own else None,
+            redeem_transfer(in_force.programme, priced, lots, happened, on_trust=on_trust),
             *(
                 pay_transfers(in_force.programme, priced, purse, happened, on_trust=on_trust)
                 if priced.paid
                 else ()
             ),
-            earn_transfer(in_force.programme, priced, debts, happened),
+            None if spends_own else earned,
         )
         if t
     ]
@@ -224,6 +231,11 @@ def _try_commit(
     try:
         with _contained():
             written = _COMMIT.row([_json.encode(document).decode(), body if key else None, input_hash])[0]
+    except OperationalError as error:
+        # A budget holds less than the price was made with: a rival was first, the price is made again.
+        if getattr(error.__cause__, "sqlstate", None) != "40001":
+            raise
+        return None
     except IntegrityError as error:
         if "core_idempotentcall" in str(error):
             raise _KeyTaken from error
@@ -284,7 +296,13 @@ def _price(
     at: datetime,
     trust: Trust = NO_TRUST,
 ) -> Priced:
-    facts = member_facts(member, max(purse.usable("points", at), trust.points)) if member else None
+    facts = None
+    if member:
+        earning = NO_EARNING_FACTS
+        if not in_force.programme.needs.nothing:
+            earning = read_earning_facts(in_force.programme, member.id, cart, at)
+            cart = with_brands(cart, earning.brands)
+        facts = member_facts(member, max(purse.usable("points", at), trust.points), earning)
     try:
         return price(
             in_force.programme, cart, facts, at, trust.added_to(purse.funds(at)) if cart.tenders else NO_FUNDS
@@ -363,6 +381,7 @@ def _document(
             for t in transfers
         ],
         **(tender_document(priced, purse, member) if priced.paid else {}),
+        **({"uses": uses_document(in_force.programme, uses, happened)} if (uses := priced.uses) else {}),
         **({"move": move_document(priced.move, in_force.version_id)} if priced.move else {}),
         "event": event_payload(order_id, cart, priced),
     }

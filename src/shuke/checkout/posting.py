@@ -12,7 +12,7 @@ from shuke.checkout.funds import Purse
 from shuke.checkout.logic import Cart, Priced
 from shuke.kit.ids import uuid7
 from shuke.ledger.logic import OpenLot, available, consume
-from shuke.loyalty.logic import TierMove, expires_at
+from shuke.loyalty.logic import TierMove, expires_at, lots_of
 from shuke.loyalty.programme import Programme
 
 
@@ -63,36 +63,44 @@ class NewTransfer:
 def earn_transfer(
     programme: Programme, priced: Priced, debts: dict[str, int], now: datetime
 ) -> NewTransfer | None:
-    """The transfer that issues what the sale earned; a debt is settled first, the rest becomes one lot per asset."""
+    """The transfer that issues what the sale earned; a debt is settled first, the rest becomes a lot per asset and term."""
     entries: list[NewEntry] = []
     lots: list[NewLot] = []
     for earned in priced.earned:
         settled = min(earned.total, debts.get(earned.asset, 0))
-        kept = earned.total - settled
-        explain = {"rules": earned.parts, "lines": earned.by_line}
+        explain: dict[str, Any] | None = {"rules": earned.parts, "lines": earned.by_line}
         if settled:
             entries.append(NewEntry("member", earned.asset, settled, None, explain))
-        if kept:
-            pending = programme.assets[earned.asset].pending
-            expiry = programme.expiry[earned.asset]
+            explain = None
+        for plan in lots_of(programme, earned, settled, now):
             lot = NewLot(
                 id=uuid7(),
                 asset=earned.asset,
-                amount=kept,
-                remaining=kept,
+                amount=plan.amount,
+                remaining=plan.amount,
                 earned_at=now,
-                active_at=pending.active_at(now, programme.zone),
-                expires_at=expires_at(expiry, now, programme),
-                waits_for=pending.waits_for,
-                slides=expiry.slides,
+                active_at=plan.active_at,
+                expires_at=plan.expires_at,
+                waits_for=plan.waits_for,
+                slides=plan.slides,
             )
             lots.append(lot)
-            entries.append(NewEntry("member", earned.asset, kept, lot.id, None if settled else explain))
+            entries.append(NewEntry("member", earned.asset, plan.amount, lot.id, explain))
+            explain = None  # told once: it is about all that the sale earned of the asset
         entries.append(NewEntry("issued", earned.asset, -earned.total, None, None))
     if not entries:
         return None
     moved = [earned.asset for earned in priced.earned]
     return NewTransfer(uuid7(), "earn", tuple(entries), tuple(lots), slides_of(programme, moved, now))
+
+
+def own_lots(earned: NewTransfer | None) -> list[OpenLot]:
+    """The points that a sale gives, where the programme lets the same sale spend them."""
+    return [
+        OpenLot(lot.id, lot.amount, lot.earned_at, lot.active_at, lot.expires_at)
+        for lot in (earned.lots if earned else ())
+        if lot.asset == "points"
+    ]
 
 
 def slides_of(programme: Programme, assets: Iterable[str], now: datetime) -> tuple[Slide, ...]:

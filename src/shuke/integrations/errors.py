@@ -84,6 +84,12 @@ REASONS: dict[str, str | Promise] = {
     "order_refused": _("Another row of this order has an error, so the whole order was left out."),
     "order_exists": _("This order was imported or sold before."),
     "before_programme": _("No membership programme was in force at this time."),
+    "programme_has_budgets": _(
+        "The programme of this time limits points by budgets, which go to whoever buys first: sell at the till instead."
+    ),
+    "programme_asks_tenders": _(
+        "The programme of this time looks at how was paid, which an imported order does not tell."
+    ),
     "member_exists": _("This member exists already."),
     "identifiers_disagree": _("The identifiers of this row belong to different members."),
     "already_exists": _("This code exists already."),

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from django.db.models import Min
 
+from shuke.checkout.bulk_facts import import_refusal
 from shuke.integrations.fields import MEMBER_REFERENCES
 from shuke.integrations.files import Source, open_source
 from shuke.integrations.mapping import Mapping, complete
@@ -30,6 +31,7 @@ from shuke.integrations.reports import collect_row_errors, error_values
 from shuke.integrations.workspace import PLAN, READY, staging
 from shuke.kit.money import MAX_MINOR
 from shuke.loyalty.models import ProgrammeVersion
+from shuke.loyalty.queries import version_by_id
 
 CHUNK_LINES = 15_000
 LANE_LINES = 20_000
@@ -167,6 +169,30 @@ def _orders(db: Db) -> None:
         f" UNION ALL SELECT first_row, 'list_amount', 'amount_too_large' FROM heads WHERE total > {MAX_MINOR}"
         f" UNION ALL SELECT first_row, 'occurred_at', 'before_programme' FROM heads h WHERE {before}"
     )
+    for start, end, code in _unimportable():
+        # Without a member an order earns nothing, so no rule matters to it.
+        db.execute(
+            f"INSERT INTO errors SELECT first_row, 'occurred_at', '{code}' FROM heads WHERE moment >= {start}"
+            f"{'' if end is None else f' AND moment < {end}'} AND member_id IS NOT NULL"
+        )
+
+
+_REFUSALS = {"budgets": "programme_has_budgets", "tenders": "programme_asks_tenders"}
+
+
+def _unimportable() -> list[tuple[int, int | None, str]]:
+    """(from, until, code) for the times of programmes whose rules an import cannot follow."""
+    found = []
+    versions = list(
+        ProgrammeVersion.objects.order_by("effective_at", "number").values_list("id", "effective_at")
+    )
+    ends = [*(starts for _id, starts in versions[1:]), None]
+    for (version_id, starts), ends_at in zip(versions, ends, strict=True):
+        refusal = import_refusal(version_by_id(version_id).programme)
+        if refusal is not None:
+            until = int(ends_at.timestamp() * SECOND) if ends_at else None
+            found.append((int(starts.timestamp() * SECOND), until, _REFUSALS[refusal]))
+    return found
 
 
 def _refuse(db: Db) -> None:

@@ -21,11 +21,12 @@ from shuke.core.values import Actor
 from shuke.kit.clock import local_date
 from shuke.kit.ids import uuid7
 from shuke.ledger.models import Account
+from shuke.ledger.writing import Cause, Leg, Opened, post
 from shuke.loyalty.conditions import SaleContext
 from shuke.loyalty.earning import Earned, Room, accrue_rules
 from shuke.loyalty.earning_document import ACCRUALS
 from shuke.loyalty.errors import AccrualNotOffered, AlreadyBrought, NoProgramme
-from shuke.loyalty.logic import expires_at
+from shuke.loyalty.logic import expires_at, lots_of
 from shuke.loyalty.models import Accrual, Standing
 from shuke.loyalty.programme import Programme
 from shuke.loyalty.queries import InForce, programme_at
@@ -187,55 +188,36 @@ def _facts(programme: Programme, member_id: UUID, now: datetime) -> tuple[SaleCo
 def _post(
     in_force: InForce, actor: Actor, member_id: UUID, kind: str, earned: list[Earned], now: datetime
 ) -> UUID:
-    """The transfer that issues what was earned; a debt is settled first, the rest becomes one lot per asset."""
+    """The transfer that issues what was earned; a debt is settled first, the rest becomes a lot per asset and term."""
     programme, transfer_id = in_force.programme, uuid7()
     debts = dict(Account.objects.filter(member_id=member_id, debt__gt=0).values_list("asset", "debt"))
-    entries: list[dict[str, Any]] = []
-    lots: list[dict[str, Any]] = []
-    slides: list[dict[str, Any]] = []
+    legs: list[Leg] = []
+    lots: list[Opened] = []
+    slides: list[tuple[str, datetime]] = []
     for each in earned:
         settled = min(each.total, debts.get(each.asset, 0))
-        kept = each.total - settled
-        explain = {"rules": each.parts, "accrual": kind}
-        asset = programme.assets[each.asset]
-        lapses = expires_at(asset.expiry, now, programme)
+        explain: dict[str, Any] | None = {"rules": each.parts, "accrual": kind}
         if settled:
-            entries.append(_leg("member", each.asset, settled, None, explain))
-        if kept:
-            lot_id = uuid7()
-            lots.append(
-                {
-                    "id": lot_id,
-                    "asset": each.asset,
-                    "amount": kept,
-                    "active_at": asset.pending.active_at(now, programme.zone),
-                    "expires_at": lapses,
-                    "waits_for": asset.pending.waits_for,
-                    "slides": asset.expiry.slides,
-                }
+            legs.append(Leg("member", each.asset, settled, None, explain))
+            explain = None
+        for plan in lots_of(programme, each, settled, now):
+            lot = Opened(
+                uuid7(),
+                each.asset,
+                plan.amount,
+                now,
+                plan.active_at,
+                plan.expires_at,
+                plan.waits_for,
+                plan.slides,
             )
-            entries.append(_leg("member", each.asset, kept, lot_id, None if settled else explain))
-        entries.append(_leg("issued", each.asset, -each.total, None, None))
-        if asset.expiry.slides:
-            slides.append({"asset": each.asset, "until": lapses})
-    document = {
-        "id": transfer_id,
-        "member_id": member_id,
-        "kind": "accrue",
-        "occurred_at": now,
-        "recorded_at": now,
-        "programme_version_id": in_force.version_id,
-        "actor": actor.reference,
-        "entries": [{"seq": seq, **entry} for seq, entry in enumerate(entries, 1)],
-        "lots": lots,
-        **({"slides": slides} if slides else {}),
-    }
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT ledger_post(%s::jsonb)", [_json.encode(document).decode()])
-    return transfer_id
-
-
-def _leg(
-    account: str, asset: str, amount: int, lot_id: UUID | None, explain: dict[str, Any] | None
-) -> dict[str, Any]:
-    return {"account": account, "asset": asset, "amount": amount, "lot_id": lot_id, "explain": explain}
+            lots.append(lot)
+            legs.append(Leg("member", each.asset, plan.amount, lot.id, explain))
+            explain = None
+        legs.append(Leg("issued", each.asset, -each.total))
+        expiry = programme.expiry[each.asset]
+        until = expires_at(expiry, now, programme) if expiry.slides else None
+        if until is not None:
+            slides.append((each.asset, until))
+    cause = Cause(actor, now, programme_version_id=in_force.version_id)
+    return post(transfer_id, "accrue", member_id, cause, legs, lots, slides)

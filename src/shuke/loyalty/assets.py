@@ -129,18 +129,22 @@ def compile_assets(document: Mapping[str, Any], currency: str, return_window_day
 
 def _asset(code: str, raw: Mapping[str, Any], currency: str, return_window_days: int) -> Asset:
     kind: AssetKind = raw.get("kind", RESERVED.get(code, "custom"))
-    pending = raw.get("pending", {})
-    usable: Usable = pending.get("usable", "at_once")
-    days = return_window_days if usable == "after_return_window" else pending.get("days", 0)
     return Asset(
         code=code,
         kind=kind,
         name=raw["name"],
         decimals=exponent(currency) if kind in MONEY_KINDS else raw.get("decimals", 0),
         expiry=compile_expiry(raw.get("expiry", {})),
-        pending=Pending(usable, days, pending.get("event", "")),
+        pending=compile_pending(raw.get("pending", {}), return_window_days),
         notice_days=tuple(sorted(raw.get("notice_days", ()), reverse=True)),
     )
+
+
+def compile_pending(raw: Mapping[str, Any], return_window_days: int) -> Pending:
+    """One waiting time, also where a rule overrides that of its asset."""
+    usable: Usable = raw.get("usable", "at_once")
+    days = return_window_days if usable == "after_return_window" else raw.get("days", 0)
+    return Pending(usable, days, raw.get("event", ""))
 
 
 def compile_expiry(raw: Mapping[str, Any]) -> Expiry:

@@ -172,6 +172,8 @@ _TERMS: Fields = (
     ("multiplied", pgettext_lazy("programme", "is multiplied:"), _word),
     ("caps", pgettext_lazy("programme", "limit"), describe_caps),
     ("budget", pgettext_lazy("programme", "budget"), _named),
+    ("expiry", pgettext_lazy("programme", "expire"), describe_expiry),
+    ("pending", pgettext_lazy("programme", "usable"), describe_pending),
 )
 _SILENT = {"stacking": "stackable", "priority": 0, "multiplied": True, "caps": None, "budget": None}
 """What a rule means where it says nothing: an optional key, or one that an earlier release did not know."""

@@ -14,6 +14,7 @@ from datetime import date
 from typing import Any, Literal
 
 from shuke.kit.money import Rounding, allocate, divide
+from shuke.loyalty.assets import Expiry, Pending
 from shuke.loyalty.conditions import ALWAYS, Conditions, Line, SaleContext
 
 Stacking = Literal["add", "best", "multiply"]
@@ -65,12 +66,17 @@ class Budget:
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """What every giving rule may say: who stands back for whom, and how much it may give."""
+    """What every giving rule may say: who stands back for whom, how much it may give, and how long that lasts.
+
+    Without `expiry` and `pending` those of the asset count.
+    """
 
     exclusive: bool = False
     priority: int = 0
     caps: Caps = NO_CAPS
     budgets: tuple[Budget, ...] = ()
+    expiry: Expiry | None = None
+    pending: Pending | None = None
 
 
 PLAIN = Terms()
@@ -161,13 +167,25 @@ class Use:
 
 
 @dataclass(frozen=True, slots=True)
+class Batch:
+    """Units that become usable and lapse together; None: as the asset says."""
+
+    amount: int
+    expiry: Expiry | None = None
+    pending: Pending | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Earned:
-    """Units of one asset from one order: `by_line` sums to `total`; `parts` names each rule's share, summing too."""
+    """Units of one asset from one order: `by_line` sums to `total`; `parts` names each rule's share, `batches` splits it by
+    how long it lasts; both sum to it too.
+    """
 
     asset: str
     total: int
     by_line: list[int]
     parts: list[dict[str, Any]]
+    batches: tuple[Batch, ...]
     uses: tuple[Use, ...] = ()
 
 
@@ -178,6 +196,8 @@ class _Counters:
     room: Room
     left: dict[str, int]
     uses: list[Use] = field(default_factory=list)
+    lasting: dict[tuple[Expiry | None, Pending | None], int] = field(default_factory=dict)
+    """Units granted so far, by how long they last."""
 
     def grant(self, rule: str, terms: Terms, units: int) -> tuple[int, str]:
         """(units that may be given, what cut them: a cap's name, "budget", or "")."""
@@ -198,7 +218,16 @@ class _Counters:
                 granted, cut = (left if budget.gives_rest else 0), "budget"
         return granted, cut
 
+    def begin(self) -> None:
+        """Another asset: its units are noted apart."""
+        self.uses, self.lasting = [], {}
+
+    def batches(self) -> tuple[Batch, ...]:
+        return tuple(Batch(amount, *lasting) for lasting, amount in self.lasting.items())
+
     def note(self, rule: str, asset: str, terms: Terms, granted: int) -> None:
+        lasting = (terms.expiry, terms.pending)
+        self.lasting[lasting] = self.lasting.get(lasting, 0) + granted
         if terms.caps.count:
             self.uses.append(Use(rule, asset, None, granted))
         for budget in terms.budgets:
@@ -228,7 +257,7 @@ def earn(
     extra = [m for m in multipliers if m.when is ALWAYS or m.when.hold(context)]
     results: list[Earned] = []
     for asset in assets:
-        counters.uses = []
+        counters.begin()
         own = [rule for rule in active if rule.asset == asset]
         given, parts, multiplied = _rules_give(own, amounts, lines, counters)
         if not parts:
@@ -236,31 +265,37 @@ def earn(
         factors = _factors([m for m in extra if m.asset == asset], asset, tier, amounts, lines, counters)
         bonus, bonus_parts = _multipliers_give(asset, factors, multiplied, stacking, rounding, counters)
         by_line = [a + b for a, b in zip(given, bonus, strict=True)]
-        results.append(Earned(asset, sum(by_line), by_line, parts + bonus_parts, tuple(counters.uses)))
+        results.append(
+            Earned(
+                asset,
+                sum(by_line),
+                by_line,
+                parts + bonus_parts,
+                counters.batches(),
+                tuple(counters.uses),
+            )
+        )
     return results
 
 
 def accrue_rules(rules: Sequence[AccrualRule], context: SaleContext, room: Room) -> list[Earned]:
     """What something other than a purchase brings, per asset; all rules that hold add up, highest priority first."""
     counters = _Counters(room, dict(room.left))
-    given: dict[str, Earned] = {}
-    for rule in rules:
-        if not rule.when.hold(context):
-            continue
-        granted, cut = counters.grant(rule.id, rule.terms, rule.give)
-        if not granted:
-            continue
-        counters.uses = []
-        counters.note(rule.id, rule.asset, rule.terms, granted)
-        before = given.get(rule.asset, Earned(rule.asset, 0, [], []))
-        given[rule.asset] = Earned(
-            rule.asset,
-            before.total + granted,
-            [],
-            [*before.parts, _part({"id": rule.id}, granted, rule.give, cut)],
-            (*before.uses, *counters.uses),
-        )
-    return list(given.values())
+    found: list[Earned] = []
+    for asset in dict.fromkeys(rule.asset for rule in rules):
+        counters.begin()
+        parts = []
+        for rule in rules:
+            if rule.asset != asset or not rule.when.hold(context):
+                continue
+            granted, cut = counters.grant(rule.id, rule.terms, rule.give)
+            if granted:
+                counters.note(rule.id, asset, rule.terms, granted)
+                parts.append(_part({"id": rule.id}, granted, rule.give, cut))
+        if parts:
+            total = sum(part["points"] for part in parts)
+            found.append(Earned(asset, total, [], parts, counters.batches(), tuple(counters.uses)))
+    return found
 
 
 def _rules_give(

@@ -12,6 +12,7 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
 from shuke.loyalty import source
+from shuke.loyalty.asset_document import expiry, pending
 from shuke.loyalty.conditions import DAY_MINUTES, WEEKDAYS
 from shuke.loyalty.earning import CAPS
 from shuke.loyalty.readers import (
@@ -141,6 +142,8 @@ def _terms(keys: dict[str, Key]) -> dict[str, Key]:
         **keys,
         "priority": Key(whole(-MAX_PRIORITY, MAX_PRIORITY), default=0),
         "budget": Key(_named_budget),
+        "expiry": Key(expiry),
+        "pending": Key(pending),
     }
 
 

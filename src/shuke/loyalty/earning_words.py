@@ -10,7 +10,16 @@ from typing import Any
 
 from django.utils.translation import pgettext, pgettext_lazy
 
-from shuke.loyalty.words import CHOICES, Document, asset_name, grouped, localized, tier_name
+from shuke.loyalty.words import (
+    CHOICES,
+    Document,
+    asset_name,
+    describe_expiry,
+    describe_pending,
+    grouped,
+    localized,
+    tier_name,
+)
 
 WEEKDAYS = {
     "mon": pgettext_lazy("programme", "Monday"),
@@ -119,6 +128,10 @@ def describe_terms(rule: Mapping[str, Any], document: Document) -> str:
         parts.append(describe_caps(rule["caps"]))
     if rule.get("budget"):
         parts.append(pgettext("programme", "from the budget %s") % budget_name(document, rule["budget"]))
+    if rule.get("expiry"):
+        parts.append(pgettext("programme", "expires: %s") % describe_expiry(rule["expiry"]))
+    if rule.get("pending"):
+        parts.append(pgettext("programme", "usable: %s") % describe_pending(rule["pending"]))
     return pgettext("programme", "; ").join(parts)
 
 

@@ -46,6 +46,52 @@ def expires_at(expiry: Expiry, earned_at: datetime, programme: Programme) -> dat
 
 
 @dataclass(frozen=True, slots=True)
+class LotPlan:
+    """A lot that earned units become: when it is usable (`waits_for` an event, or from `active_at`) and lapses."""
+
+    amount: int
+    active_at: datetime
+    expires_at: datetime | None
+    waits_for: str | None
+    slides: bool
+
+
+def lots_of(programme: Programme, earned: Earned, settled: int, now: datetime) -> list[LotPlan]:
+    """The lots of what was earned, less the first `settled` units, which pay a debt."""
+    asset = programme.assets[earned.asset]
+    lots = []
+    for batch in earned.batches:
+        amount = max(batch.amount - settled, 0)
+        settled -= batch.amount - amount
+        if not amount:
+            continue
+        expiry, pending = batch.expiry or asset.expiry, batch.pending or asset.pending
+        lots.append(
+            LotPlan(
+                amount,
+                pending.active_at(now, programme.zone),
+                expires_at(expiry, now, programme),
+                pending.waits_for,
+                expiry.slides,
+            )
+        )
+    return lots
+
+
+def usable_at_once(
+    programme: Programme, earned: Sequence[Earned], asset: str, debt: int, now: datetime
+) -> int:
+    """Units of an asset that could be spent in the very act that earns them, once the debt is settled."""
+    return sum(
+        lot.amount
+        for each in earned
+        if each.asset == asset
+        for lot in lots_of(programme, each, min(each.total, debt), now)
+        if lot.active_at <= now and lot.waits_for is None
+    )
+
+
+@dataclass(frozen=True, slots=True)
 class TierState:
     """The tier a member holds: since when, and when it lapses unless requalified (None: never)."""
 

@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 
 from shuke.kit.money import Rounding, to_minor
 from shuke.ledger.values import AdjustmentPolicy, TransferPolicy
-from shuke.loyalty.assets import Asset, Expiry, compile_assets
+from shuke.loyalty.assets import Asset, Expiry, compile_assets, compile_expiry, compile_pending
 from shuke.loyalty.book_policies import compile_adjustments, compile_transfers
 from shuke.loyalty.conditions import compile_conditions
 from shuke.loyalty.earning import (
@@ -162,15 +162,19 @@ Rule = TypeVar("Rule", EarningRule, Multiplier, AccrualRule)
 def compile_programme(document: Mapping[str, Any]) -> Programme:
     """Compile a document that `loyalty.document.validate` accepted. Absent optional parts take their defaults."""
     currency = document["currency"]
-    budgets = {raw["id"]: _budget(raw) for raw in document.get("budgets", ())}
-    earning = _by_priority(_earning(rule, currency, budgets) for rule in document.get("earning", ()))
-    multipliers = _by_priority(
-        _multiplier(rule, currency, budgets) for rule in document.get("multipliers", ())
-    )
-    accruals = _by_priority(_accrual(rule, currency, budgets) for rule in document.get("accruals", ()))
-    rules: tuple[EarningRule | Multiplier, ...] = (*earning, *multipliers)
     policies = document.get("policies", {})
     return_window_days = policies.get("return_window_days", 7)
+    budgets = {raw["id"]: _budget(raw) for raw in document.get("budgets", ())}
+    earning = _by_priority(
+        _earning(rule, currency, budgets, return_window_days) for rule in document.get("earning", ())
+    )
+    multipliers = _by_priority(
+        _multiplier(rule, currency, budgets, return_window_days) for rule in document.get("multipliers", ())
+    )
+    accruals = _by_priority(
+        _accrual(rule, currency, budgets, return_window_days) for rule in document.get("accruals", ())
+    )
+    rules: tuple[EarningRule | Multiplier, ...] = (*earning, *multipliers)
     assets = compile_assets(document["assets"], currency, return_window_days)
     return Programme(
         code=document["code"],
@@ -235,7 +239,7 @@ def _budget(raw: Mapping[str, Any]) -> Budget:
     )
 
 
-def _terms(raw: Mapping[str, Any], budgets: Mapping[str, Budget]) -> Terms:
+def _terms(raw: Mapping[str, Any], budgets: Mapping[str, Budget], window: int) -> Terms:
     asset, named = raw.get("asset", "points"), raw.get("budget")
     drawn = tuple(b for b in budgets.values() if b.id == named or (b.covers_all and b.asset == asset))
     caps = raw.get("caps")
@@ -244,11 +248,15 @@ def _terms(raw: Mapping[str, Any], budgets: Mapping[str, Budget]) -> Terms:
         priority=raw.get("priority", 0),
         caps=Caps(**caps) if caps else NO_CAPS,
         budgets=drawn,
+        expiry=compile_expiry(raw["expiry"]) if "expiry" in raw else None,
+        pending=compile_pending(raw["pending"], window) if "pending" in raw else None,
     )
     return PLAIN if terms == PLAIN else terms
 
 
-def _earning(raw: Mapping[str, Any], currency: str, budgets: Mapping[str, Budget]) -> EarningRule:
+def _earning(
+    raw: Mapping[str, Any], currency: str, budgets: Mapping[str, Budget], window: int
+) -> EarningRule:
     fixed = raw.get("fixed")
     return EarningRule(
         id=raw["id"],
@@ -260,28 +268,32 @@ def _earning(raw: Mapping[str, Any], currency: str, budgets: Mapping[str, Budget
         each_unit=raw.get("fixed_per") == "unit",
         multiplied=raw.get("multiplied", True),
         when=compile_conditions(raw.get("when"), currency),
-        terms=_terms(raw, budgets),
+        terms=_terms(raw, budgets, window),
     )
 
 
-def _multiplier(raw: Mapping[str, Any], currency: str, budgets: Mapping[str, Budget]) -> Multiplier:
+def _multiplier(
+    raw: Mapping[str, Any], currency: str, budgets: Mapping[str, Budget], window: int
+) -> Multiplier:
     return Multiplier(
         raw["id"],
         raw.get("asset", "points"),
         _thousandths(raw["factor"]),
         compile_conditions(raw.get("when"), currency),
-        _terms(raw, budgets),
+        _terms(raw, budgets, window),
     )
 
 
-def _accrual(raw: Mapping[str, Any], currency: str, budgets: Mapping[str, Budget]) -> AccrualRule:
+def _accrual(
+    raw: Mapping[str, Any], currency: str, budgets: Mapping[str, Budget], window: int
+) -> AccrualRule:
     return AccrualRule(
         raw["id"],
         raw["kind"],
         raw.get("asset", "points"),
         raw["give"],
         compile_conditions(raw.get("when"), currency),
-        _terms(raw, budgets),
+        _terms(raw, budgets, window),
     )
 
 

@@ -67,6 +67,11 @@ BEGIN
 
   INSERT INTO core_outboxevent (name, member_id, occurred_at, payload)
   VALUES ('checkout.order_committed.v1', v_member, v_occurred, p->'event');
+
+  -- Last of all: a budget is one row that many sales share, and the commit that follows is all they wait for.
+  IF p ? 'uses' THEN
+    PERFORM loyalty_take(v_member, p->'uses', v_occurred, v_order, NULL);
+  END IF;
   RETURN true;
 END $$;
 
