@@ -99,7 +99,7 @@ def _used(given: Mapping[date, int], day: date) -> Used:
 
 
 def read_batch_facts(
-    programmes: Iterable[Programme], member_ids: Sequence[UUID], skus: Collection[str]
+    programmes: Iterable[Programme], member_ids: list[UUID], skus: Collection[str]
 ) -> BatchFacts:
     """The facts of these members, read under their books. Raises NotImportable."""
     programmes = list(programmes)

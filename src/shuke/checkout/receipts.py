@@ -14,6 +14,7 @@ from uuid import UUID
 import msgspec
 from django.db import connection, transaction
 
+from shuke.checkout.earning_facts import NO_EARNING_FACTS, read_earning_facts, with_brands
 from shuke.checkout.errors import (
     OrderHasMember,
     PartlyRefunded,
@@ -32,6 +33,7 @@ from shuke.core.operations import publish_event, record_audit
 from shuke.core.text import storable
 from shuke.core.values import Actor
 from shuke.kit.sql import load
+from shuke.loyalty.counters import hold_budgets, take_uses
 from shuke.loyalty.operations import review_member
 from shuke.loyalty.queries import InForce, version_by_id
 
@@ -91,7 +93,12 @@ def attach_order(*, actor: Actor, receipt: str, member: MemberRef, now: datetime
         cart = Cart(
             tuple(_cart_line(line, categories) for line in lines), order.store.code, order.channel_id, True
         )
-        priced = price(in_force.programme, cart, member_facts(facts.member, 0), order.occurred_at)
+        earning = NO_EARNING_FACTS
+        if not in_force.programme.needs.nothing:
+            hold_budgets(in_force.programme, order.occurred_at)
+            earning = read_earning_facts(in_force.programme, facts.member.id, cart, order.occurred_at)
+            cart = with_brands(cart, earning.brands)
+        priced = price(in_force.programme, cart, member_facts(facts.member, 0, earning), order.occurred_at)
         _write(order, lines, priced, facts.member.id)
         header = {
             "member_id": facts.member.id,
@@ -113,6 +120,7 @@ def attach_order(*, actor: Actor, receipt: str, member: MemberRef, now: datetime
                 cursor.execute(
                     "SELECT loyalty_move_tier(%s, %s::jsonb, %s)", [facts.member.id, move, order.id]
                 )
+        take_uses(in_force.programme, facts.member.id, priced.uses, order.occurred_at, order_id=order.id)
         record_audit(
             actor=actor,
             action="checkout.order_attached.v1",

@@ -11,7 +11,6 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-import msgspec
 from django.db import IntegrityError, OperationalError, connection, transaction
 from django.utils.translation import gettext_lazy as _
 
@@ -23,6 +22,7 @@ from shuke.kit.ids import uuid7
 from shuke.ledger.models import Account
 from shuke.ledger.writing import Cause, Leg, Opened, post
 from shuke.loyalty.conditions import SaleContext
+from shuke.loyalty.counters import take_uses
 from shuke.loyalty.earning import Earned, Room, accrue_rules
 from shuke.loyalty.earning_document import ACCRUALS
 from shuke.loyalty.errors import AccrualNotOffered, AlreadyBrought, NoProgramme
@@ -30,15 +30,13 @@ from shuke.loyalty.logic import expires_at, lots_of
 from shuke.loyalty.models import Accrual, Standing
 from shuke.loyalty.programme import Programme
 from shuke.loyalty.queries import InForce, programme_at
-from shuke.loyalty.rule_facts import arguments, room_of, traits_of, uses_document
+from shuke.loyalty.rule_facts import arguments, room_of, traits_of
 from shuke.members.models import MemberStatus
 from shuke.members.queries import get_member, open_profiles
 
 ONCE = frozenset({"registration", "profile_completed"})
 """Kinds that happen once in a membership: they need no reference."""
 MAX_REFERENCE = 80
-
-_json = msgspec.json.Encoder()
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,12 +142,7 @@ def _accrue(
         )
     publish_event(name="loyalty.accrued.v1", member_id=member_id, occurred_at=now, payload=facts)
     uses = [use for each in earned for use in each.uses]
-    if uses:
-        with connection.cursor() as cursor:
-            cursor.execute(
-                "SELECT loyalty_take(%s, %s::jsonb, %s, NULL, %s)",
-                [member_id, _json.encode(uses_document(programme, uses, now)).decode(), now, accrual.id],
-            )
+    take_uses(programme, member_id, uses, now, accrual_id=accrual.id)
     return told
 
 

@@ -1,15 +1,25 @@
-"""What budgets have given, and the proof that their hot counters equal the uses that sales and accruals left."""
+"""Caps and budgets outside the hot path: taking from them, what they have given, and the proof that counters equal uses.
+
+A sale at the till takes within its own statement (`checkout_commit`); what is rarer takes here.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from uuid import UUID
 
+import msgspec
 from django.db import connection
 
 from shuke.kit.clock import local_date
+from shuke.loyalty.earning import Use
 from shuke.loyalty.models import Counter
 from shuke.loyalty.programme import Programme
+from shuke.loyalty.rule_facts import uses_document
+
+_json = msgspec.json.Encoder()
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +45,47 @@ class CounterDifference:
     period: date
     said: int
     found: int
+
+
+def hold_budgets(programme: Programme, now: datetime) -> None:
+    """Wait for the budgets that the programme's sales draw on, and hold them until the transaction ends.
+
+    For an act that cannot simply be priced again when a rival is first. The caller holds the member's book.
+    """
+    day = local_date(now, programme.zone)
+    held = sorted((b.id, b.period_of(day)) for b in programme.needs.budgets)
+    if not held:
+        return
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO loyalty_counter (budget, period, used) SELECT b, p, 0"
+            " FROM unnest(%s::text[], %s::date[]) AS u(b, p) ORDER BY b, p ON CONFLICT DO NOTHING",
+            [[budget for budget, _ in held], [period for _, period in held]],
+        )
+        cursor.execute(
+            "SELECT 1 FROM loyalty_counter c JOIN unnest(%s::text[], %s::date[]) AS u(b, p)"
+            " ON c.budget = u.b AND c.period = u.p ORDER BY c.budget, c.period FOR UPDATE OF c",
+            [[budget for budget, _ in held], [period for _, period in held]],
+        )
+
+
+def take_uses(
+    programme: Programme,
+    member_id: UUID,
+    uses: Sequence[Use],
+    now: datetime,
+    *,
+    order_id: UUID | None = None,
+    accrual_id: UUID | None = None,
+) -> None:
+    """Write what an act takes of caps and budgets. Raises OperationalError 40001 when a budget holds less by now."""
+    if uses:
+        document = _json.encode(uses_document(programme, uses, now)).decode()
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT loyalty_take(%s, %s::jsonb, %s, %s, %s)",
+                [member_id, document, now, order_id, accrual_id],
+            )
 
 
 def budget_states(programme: Programme, now: datetime) -> list[BudgetState]:

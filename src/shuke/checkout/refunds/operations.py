@@ -202,6 +202,9 @@ def _write(
             },
         },
     )
+    with connection.cursor() as cursor:
+        # Last of all: a budget is a row that many sales share.
+        cursor.execute("SELECT loyalty_give_back(%s, %s, %s)", [order.id, refund_id, now])
     return {
         "id": refund_id,
         "kind": manner.kind.value,

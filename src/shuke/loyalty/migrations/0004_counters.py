@@ -8,7 +8,7 @@ from shuke.kit.sql import load
 
 UNDO = """
 DROP FUNCTION IF EXISTS loyalty_take(uuid, jsonb, timestamptz, uuid, uuid);
-DROP FUNCTION IF EXISTS loyalty_give_back(uuid, uuid, text, bigint, bigint, timestamptz);
+DROP FUNCTION IF EXISTS loyalty_give_back(uuid, uuid, timestamptz);
 DROP FUNCTION IF EXISTS loyalty_rule_facts(uuid, timestamptz, date, date, text[], date, text[], date[]);
 """
 

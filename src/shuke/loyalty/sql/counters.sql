@@ -27,24 +27,36 @@ BEGIN
   END LOOP;
 END $$;
 
--- Gives back what an order took of caps and budgets: after this call `p_part` of `p_whole` of its units of an asset are
--- back, whatever earlier refunds gave back. The last refund of an order so gives back the last unit.
-CREATE OR REPLACE FUNCTION loyalty_give_back(p_order uuid, p_refund uuid, p_asset text, p_part bigint, p_whole bigint,
-  p_at timestamptz) RETURNS bigint LANGUAGE plpgsql AS $$
+-- Gives back what an order took of caps and budgets, in step with what refunds have taken back of its units so far: half
+-- of the units back, half of the room. The last refund of an order so gives back the last unit. The caller holds the
+-- member's book and has posted the refund. Returns how many units of room came back.
+CREATE OR REPLACE FUNCTION loyalty_give_back(p_order uuid, p_refund uuid, p_at timestamptz) RETURNS bigint
+LANGUAGE plpgsql AS $$
 DECLARE
   r record;
   v_back bigint := 0;
 BEGIN
+  IF NOT EXISTS (SELECT 1 FROM loyalty_use WHERE order_id = p_order) THEN
+    RETURN 0;
+  END IF;
   FOR r IN
-    SELECT u.member_id, u.rule, u.budget, u.period, u.day,
-      floor(sum(u.amount) FILTER (WHERE u.amount > 0) * p_part::numeric / p_whole)::bigint
+    WITH issued AS (
+      SELECT e.asset, -sum(e.amount) FILTER (WHERE t.kind = 'earn') AS whole,
+        coalesce(sum(e.amount) FILTER (WHERE t.kind <> 'earn'), 0) AS part
+      FROM ledger_transfer t JOIN ledger_entry e ON e.transfer_id = t.id
+      WHERE t.order_id = p_order AND e.account = 'issued' GROUP BY e.asset
+    )
+    SELECT u.member_id, u.rule, u.asset, u.budget, u.period, u.day,
+      floor(sum(u.amount) FILTER (WHERE u.amount > 0) * i.part / i.whole)::bigint
         + coalesce(sum(u.amount) FILTER (WHERE u.amount < 0), 0)::bigint AS amount
-    FROM loyalty_use u WHERE u.order_id = p_order AND u.asset = p_asset
-    GROUP BY u.member_id, u.rule, u.budget, u.period, u.day ORDER BY u.budget NULLS FIRST, u.period, u.rule
+    FROM loyalty_use u JOIN issued i ON i.asset = u.asset AND i.whole > 0
+    WHERE u.order_id = p_order
+    GROUP BY u.member_id, u.rule, u.asset, u.budget, u.period, u.day, i.part, i.whole
+    ORDER BY u.budget NULLS FIRST, u.period, u.rule
   LOOP
     CONTINUE WHEN r.amount <= 0;
     INSERT INTO loyalty_use (member_id, rule, asset, budget, period, day, amount, occurred_at, order_id, refund_id)
-    VALUES (r.member_id, r.rule, p_asset, r.budget, r.period, r.day, -r.amount, p_at, p_order, p_refund);
+    VALUES (r.member_id, r.rule, r.asset, r.budget, r.period, r.day, -r.amount, p_at, p_order, p_refund);
     IF r.budget IS NOT NULL THEN
       UPDATE loyalty_counter SET used = used - r.amount WHERE budget = r.budget AND period = r.period;
     END IF;

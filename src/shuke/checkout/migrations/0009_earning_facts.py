@@ -9,7 +9,7 @@ UNDO = (
 
 
 class Migration(migrations.Migration):
-    dependencies = [("checkout", "0006_tender_functions"), ("loyalty", "0004_counters")]
+    dependencies = [("checkout", "0008_unchecked_references"), ("loyalty", "0004_counters")]
     operations = [
         migrations.RunSQL(load("checkout", "functions"), migrations.RunSQL.noop),
         migrations.RunSQL(load("checkout", "earning_facts"), UNDO),
