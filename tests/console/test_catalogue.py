@@ -161,6 +161,19 @@ def test_stores_are_narrowed_by_region_state_and_text() -> None:
         assert [store.code for store in rows] == [shown]
 
 
+def test_pages_of_stores_follow_each_other_without_gap_or_repeat() -> None:
+    for number in range(60):
+        make_store(f"S{number:03}", region="华东")
+    client = client_of()
+    first = client.get("/stores", {"region": "华东"})
+    second = client.get("/stores", {"region": "华东", "after": first.context["next"]})
+    codes = [store.code for page in (first, second) for store in page.context["rows"]]
+    assert codes == [f"S{number:03}" for number in range(60)]
+    assert first.context["next"] == "S049"
+    assert second.context["next"] == ""
+    assert f"after={first.context['next']}" in text_of(first)
+
+
 def test_a_person_sees_and_changes_only_their_own_stores() -> None:
     mine, theirs = make_store(), make_store()
     admin = make_staff(Role.ADMIN, all_stores=False, store_ids=[mine.id])

@@ -251,7 +251,7 @@ def _product(product_id: UUID) -> Product:
 
 @requires(Permission.CATALOG_VIEW)
 def stores(request: HttpRequest) -> HttpResponse:
-    """The stores that the person covers, by region."""
+    """The stores that the person covers, by code, a page at a time; `after` is the last code of the page before."""
     staff = staff_of(request)
     covered = scope.stores_of(staff)
     regions = sorted({store.region for store in covered if store.region})
@@ -265,8 +265,13 @@ def stores(request: HttpRequest) -> HttpResponse:
         and (state not in ("open", "closed") or store.is_open == (state == "open"))
         and wanted in f"{store.name} {store.code}".casefold()
     ]
+    codes = [store.code for store in rows]
+    after = request.GET.get("after", "")
+    rest = rows[codes.index(after) + 1 :] if after in codes else rows
     context = {
-        "rows": rows,
+        "rows": rest[:ROWS],
+        "found": len(rows),
+        "next": rest[ROWS - 1].code if len(rest) > ROWS else "",
         "total": len(covered),
         "regions": [("", _("All regions")), *((each, each) for each in regions)],
         "region": region,
