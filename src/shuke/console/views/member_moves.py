@@ -133,7 +133,9 @@ def _forms(programme: Programme | None, part: str, posted: Any) -> dict[str, Mov
     """The forms that the programme has a use for; the one that was sent holds what was typed."""
     if programme is None:
         return {}
-    names = {code: _choice(programme, code) for code in programme.assets}
+    # What most people move comes first; the document keeps no order of its own.
+    codes = sorted(programme.assets, key=lambda code: (code != "points", code))
+    names = {code: _choice(programme, code) for code in codes}
     kinds: tuple[tuple[str, type[MoveForm], list[str]], ...] = (
         ("adjust", AdjustForm, [code for code in names if code in programme.adjustments]),
         ("hold", HoldForm, list(names)),
