@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 from django.db import connection
 from typer.testing import CliRunner
 
 from shuke.integrations.scenarios.commands import app
+from shuke.integrations.scenarios.registry import STEPS
 from shuke.integrations.scenarios.sandbox import PREFIX
 from shuke.members.models import Member
 from tests.factories.members import make_member
@@ -65,3 +67,8 @@ def test_steps_are_listed() -> None:
     result = CliRunner().invoke(app, ["steps"])
     assert "commit" in result.output
     assert "review_tiers" in result.output
+
+
+def test_every_step_is_documented() -> None:
+    told = (Path(__file__).parents[3] / "docs" / "integrate" / "scenarios.md").read_text(encoding="utf-8")
+    assert [name for name in STEPS if f"`{name}`" not in told] == []

@@ -27,4 +27,4 @@ def test_scenario(file: Path) -> None:
 def test_there_are_as_many_as_promised() -> None:
     cases = [case for file in FILES for case in read_cases(file)]
     assert len({case.title for case in cases}) == len(cases)
-    assert len(cases) >= 120
+    assert len(cases) >= 250
