@@ -18,6 +18,8 @@ from shuke.api.endpoints import (
     explain,
     members,
     moves,
+    offline,
+    prepaid,
     programme,
     reports,
     service,
@@ -28,7 +30,19 @@ from shuke.kit.errors import ShukeError
 
 api = NinjaAPI(title="Shuke API", version="1", urls_namespace="api", docs_url=None, openapi_url=None)
 # Addresses are tried in this order, so the tills' come first.
-for room in (checkout, members, accruals, moves, explain, service, catalog, programme, reports):
+for room in (
+    offline,
+    checkout,
+    prepaid,
+    members,
+    accruals,
+    moves,
+    explain,
+    service,
+    catalog,
+    programme,
+    reports,
+):
     api.add_router("", room.router)
 
 

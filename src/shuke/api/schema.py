@@ -58,6 +58,8 @@ TAGS = {
     "members": "Register, find, read and change members; balances and ledger entries.",
     "checkout": "Quote and record sales, read and refund orders.",
     "ledger": "Adjust, hold, transfer and activate units by hand; what members owe.",
+    "prepaid": "Stored value and gift cards.",
+    "offline": "Sales made while a till was cut off, and what members may spend meanwhile.",
     "catalog": "Stores, channels and products.",
     "programme": "The rules in force and their versions.",
     "reports": "What is owed to members, and what stores owe each other.",

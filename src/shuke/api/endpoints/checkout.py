@@ -98,7 +98,7 @@ def commit(call: Call, body: OrderIn) -> Reply:
     """
     answer = commit_order(
         actor=call.caller.as_actor(),
-        sale=_order(body),
+        sale=sale_of(body),
         now=call.now,
         key=call.key,
         input_hash=call.input_hash,
@@ -211,7 +211,8 @@ def _sale(body: QuoteIn) -> SaleRequest:
     )
 
 
-def _order(body: OrderIn) -> SaleRequest:
+def sale_of(body: OrderIn) -> SaleRequest:
+    """The sale that a body describes. Raises InvalidInput for facts that are too big."""
     if body.facts is not None and len(_json.encode(body.facts)) > MOST_FACTS_BYTES:
         raise InvalidInput(field="facts", reason=_("Facts may take 16 KiB at most."))
     return SaleRequest(
