@@ -112,5 +112,5 @@ def tenders_of(tenders: Sequence[TenderRequest], blinds: Mapping[int, bytes], pu
             if card.status != "active":
                 raise GiftCardNotActive(field=f"tenders/{index}/code")
             holder = card.id
-        found.append(Tender(tender.kind, tender.amount_minor, holder, tender.reference))
+        found.append(Tender(tender.kind, tender.amount_minor, holder, tender.reference, tender.at_most))
     return found

@@ -12,7 +12,7 @@ from typing import Any
 from uuid import UUID
 
 from django.db import IntegrityError, transaction
-from django.db.models import F, Sum
+from django.db.models import Sum
 from django.utils.translation import gettext_lazy as _
 
 from shuke.checkout.books import (
@@ -52,6 +52,15 @@ from shuke.loyalty.programme import Programme
 from shuke.loyalty.queries import InForce
 from shuke.loyalty.tenders import BonusRule, CardLimits, StoredValue
 
+_TOP_UP_FIELDS = (
+    "id",
+    "occurred_at",
+    "amount_minor",
+    "bonus_minor",
+    "tender",
+    "returned_at",
+    "store__code",
+)
 _STEP_DAYS = {"day": 1, "week": 7}
 
 
@@ -407,15 +416,5 @@ def stored_value_of(member_id: UUID, now: datetime) -> dict[str, Any]:
         "bonus_minor": active["bonus"],
         "coming": sorted(coming, key=lambda each: each["usable_from"]),
         "owed_minor": sum(_debts(member_id).values()),
-        "top_ups": list(
-            rows.values(
-                "id",
-                "occurred_at",
-                "amount_minor",
-                "bonus_minor",
-                "tender",
-                "returned_at",
-                store_code=F("store__code"),
-            )
-        ),
+        "top_ups": [{**row, "store": row.pop("store__code")} for row in rows.values(*_TOP_UP_FIELDS)],
     }

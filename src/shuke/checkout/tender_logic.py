@@ -19,12 +19,20 @@ from shuke.loyalty.tenders import StoredValue
 
 @dataclass(frozen=True, slots=True)
 class Tender:
-    """One tender as asked: `asked` None means as much as is there, or the rest. `holder` is the gift card."""
+    """One tender as asked: `asked` None means as much as is there, or the rest; with `at_most`, `asked` is a ceiling.
+    `holder` is the gift card.
+    """
 
     kind: str
     asked: int | None
     holder: UUID | None = None
     reference: str = ""
+    at_most: bool = False
+
+    @property
+    def fixed(self) -> int:
+        """What this tender pays whatever the others do."""
+        return 0 if self.at_most else self.asked or 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,15 +67,16 @@ def settle(
 ) -> list[Paid]:
     """What each tender pays, in the order asked. Raises PricingRefusal."""
     _check(programme, tenders, has_member=has_member)
-    left = payable - sum(tender.asked or 0 for tender in tenders)
+    left = payable - sum(tender.fixed for tender in tenders)
     if left < 0:
         raise PricingRefusal("tenders_exceed", "tenders", payable=payable, tendered=payable - left)
     amounts = [tender.asked for tender in tenders]
     # Who asks for "the rest" is served after everybody who asked for a figure, the ledger before the wallet.
     for index in sorted(range(len(tenders)), key=lambda i: tenders[i].kind in OUTSIDE_TENDERS):
         tender = tenders[index]
-        if tender.asked is None:
+        if tender.asked is None or tender.at_most:
             part = min(left, _most(programme, tender, funds, payable))
+            part = part if tender.asked is None else min(part, tender.asked)
             amounts[index] = part
             left -= part
         elif tender.asked > _most(programme, tender, funds, payable):

@@ -47,6 +47,8 @@ class TenderRequest:
     code: str = ""
     reference: str = ""
     """The payment's number outside, such as a card terminal's."""
+    at_most: bool = False
+    """The amount is a ceiling: less is taken, unasked, when less is there or to be paid."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -65,10 +65,7 @@ def stored_value(call: Call, member_id: UUID) -> tuple[int, dict[str, Any]]:
 
     Principal and bonus money usable now, what of the bonus is still to come, and the last top-ups.
     """
-    found = stored_value_of(member_id, call.now)
-    for each in found["top_ups"]:
-        each["store"] = each.pop("code")
-    return 200, found
+    return 200, stored_value_of(member_id, call.now)
 
 
 @endpoint(

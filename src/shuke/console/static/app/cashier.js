@@ -115,6 +115,7 @@
     F3: () => focus('scan'),
     F4: () => focus('points'),
     F6: () => byId('desk-new')?.click(),
+    F7: () => focus('stored'),
     F8: lastQuantity,
     F9: confirmSale,
   };

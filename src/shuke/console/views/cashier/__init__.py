@@ -12,6 +12,7 @@ from shuke.console.views.cashier.desk import (
     register,
     scan,
     use_points,
+    use_stored_value,
 )
 from shuke.console.views.cashier.refund import find_order, refund
 
@@ -29,4 +30,5 @@ __all__ = [
     "register",
     "scan",
     "use_points",
+    "use_stored_value",
 ]

@@ -25,7 +25,7 @@ from django.db import transaction
 from django.http import HttpRequest, HttpResponseBase
 from django.utils import timezone
 
-from shuke.checkout.values import LineRequest, MemberRef, SaleRequest
+from shuke.checkout.values import LineRequest, MemberRef, SaleRequest, TenderRequest
 from shuke.console.access import staff_of
 from shuke.kit import clock
 
@@ -57,6 +57,8 @@ class Cart:
     lines: list[CartLine] = field(default_factory=list)
     member_id: UUID | None = None
     points: int = 0
+    stored: int = 0
+    """Minor units of stored value that pay, at most."""
     done: dict[str, str] = field(default_factory=dict)
     """Keys of the last sales of this desk and their orders, so that an old page leads to its receipt."""
 
@@ -75,6 +77,7 @@ class Cart:
             points_to_use=self.points if points is None else points,
             system=SYSTEM,
             number=self.number,
+            tenders=(TenderRequest("stored_value", self.stored, at_most=True),) if self.stored else (),
         )
 
     def finish(self, order_id: str) -> None:
@@ -83,7 +86,7 @@ class Cart:
         done = {**self.done, self.key: order_id}
         self.done = dict(list(done.items())[-REMEMBERED_SALES:])
         self.key, self.number = fresh.key, fresh.number
-        self.lines, self.member_id, self.points = [], None, 0
+        self.lines, self.member_id, self.points, self.stored = [], None, 0, 0
 
 
 def new_cart() -> Cart:
@@ -162,6 +165,7 @@ def _load(row: Session | None, request: HttpRequest) -> Cart | None:
         lines=[CartLine(*line) for line in raw["lines"]],
         member_id=UUID(raw["member"]) if raw["member"] else None,
         points=raw["points"],
+        stored=raw.get("stored", 0),  # a cart kept by an older release has none
         done=raw["done"],
     )
 
@@ -173,5 +177,6 @@ def _dump(cart: Cart) -> dict[str, Any]:
         "lines": [[line.sku, line.quantity, line.unit_price_minor] for line in cart.lines],
         "member": str(cart.member_id) if cart.member_id else None,
         "points": cart.points,
+        "stored": cart.stored,
         "done": cart.done,
     }

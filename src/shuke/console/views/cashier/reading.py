@@ -31,6 +31,7 @@ from shuke.loyalty.words import Document, explain_earning, localized, tier_name
 from shuke.members.queries import get_candidate, open_profiles
 from shuke.members.values import Candidate
 
+_PLACES = {"member": "member", "points_to_use": "points", "tenders": "stored"}
 TOP_LEVEL = 4
 """Tiers above the fifth share its colour."""
 
@@ -79,6 +80,9 @@ class MemberView:
     usable: int
     pending: int
     debt: int
+    stored_minor: int | None
+    """Principal and bonus money that can be spent now; None where the programme has no stored value."""
+    bonus_minor: int
     expiring: int
     expires_at: datetime | None
     birthday_month: bool
@@ -128,7 +132,7 @@ def place(says: Says, error: ShukeError, cart: Cart) -> None:
             at = "price" if part in ("unit_price_minor", "") and error.code != "bad_quantity" else "quantity"
             says.lines[cart.lines[int(index)].sku] = (at, words)
             return
-    says.places["member" if head == "member" else "points" if head == "points_to_use" else "pay"] = words
+    says.places[_PLACES.get(head, "pay")] = words
 
 
 def picture(
@@ -173,6 +177,7 @@ def picture(
         )
     return {
         "cart": cart,
+        "stored_amount": to_text(cart.stored, programme.currency) if cart.stored else "",
         "store": store,
         "currency": programme.currency,
         "lines": lines,
@@ -188,7 +193,9 @@ def member_view(member_id: UUID, in_force: InForce, document: Document, now: dat
     """The member with tier, points and what to say to them. Raises NotFound."""
     programme = in_force.programme
     who = get_candidate(member_id)
-    points = next((b for b in balances_of(member_id, now) if b.asset == "points"), None)
+    balances = {balance.asset: balance for balance in balances_of(member_id, now)}
+    points = balances.get("points")
+    principal, bonus = (balances[a].usable if a in balances else 0 for a in ("stored_value", "bonus"))
     standing = Standing.objects.filter(member_id=member_id).first()
     level = programme.tiers.level(standing.tier if standing else "")
     total = qualifying_totals([member_id], {member_id: now})[member_id]
@@ -204,6 +211,8 @@ def member_view(member_id: UUID, in_force: InForce, document: Document, now: dat
         usable=points.usable if points else 0,
         pending=points.pending if points else 0,
         debt=points.debt if points else 0,
+        stored_minor=principal + bonus if programme.stored_value else None,
+        bonus_minor=bonus,
         expiring=sum(each.amount for each in expiring),
         expires_at=expiring[0].at if expiring else None,
         birthday_month=bool(birthday and birthday.month == timezone.localtime(now).month),
@@ -262,6 +271,13 @@ def _totals(body: dict[str, Any], document: Document, programme: Programme) -> d
         "points_minor": -body["points_minor"],
         "points_used": body["points_used"],
         "payable_minor": body["payable_minor"],
+        "due_minor": body["due_minor"],
+        "tax_minor": body["tax_minor"],
+        "tax_added": bool(body["tax_added_minor"]),
+        "stored_used_minor": body["due_minor"] - body["payable_minor"],
+        "takes_stored": programme.stored_value is not None,
+        "stored_limit_minor": body["stored_value_limit"],
+        "stored_limit_text": to_text(body["stored_value_limit"], programme.currency),
         "earned": [
             {
                 "amount": each["amount"],

@@ -6,6 +6,8 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from django.utils.translation import pgettext_lazy
+
 from shuke.catalog.queries import get_store_by_code
 from shuke.checkout.models import Order
 from shuke.console.views.cashier.reading import TOP_LEVEL
@@ -16,6 +18,18 @@ from shuke.loyalty.queries import programme_at, version_by_id
 from shuke.loyalty.words import localized, tier_name
 from shuke.members.queries import get_candidate
 
+TENDER_NAMES = {
+    "stored_value": pgettext_lazy("tender", "Stored value"),
+    "bonus": pgettext_lazy("tender", "Bonus money"),
+    "gift_card": pgettext_lazy("tender", "Gift card"),
+    "cash": pgettext_lazy("tender", "Cash"),
+    "card": pgettext_lazy("tender", "Bank card"),
+    "wechat": pgettext_lazy("tender", "WeChat Pay"),
+    "alipay": pgettext_lazy("tender", "Alipay"),
+    "transfer": pgettext_lazy("tender", "Bank transfer"),
+    "other": pgettext_lazy("tender", "Other"),
+}
+
 
 def receipt_context(order: dict[str, Any], now: datetime) -> dict[str, Any]:
     """The template's context for one order of `checkout.queries.get_order`."""
@@ -24,6 +38,10 @@ def receipt_context(order: dict[str, Any], now: datetime) -> dict[str, Any]:
         "store": get_store_by_code(order["store"]),
         "seller": _seller(order["id"]),
         "who": None,
+        "tenders": [
+            {"name": TENDER_NAMES.get(each["kind"], each["kind"]), "amount_minor": each["amount_minor"]}
+            for each in order["tenders"]
+        ],
         "refunded": order["refund"] is not None,
     }
     in_force = programme_at(now)

@@ -44,6 +44,19 @@ def price(text: str, currency: str) -> int:
     raise InvalidInput(field="price", reason=_("Type the price of one unit, such as 12.50."))
 
 
+def amount(text: str, currency: str) -> int:
+    """Minor units to pay with; nothing typed is 0. Raises InvalidInput."""
+    plain = _plain(text)
+    if not plain:
+        return 0
+    try:
+        if _AMOUNT.fullmatch(plain):
+            return to_minor(plain, currency)
+    except BadAmount:
+        pass
+    raise InvalidInput(field="stored", reason=_("Type an amount, such as 12.50."))
+
+
 def points(text: str) -> int:
     """Points to use; nothing typed is 0. Raises InvalidInput."""
     plain = _plain(text)

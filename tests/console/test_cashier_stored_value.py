@@ -1,0 +1,84 @@
+"""Stored value at the cashier's desk: shown beside the member, used up to what is there, printed on the slip."""
+
+from __future__ import annotations
+
+import pytest
+from django.utils import translation
+
+from shuke.checkout.models import Order, OrderTender
+from shuke.checkout.stored_value import top_up
+from shuke.core.values import Role
+from shuke.kit import clock
+from shuke.loyalty.queries import forget_versions
+from tests.console.test_cashier import Desk
+from tests.factories.checkout import TILL, make_shop, publish
+from tests.factories.core import make_staff
+from tests.factories.members import make_member
+
+pytestmark = pytest.mark.django_db
+BONUS = {"id": "b", "name": {"zh-Hans": "送"}, "from": "100.00", "give": "10.00"}
+
+
+@pytest.fixture
+def desk():
+    store = make_shop(stored_value={"spend_order": "principal_first", "bonuses": [BONUS]})
+    member = make_member(now=clock.now())
+    top_up(actor=TILL, member_id=member.id, store="S1", amount_minor=10_000, tender="cash", now=clock.now())
+    desk = Desk(make_staff(Role.CASHIER, store_ids=[store.id])).choose(store)
+    desk.member = member
+    desk.post("pick", member=str(member.id))
+    yield desk
+    forget_versions()
+
+
+def test_stored_value_is_shown_used_and_printed(desk):
+    desk.post("scan", text="12*A")
+    page = desk.page()
+    assert "¥110.00" in page and "¥10.00 of it bonus" in page
+    page = desk.post("stored-value", most="110.00")
+    assert "-¥110.00" in page and 'name="seen" value="1000"' in page
+    desk.post("commit", 204, **desk.ticket())
+    kinds = OrderTender.objects.order_by("seq").values_list("kind", "amount_minor")
+    assert list(kinds) == [("stored_value", 10_000), ("bonus", 1_000)]
+    slip = desk.client.get(desk.location).content.decode()
+    assert "Bonus money" in slip and "¥100.00" in slip
+    assert Order.objects.get().payable_minor == 12_000
+
+
+def test_less_is_used_when_the_cart_shrinks_and_the_total_stays_right(desk):
+    desk.post("scan", text="5*A")
+    desk.post("stored-value", stored="40")
+    desk.post("line", sku="A", quantity="3")
+    assert desk.ticket()["seen"] == "0"
+    desk.post("commit", 204, **desk.ticket())
+    assert OrderTender.objects.get().amount_minor == 3_000
+
+
+@pytest.mark.parametrize(
+    ("typed", "status"), [("abc", 422), ("-5", 422), ("1e9", 422), ("200", 422), ("", 200)]
+)
+def test_what_cannot_be_used_is_said_and_the_sale_stays_as_it_was(desk, typed, status):
+    desk.post("scan", text="20*A")
+    page = desk.post("stored-value", status, stored=typed)
+    if typed == "200":
+        assert "¥110.00 of it can be used for this sale." in page
+    else:
+        assert desk.ticket()["seen"] == "20000"
+
+
+def test_another_member_starts_without_it_and_a_programme_without_it_does_not_show_it(desk):
+    desk.post("scan", text="A")
+    desk.post("stored-value", stored="5")
+    desk.post("pick", member="")
+    assert desk.ticket()["seen"] == "1000"
+    publish(effective_at=clock.now())
+    desk.post("pick", member=str(desk.member.id))
+    assert 'id="stored"' not in desk.page()
+
+
+@pytest.mark.parametrize(("language", "words"), [("zh-hans", "使用储值"), ("zh-hant", "使用儲值")])
+def test_it_speaks_chinese(desk, language, words):
+    desk.post("scan", text="A")
+    answer = desk.client.get("/cashier", headers={"Accept-Language": language})
+    assert words in answer.content.decode()
+    assert translation.get_language()
