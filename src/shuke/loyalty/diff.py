@@ -19,6 +19,7 @@ from shuke.loyalty.earning_words import (
     describe_multiplier,
     gives,
 )
+from shuke.loyalty.money_diff import changed_leaves
 from shuke.loyalty.words import (
     CHOICES,
     KINDS,
@@ -89,6 +90,10 @@ def diff_documents(old: Document, new: Document) -> list[Change]:
         *_redemption(old, new),
         *_by_asset("adjustments", pgettext("programme", "Adjustments"), old, new, _ADJUSTMENT),
         *_by_asset("transfers", pgettext("programme", "Transfers between members"), old, new, _TRANSFER),
+        *(
+            Change("changed", path, _changed(name, path.partition(".")[2], before, after))
+            for path, name, before, after in changed_leaves(old, new)
+        ),
         *_fields("policies", pgettext("programme", "Policy:"), old["policies"], new["policies"], _POLICIES),
     ]
 

@@ -109,6 +109,8 @@ def read_stored_value(notes: Notes, node: Node, path: str) -> Any:
 
 
 def _bonus(notes: Notes, node: Node, path: str) -> Any:
+    if isinstance(node, source.Mapping) and not {"give", "percent"} & node.items.keys():
+        notes.add("missing_key", child(path, "give"), node.line, _("is required"))
     return mapping(
         {
             "id": Key(slug(longest=40), required=True),

@@ -1,0 +1,48 @@
+"""What changes in the document's sections on money, key by key: taxes, stored value, gift cards, limits, offline sales.
+
+Values are shown as they stand in the document: they are figures and plain words already. A list of rates or bonus rules
+is compared by code or id, so that an entry moved within it is no change.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from django.utils.translation import pgettext, pgettext_lazy
+
+SECTIONS = {
+    "taxes": pgettext_lazy("programme", "Taxes:"),
+    "stored_value": pgettext_lazy("programme", "Stored value:"),
+    "gift_cards": pgettext_lazy("programme", "Gift cards:"),
+    "card_limits": pgettext_lazy("programme", "Legal card limits:"),
+    "offline": pgettext_lazy("programme", "Sales made offline:"),
+}
+
+
+def changed_leaves(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[tuple[str, str, str, str]]:
+    """(path, section's name, value before, value after) of each key that differs; "–" where a side lacks it."""
+    for section, name in SECTIONS.items():
+        before = dict(_leaves(section, old.get(section)))
+        after = dict(_leaves(section, new.get(section)))
+        for path in sorted(before.keys() | after.keys()):
+            if before.get(path) != after.get(path):
+                yield path, str(name), before.get(path, "–"), after.get(path, "–")
+
+
+def _leaves(path: str, value: Any) -> Iterator[tuple[str, str]]:
+    if isinstance(value, Mapping):
+        for key, item in value.items():
+            yield from _leaves(f"{path}.{key}", item)
+        if not value:
+            yield path, pgettext("programme", "yes")
+    elif isinstance(value, list):
+        if all(isinstance(item, Mapping) for item in value):
+            for item in value:
+                yield from _leaves(f"{path}.{item.get('code') or item.get('id')}", item)
+        else:
+            yield path, ", ".join(str(item) for item in sorted(value))
+    elif isinstance(value, bool):
+        yield path, pgettext("programme", "yes") if value else pgettext("programme", "no")
+    elif value is not None:
+        yield path, str(value)
