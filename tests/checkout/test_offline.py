@@ -215,7 +215,10 @@ def test_what_was_spent_elsewhere_meanwhile_becomes_a_debt_up_to_the_allowance()
     assert statuses(upload(sold)) == ["committed"]
     assert Account.objects.get(member_id=member.id, asset="stored_value").debt == 4_000
     owed = Entry.objects.filter(account="member", asset="stored_value", lot_id=None).get()
-    assert (owed.amount, owed.explain) == (-4_000, {"tender": 1, "cause": "offline"})
+    assert (owed.amount, owed.explain) == (
+        -4_000,
+        {"cause": "offline", "allowance": str(Allowance.objects.get().id)},
+    )
     spent = Allowance.objects.get()
     assert (spent.points_used, spent.money_used_minor) == (1_000, 5_000)
     assert_books_are_right()

@@ -31,6 +31,7 @@ from shuke.checkout.funds import EMPTY_PURSE, Purse, assets_to_read, card_blinds
 from shuke.checkout.logic import Cart, Priced, price
 from shuke.checkout.posting import (
     NewTransfer,
+    advance,
     earn_transfer,
     event_payload,
     own_lots,
@@ -202,23 +203,21 @@ def _try_commit(
         {asset: debt for asset, (_, debt) in facts.member.balances.items() if debt} if facts.member else {}
     )
     on_trust = trust is not NO_TRUST
+    credit: NewTransfer | None = None
     if on_trust:
         # What the sale leaves the member owing, it settles first from what it gives.
-        short = priced.points_used - purse.usable("points", happened)
-        debts["points"] = debts.get("points", 0) + max(short, 0)
+        credit, purse, owed = advance(priced, purse, trust.allowance_id, happened)
+        debts = {asset: debts.get(asset, 0) + owed.get(asset, 0) for asset in {*debts, *owed}}
     earned = earn_transfer(in_force.programme, priced, debts, happened)
     spends_own = in_force.programme.policies.spend_own_points and not on_trust
     lots = [*purse.of("points"), *own_lots(earned)] if spends_own else purse.of("points")
     transfers = [
         t
         for t in (
+            credit,
             earned if spends_own else None,
-            redeem_transfer(in_force.programme, priced, lots, happened, on_trust=on_trust),
-            *(
-                pay_transfers(in_force.programme, priced, purse, happened, on_trust=on_trust)
-                if priced.paid
-                else ()
-            ),
+            redeem_transfer(in_force.programme, priced, lots, happened),
+            *(pay_transfers(in_force.programme, priced, purse, happened) if priced.paid else ()),
             None if spends_own else earned,
         )
         if t

@@ -11,7 +11,7 @@ from uuid import UUID
 from shuke.checkout.funds import Purse
 from shuke.checkout.logic import Cart, Priced
 from shuke.kit.ids import uuid7
-from shuke.ledger.logic import OpenLot, available, consume
+from shuke.ledger.logic import OpenLot, consume
 from shuke.loyalty.logic import TierMove, expires_at, lots_of
 from shuke.loyalty.programme import Programme
 
@@ -115,29 +115,23 @@ def slides_of(programme: Programme, assets: Iterable[str], now: datetime) -> tup
 
 
 def redeem_transfer(
-    programme: Programme, priced: Priced, lots: Sequence[OpenLot], now: datetime, *, on_trust: bool = False
+    programme: Programme, priced: Priced, lots: Sequence[OpenLot], now: datetime
 ) -> NewTransfer | None:
-    """The transfer that spends points as cash, one entry per lot, soonest expiry first.
-
-    `on_trust`: a sale made offline under an allowance; what the lots no longer hold becomes the member's debt.
-    """
+    """The transfer that spends points as cash, one entry per lot, soonest expiry first."""
     if not priced.points_used:
         return None
-    explain = {"points_minor": priced.points_minor}
-    entries = _spent("points", lots, priced.points_used, now, explain, on_trust=on_trust)
+    entries = _spent("points", lots, priced.points_used, now, {"points_minor": priced.points_minor})
     return NewTransfer(uuid7(), "redeem", tuple(entries), (), slides_of(programme, ["points"], now))
 
 
-def pay_transfers(
-    programme: Programme, priced: Priced, purse: Purse, now: datetime, *, on_trust: bool = False
-) -> list[NewTransfer]:
+def pay_transfers(programme: Programme, priced: Priced, purse: Purse, now: datetime) -> list[NewTransfer]:
     """What stored value and gift cards pay: one transfer on the member's book, one on each card's."""
     found: list[NewTransfer] = []
     own: list[NewEntry] = []
     for seq, each in enumerate(priced.paid, 1):
         explain = {"tender": seq}
         if each.kind in ("stored_value", "bonus"):
-            own += _spent(each.kind, purse.of(each.kind), each.amount_minor, now, explain, on_trust=on_trust)
+            own += _spent(each.kind, purse.of(each.kind), each.amount_minor, now, explain)
         elif each.holder is not None:
             entries = _spent("gift_card", purse.card(each.holder).lots, each.amount_minor, now, explain)
             found.append(NewTransfer(uuid7(), "pay", tuple(entries), (), (), each.holder))
@@ -148,22 +142,40 @@ def pay_transfers(
 
 
 def _spent(
-    asset: str,
-    lots: Sequence[OpenLot],
-    amount: int,
-    now: datetime,
-    explain: dict[str, Any],
-    *,
-    on_trust: bool = False,
+    asset: str, lots: Sequence[OpenLot], amount: int, now: datetime, explain: dict[str, Any]
 ) -> list[NewEntry]:
     """One entry per lot, soonest expiry first, and the counter-entry."""
-    there = min(amount, available(lots, now)) if on_trust else amount
     entries = [
-        NewEntry("member", asset, -taken, lot_id, explain) for lot_id, taken in consume(lots, there, now)
+        NewEntry("member", asset, -taken, lot_id, explain) for lot_id, taken in consume(lots, amount, now)
     ]
-    if there < amount:
-        entries.append(NewEntry("member", asset, there - amount, None, {**explain, "cause": "offline"}))
     return [*entries, NewEntry("redeemed", asset, amount, None, None)]
+
+
+def advance(
+    priced: Priced, purse: Purse, allowance_id: UUID | None, now: datetime
+) -> tuple[NewTransfer | None, Purse, dict[str, int]]:
+    """What a sale made offline under an allowance spends although it is no longer there: a lot against a debt.
+
+    Returns (the transfer, the purse with those lots, what is owed per asset). The sale then spends them as any others, so
+    that a refund puts them back and settles the debt.
+    """
+    wanted = {"points": priced.points_used}
+    for paid in priced.paid:
+        if paid.kind in ("stored_value", "bonus"):
+            wanted[paid.kind] = paid.amount_minor
+    owed = {asset: units - purse.usable(asset, now) for asset, units in wanted.items()}
+    owed = {asset: units for asset, units in owed.items() if units > 0}
+    if not owed:
+        return None, purse, {}
+    explain = {"cause": "offline", "allowance": str(allowance_id)}
+    lots = {asset: NewLot(uuid7(), asset, units, units, now, now, None) for asset, units in owed.items()}
+    entries = [NewEntry("member", asset, lot.amount, lot.id, explain) for asset, lot in lots.items()]
+    entries += [NewEntry("member", asset, -units, None, explain) for asset, units in owed.items()]
+    filled = {
+        asset: [*purse.of(asset), OpenLot(lot.id, lot.amount, now, now, None)] for asset, lot in lots.items()
+    }
+    transfer = NewTransfer(uuid7(), "adjust", tuple(entries), tuple(lots.values()))
+    return transfer, Purse({**purse.lots, **filled}, purse.cards), owed
 
 
 def event_payload(order_id: UUID, cart: Cart, priced: Priced) -> dict[str, Any]:
