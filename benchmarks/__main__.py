@@ -1,4 +1,4 @@
-"""`python -m benchmarks [sale|growth|import|expiry …]`: measure, print the table, write RESULTS.md when all of it ran."""
+"""`python -m benchmarks [sale|money|growth|import|expiry …]`: measure, print the table, write RESULTS.md when all of it ran."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pathlib import Path
 from benchmarks.rig import rig
 from benchmarks.sale import Result, measure_growth, measure_sale
 
-SUITES = ("sale", "growth", "import", "expiry")
+SUITES = ("sale", "money", "growth", "import", "expiry")
 
 
 def main() -> None:
@@ -63,6 +63,10 @@ def _run(suite: str, options: argparse.Namespace) -> list[Result]:
     with rig() as target:
         if suite == "sale":
             return measure_sale(target, members=options.members, seconds=options.seconds)
+        if suite == "money":
+            from benchmarks.money import measure_money
+
+            return measure_money(target, seconds=options.seconds)
         if suite == "expiry":
             from benchmarks.expiry import measure_expiry
 

@@ -29,6 +29,8 @@ def request(plan: dict[str, Any]) -> bytes:
             f'"member":{{"kind":"phone","value":"+86139{random.randrange(members):08d}"}},"lines":[{lines}]}}'
         )
         path, key = "/api/v1/orders", f"Idempotency-Key: {uuid4().hex}\r\n"
+    elif kind in ("plain", "money", "again", "one", "spread"):
+        path, key, body = _sale(plan, kind)
     elif kind == "quote":
         lines = ",".join(f'{{"sku":"P{random.randrange(plan["products"])}","quantity":2}}' for _ in range(3))
         body = (
@@ -46,6 +48,25 @@ def request(plan: dict[str, Any]) -> bytes:
         f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer {secret}\r\n{key}"
         f"Content-Type: application/json\r\nContent-Length: {len(body.encode())}\r\n\r\n{body}"
     ).encode()
+
+
+def _sale(plan: dict[str, Any], kind: str) -> tuple[str, str, str]:
+    """Path, key and body of a sale of five lines: plain, with points and stored value, sent again, or all at one member."""
+    who = 0 if kind == "one" else random.randrange(plan["members"])
+    # Sent again means the same key and the same bytes as one of a few sales that were sold before.
+    dice = random.Random(random.randrange(40)) if kind == "again" else random
+    if kind == "again":
+        who = 0
+    number = f"again-{dice.random()}" if kind == "again" else uuid4().hex
+    lines = ",".join(
+        f'{{"sku":"P{dice.randrange(plan["products"])}","quantity":{dice.randint(2, 4)}}}' for _ in range(5)
+    )
+    pays = ',"points_to_use":100,"tenders":[{"kind":"stored_value"}]' if kind == "money" else ""
+    body = (
+        f'{{"store":"S1","channel":"pos","system":"bench","number":"{number}",'
+        f'"member":{{"kind":"phone","value":"+86139{who:08d}"}}{pays},"lines":[{lines}]}}'
+    )
+    return "/api/v1/orders", f"Idempotency-Key: {number}\r\n", body
 
 
 class Client:

@@ -92,7 +92,7 @@ def rig() -> Iterator[Rig]:
             postgres.stop(home)
 
 
-def seed(target: Rig, members: int) -> None:
+def seed(target: Rig, members: int, *, stored_value: bool = False) -> None:
     """Bring the members up to a number, with a shop, products, a programme and an API key on the first call."""
     from shuke.core.values import SYSTEM
     from shuke.kit.clock import now
@@ -101,7 +101,7 @@ def seed(target: Rig, members: int) -> None:
     from shuke.members.values import NewMember
 
     if not target.secret:
-        target.secret = _shop()
+        target.secret = _shop(stored_value)
     while target.members < members:
         count = min(BATCH, members - target.members)
         start = target.members
@@ -122,8 +122,8 @@ def _statement(text: str) -> None:
         cursor.execute(text)
 
 
-def _shop() -> str:
-    """A shop with the demo programme in force; returns the API key's secret."""
+def _shop(stored_value: bool) -> str:
+    """A shop with the demo programme in force, which may take stored value too; returns the API key's secret."""
     from shuke.catalog.models import Category, Channel, Product, Store
     from shuke.core.operations import create_api_key
     from shuke.core.values import SYSTEM, Scope
@@ -141,6 +141,8 @@ def _shop() -> str:
     source = (Path(__file__).parent.parent / "src/shuke/config/demo/programme.yaml").read_text(
         encoding="utf-8"
     )
+    if stored_value and "\nstored_value:" not in source:
+        source += "\nstored_value: {}\n"
     publish_programme(actor=SYSTEM, now=at, source=source, effective_at=at.replace(year=at.year - 2))
     _, secret = create_api_key(
         actor=SYSTEM, now=at, name="bench", scopes=list(Scope), all_stores=True, store_ids=(), expires_at=None

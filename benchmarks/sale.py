@@ -106,12 +106,12 @@ def measure_sale(target: Rig, *, members: int, seconds: float) -> list[Result]:
     seed(target, members)
     for statement in (HERE / "floor_tables.sql").read_text().split(";\n"):
         if statement.strip():
-            _execute(statement.replace("%(members)s", str(members)))
+            execute(statement.replace("%(members)s", str(members)))
     with served(target):
         for kind in ("commit", "quote", "identify", "ping"):
             load(target, kind, 8, 2)  # warm: caches, plans, connections
         floor(target, 8, 2)
-        _execute("ANALYZE")  # as autovacuum does in its first minute: plans made for empty tables go
+        execute("ANALYZE")  # as autovacuum does in its first minute: plans made for empty tables go
         taken: dict[str, list[Sample]] = {}
         for _ in range(ROUNDS):
             for clients in (1, 16):
@@ -119,7 +119,7 @@ def measure_sale(target: Rig, *, members: int, seconds: float) -> list[Result]:
                 taken.setdefault(f"commit{clients}", []).append(load(target, "commit", clients, seconds))
             for kind in ("ping", "identify", "quote"):
                 taken.setdefault(kind, []).append(load(target, kind, 4, seconds))
-    _assert_sane()
+    assert_sane()
     return _table(taken, members)
 
 
@@ -167,7 +167,7 @@ def measure_growth(target: Rig, *, sizes: tuple[int, ...], seconds: float) -> li
         seed(target, size)
         with served(target):
             load(target, "commit", 8, 4)
-            _execute("ANALYZE")
+            execute("ANALYZE")
             costs[size] = middle(
                 [load(target, "commit", 4, seconds) for _ in range(ROUNDS)], lambda s: s.cpu_ms
             )
@@ -179,14 +179,14 @@ def measure_growth(target: Rig, *, sizes: tuple[int, ...], seconds: float) -> li
     ]  # fmt: skip
 
 
-def _execute(statement: str, params: Any = None) -> None:
+def execute(statement: str, params: Any = None) -> None:
     from django.db import connection
 
     with connection.cursor() as cursor:
         cursor.execute(statement, params)
 
 
-def _assert_sane() -> None:
+def assert_sane() -> None:
     """A benchmark of wrong answers is worth nothing."""
     from shuke.checkout.invariants import verify_orders
     from shuke.ledger.queries import reconcile

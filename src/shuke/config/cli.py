@@ -27,6 +27,7 @@ ROOM_COMMANDS: dict[str, tuple[str, str]] = {
     "members": ("shuke.members.commands", "Upkeep of the member file."),
     "ledger": ("shuke.ledger.commands", "Reconcile the points ledger, expire points."),
     "orders": ("shuke.checkout.commands", "Prove that orders, their lines and the ledger agree."),
+    "tiers": ("shuke.checkout.tier_commands", "Prove that every tier follows from the sales and refunds."),
     "explain": ("shuke.checkout.explain_commands", "Say where a balance, a tier or a price came from."),
     "programme": ("shuke.loyalty.commands", "Validate, compare and apply the membership programme."),
     "import": ("shuke.integrations.commands", "Import members, products, stores and orders from files."),

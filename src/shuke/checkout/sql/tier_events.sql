@@ -1,0 +1,32 @@
+-- All that has ever moved a tier, member by member in the order in which it was recorded (ids grow with time; a sale counts
+-- from when it earned, which is later than the sale itself for one that was claimed by its receipt). Last, the live standing.
+-- Columns: member, key, kind, at, version, qualifying, growth, order, word, from, to, metric, review_at, is_last
+SELECT o.member_id, coalesce(t.id, o.id) AS key, 'sale' AS kind, o.occurred_at, o.programme_version_id, o.qualifying_minor,
+  o.growth_earned, o.id AS order_id, '' AS word, '' AS from_tier, '' AS to_tier, 0::bigint AS metric,
+  NULL::timestamptz AS review_at, false AS is_last
+FROM checkout_order o
+LEFT JOIN (
+  -- A sale may earn again later, when it is delivered or adjusted: the first time counts.
+  SELECT DISTINCT ON (order_id) order_id, id FROM ledger_transfer
+  WHERE kind = 'earn' AND order_id IS NOT NULL ORDER BY order_id, id
+) AS t ON t.order_id = o.id
+WHERE o.member_id IS NOT NULL
+UNION ALL
+SELECT o.member_id, r.id, 'refund', r.occurred_at, NULL, r.qualifying_minor,
+  -- Growth that a policy let the member keep counts no longer either; only the order's own row tells how much.
+  r.growth_clawed_back + CASE WHEN r.is_last THEN o.refunded_growth - r.clawed ELSE 0 END,
+  o.id, r.kind, '', '', 0, NULL, r.is_last AND o.status <> 'committed'
+FROM (
+  SELECT *, sum(growth_clawed_back) OVER w AS clawed, seq = max(seq) OVER w AS is_last
+  FROM checkout_refund WINDOW w AS (PARTITION BY order_id)
+) AS r JOIN checkout_order o ON o.id = r.order_id
+WHERE o.member_id IS NOT NULL
+UNION ALL
+SELECT c.member_id, c.id, 'change', c.occurred_at, c.programme_version_id, 0, 0, c.order_id, c.cause, c.from_tier, c.to_tier,
+  c.metric, c.review_at, false
+FROM loyalty_tierchange c
+UNION ALL
+SELECT s.member_id, 'ffffffff-ffff-ffff-ffff-ffffffffffff', 'standing', s.since, NULL, 0, 0, NULL, '', '', s.tier, 0,
+  s.review_at, false
+FROM loyalty_standing s
+ORDER BY 1, 2
