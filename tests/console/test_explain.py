@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from datetime import timedelta
 from uuid import UUID
@@ -13,11 +14,13 @@ from shuke.catalog.models import Store
 from shuke.checkout.models import Order
 from shuke.checkout.refunds import refund_order
 from shuke.core.values import Role
+from shuke.ledger.operations import expire_lots
 from shuke.loyalty.queries import forget_versions
 from shuke.members.models import Member
 from tests.console.pages import MOST_QUERIES, client_of, queries_of, text_of
 from tests.factories.checkout import TILL, make_shop, sell
 from tests.factories.core import make_staff
+from tests.factories.ledger import give
 from tests.factories.members import make_member
 
 pytestmark = pytest.mark.django_db
@@ -103,7 +106,7 @@ def test_a_tier_and_an_order_say_where_they_come_from(member: Member) -> None:
     )
     order = Order.objects.get(number="PAID")
     text = text_of(client.get(f"/orders/{order.id}"))
-    assert "each of" in text
+    assert re.search(r"\d+ units, each", text)
     assert "Used as cash in an order, worth ¥10.00 together." in text
     early = text_of(client.get(f"/orders/{order.id}", {"as_of": minute(8)}))
     assert "made after this instant" in early
@@ -137,11 +140,15 @@ def test_doors_are_guarded_by_role_and_store(member: Member) -> None:
 
 
 def test_the_liability_page_equals_the_ledger(member: Member) -> None:
+    now = timezone.now()
+    give(member.id, 400, at=now - 300 * DAY, expires_at=now - 3 * DAY)
+    expire_lots(now=now)
     client = client_of()
     assert 'hx-trigger="load"' in text_of(client.get("/finance/liability"))
     text = text_of(client.get("/finance/liability/figures"))
     assert "to the unit" in text
     assert "differ" not in text
+    assert "71.4%" in text  # 1,000 used against 400 lapsed
     answer = client.get("/finance/liability.csv")
     assert answer["Content-Type"].startswith("text/csv")
     assert "attachment" in answer["Content-Disposition"]

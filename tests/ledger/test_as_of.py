@@ -10,10 +10,12 @@ from uuid import UUID
 import pytest
 from django.db import connection
 
+from shuke.core.values import SYSTEM
 from shuke.kit.ids import uuid7
 from shuke.ledger.as_of import Cut, assets_at, balances_at, flows_at, moves_at
 from shuke.ledger.logic import WAITING
 from shuke.ledger.models import Account, Lot
+from shuke.ledger.operations import place_hold, release_hold
 from shuke.ledger.queries import balances_of, reconcile
 from tests.factories.core import NOW
 from tests.factories.ledger import give, owe, post, spend
@@ -167,3 +169,24 @@ def test_the_moves_of_a_lot_come_with_those_of_the_debt() -> None:
     moves = moves_at(member.id, "points", Cut(NOW), [lot])
     assert [(move.lot_id, move.amount) for move in moves] == [(lot, 10), (lot, -4), (None, -6), (None, 6)]
     assert len(moves_at(member.id, "points", Cut(NOW - 2 * DAY), [lot])) == 2
+
+
+def test_what_was_on_hold_then_is_told_as_held() -> None:
+    member = make_member()
+    give(member.id, 100, at=NOW - 9 * DAY)
+    hold = place_hold(
+        actor=SYSTEM,
+        now=NOW - 5 * DAY,
+        member_id=member.id,
+        asset="points",
+        amount=30,
+        reason="room",
+        until=NOW + DAY,
+    )
+    during = Cut(NOW - 4 * DAY)
+    assert [(b.balance, b.usable, b.held) for b in balances_at(member.id, during)] == [(100, 70, 30)]
+    release_hold(actor=SYSTEM, now=NOW - 2 * DAY, hold_id=hold.id)
+    assert [(b.balance, b.usable, b.held) for b in balances_at(member.id, during)] == [(100, 70, 30)]
+    for cut in (Cut(NOW - 6 * DAY), Cut(NOW - 2 * DAY)):
+        assert [(b.balance, b.usable, b.held) for b in balances_at(member.id, cut)] == [(100, 100, 0)]
+    assert balances_at(member.id, Cut(NOW)) == balances_of(member.id, NOW)

@@ -61,7 +61,7 @@ def liability_csv(report: Liability, asset_name: Callable[[str], str]) -> str:
                     row.units,
                     _amount(row.value_minor, currency),
                     row.expected,
-                    f"{float(row.rate):.6f}",
+                    str(row.share),
                     _amount(row.deferred_minor, currency),
                     _amount(row.breakage_minor, currency),
                     currency,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from fractions import Fraction
 
 from shuke.kit.money import allocate, divide
@@ -91,6 +92,11 @@ class LiabilityRow:
     expected: int
     value_minor: int | None
     deferred_minor: int | None
+
+    @property
+    def share(self) -> Decimal:
+        """The rate as a decimal, for reading."""
+        return (Decimal(self.rate.numerator) / self.rate.denominator).quantize(Decimal("0.000001"))
 
     @property
     def breakage(self) -> int:

@@ -59,7 +59,7 @@ def liability(
             )
             typer.echo(
                 f"  {age_text(row.age):>9} days {row.state:8} {row.units:16,} in {row.lots:,} lots{value}"
-                f"  {float(row.rate):7.2%} expected{later}"
+                f"  {row.share:7.2%} expected{later}"
             )
         if asset.debt:
             typer.echo(f"  {'owed':>23} {-asset.debt:16,}")

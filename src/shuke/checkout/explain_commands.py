@@ -15,7 +15,7 @@ from shuke.checkout.queries import find_orders
 from shuke.core.errors import InvalidInput, NotFound
 from shuke.kit import clock
 from shuke.kit.wording import money
-from shuke.ledger.as_of import Cut
+from shuke.ledger.as_of import Cut, LotState
 from shuke.ledger.queries import EntryView
 from shuke.loyalty.queries import programme_at, version_by_id
 from shuke.loyalty.words import tier_name
@@ -27,6 +27,8 @@ app = typer.Typer(
     help="Say where a balance, a tier or a price came from, as of any past instant.",
     no_args_is_help=True,
 )
+
+STATES: tuple[LotState, ...] = ("usable", "pending", "lapsed")
 
 MemberArgument = Annotated[str, typer.Argument(help="The member's number or id.")]
 AsOf = Annotated[
@@ -49,9 +51,8 @@ def balance(
     told = explain_balance(member_id=found.member_id, asset=asset, cut=cut)
     at = told.at
     typer.echo(f"{found.number} {asset}: {at.balance:,} as of {_time(cut.as_of)}")
-    typer.echo(
-        f"  {at.held('usable'):,} usable, {at.held('pending'):,} pending, {at.held('lapsed'):,} lapsed, {at.debt:,} owed"
-    )
+    states = ", ".join(f"{at.in_state(state):,} {state}" for state in STATES)
+    typer.echo(f"  {states}, {at.promised:,} held, {at.debt:,} owed")
     for flow in told.flows:
         typer.echo(f"  {flow.amount:+14,}  {words.kind_of(flow.kind).name} ({flow.entries:,})")
     typer.echo(f"  {at.balance:14,}  = {'adds up' if told.adds_up else 'DOES NOT ADD UP'}")

@@ -33,12 +33,16 @@ class Cut:
 
 @dataclass(frozen=True, slots=True)
 class LotAt:
-    """A lot at an instant. `active_at` None: it waits for an event. `expires_at` None: never."""
+    """A lot at an instant. `active_at` None: it waits for an event. `expires_at` None: never.
+
+    `held` of what remains was promised by holds that were open then.
+    """
 
     id: UUID
     asset: str
     amount: int
     remaining: int
+    held: int
     state: LotState
     earned_at: datetime
     active_at: datetime | None
@@ -55,9 +59,14 @@ class AssetAt:
     debt: int
     lots: tuple[LotAt, ...]
 
-    def held(self, state: LotState) -> int:
-        """Units in lots of this state."""
-        return sum(lot.remaining for lot in self.lots if lot.state == state)
+    def in_state(self, state: LotState) -> int:
+        """Units in lots of this state that no hold has promised."""
+        return sum(lot.remaining - lot.held for lot in self.lots if lot.state == state)
+
+    @property
+    def promised(self) -> int:
+        """Units that open holds had promised."""
+        return sum(lot.held for lot in self.lots)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,12 +85,26 @@ def assets_at(member_id: UUID, cut: Cut, asset: str | None = None) -> list[Asset
     found = []
     for name, group in groupby(_rows("lots_at", member_id, cut, asset), key=lambda row: row[0]):
         lots, owed = [], 0
-        for _asset, lot_id, remaining, amount, earned, active, expires, order_id, pending, lapsed in group:
+        for (
+            _asset,
+            lot_id,
+            remaining,
+            amount,
+            earned,
+            active,
+            expires,
+            order_id,
+            pending,
+            lapsed,
+            held,
+        ) in group:
             if lot_id is None:
                 owed = -remaining
             else:
                 state = _state(remaining, pending=pending, lapsed=lapsed)
-                lots.append(LotAt(lot_id, name, amount, remaining, state, earned, active, expires, order_id))
+                lots.append(
+                    LotAt(lot_id, name, amount, remaining, held, state, earned, active, expires, order_id)
+                )
         found.append(AssetAt(name, sum(lot.remaining for lot in lots) - owed, owed, tuple(lots)))
     return found
 
@@ -93,17 +116,19 @@ def balances_at(member_id: UUID, cut: Cut) -> list[AssetBalance]:
         soon: dict[datetime, int] = {}
         for lot in at.lots:
             ends = lot.expires_at
-            if lot.state == "usable" and lot.remaining and ends and ends <= cut.as_of + EXPIRING_SOON:
-                soon[ends] = soon.get(ends, 0) + lot.remaining
+            free = lot.remaining - lot.held
+            if lot.state == "usable" and free and ends and ends <= cut.as_of + EXPIRING_SOON:
+                soon[ends] = soon.get(ends, 0) + free
         balances.append(
             AssetBalance(
                 asset=at.asset,
                 balance=at.balance,
-                usable=at.held("usable"),
-                pending=at.held("pending"),
-                lapsed=at.held("lapsed"),
+                usable=at.in_state("usable"),
+                pending=at.in_state("pending"),
+                lapsed=at.in_state("lapsed"),
                 debt=at.debt,
                 expiring=tuple(Expiring(ends, amount) for ends, amount in sorted(soon.items())),
+                held=at.promised,
             )
         )
     return balances

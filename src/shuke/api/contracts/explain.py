@@ -62,6 +62,7 @@ class ExplainedLot(Out):
     id: UUID
     amount: int
     remaining: int
+    held: Annotated[int, Meta(description="Of what remains: promised by holds that were open.")]
     state: Annotated[str, Meta(description="usable, pending or lapsed.")]
     earned_at: datetime
     active_at: datetime | None
@@ -88,6 +89,7 @@ class BalanceExplanation(Out):
     usable: int
     pending: int
     lapsed: int
+    held: int
     debt: int
     adds_up: Annotated[bool, Meta(description="False would be a fault of the book.")]
     flows: list[BalanceFlow]

@@ -38,8 +38,9 @@ from shuke.loyalty.queries import asset_names_at, programme_at, version_by_id
 from shuke.loyalty.words import tier_name
 
 LOT_TONES = {"usable": "ok", "pending": "info", "lapsed": "warn", "empty": ""}
-MOST_MOVES = 12
-"""Movements of one lot that a page shows; the API tells all."""
+POINTS = "points"
+LOTS, ORDERS, MOVES = 30, 50, 12
+"""What a page shows of a long history; the API tells all."""
 
 
 class Instant:
@@ -102,9 +103,10 @@ def balance(request: HttpRequest, member_id: UUID, asset: str) -> HttpResponse:
     at = told.at
     stores = dict(store_names().values()) if told.lots else {}
     figures = [
-        (_("Usable"), at.held("usable"), "ok"),
-        (_("Not usable yet"), at.held("pending"), "info"),
-        (_("Lapsed, being written off"), at.held("lapsed"), "warn"),
+        (_("Usable"), at.in_state("usable"), "ok"),
+        (_("Not usable yet"), at.in_state("pending"), "info"),
+        (_("Lapsed, being written off"), at.in_state("lapsed"), "warn"),
+        (_("Held"), at.promised, "info"),
         (_("Owed"), -at.debt, "bad"),
     ]
     context = {
@@ -115,12 +117,12 @@ def balance(request: HttpRequest, member_id: UUID, asset: str) -> HttpResponse:
         "told": told,
         "figures": [(label, amount, tone) for label, amount, tone in figures if amount],
         "flows": [(flow, words.kind_of(flow.kind)) for flow in told.flows],
-        "lots": [_lot(story, stores) for story in told.lots],
-        "more_lots": told.lots_total - len(told.lots),
-        "debts": [_entry(entry) for entry in reversed(told.debts[-MOST_MOVES:])],
+        "lots": [_lot(story, stores) for story in told.lots[:LOTS]],
+        "more_lots": max(told.lots_total - LOTS, 0),
+        "debts": [_entry(entry) for entry in reversed(told.debts[-MOVES:])],
         "assets": [
             (code, names(code), reverse("console:member_balance", args=[member_id, code]) + instant.query)
-            for code in (in_force.programme.assets if in_force else ())
+            for code in sorted(in_force.programme.assets if in_force else (), key=lambda code: code != POINTS)
         ],
     }
     return render(request, "console/explain_balance.html", context)
@@ -139,8 +141,8 @@ def _lot(story: LotStory, stores: dict[str, str]) -> dict[str, Any]:
         "store": stores.get(story.order.store or "", "") if story.order else "",
         "last_day": lot.expires_at - timedelta(microseconds=1) if lot.expires_at else None,
         "waits": lot.state == "pending",
-        "moves": [_entry(entry) for entry in story.moves[:MOST_MOVES]],
-        "more_moves": len(story.moves) - MOST_MOVES if len(story.moves) > MOST_MOVES else 0,
+        "moves": [_entry(entry) for entry in story.moves[:MOVES]],
+        "more_moves": len(story.moves) - MOVES if len(story.moves) > MOVES else 0,
     }
 
 
@@ -201,7 +203,7 @@ def _tier(told: TierExplained) -> dict[str, Any]:
         "value": min(told.total, above.threshold) if above else 1,
         "max": above.threshold if above else 1,
         "order_href": _order_href(told.order),
-        "more_orders": told.orders_total - len(told.orders),
+        "more_orders": max(told.orders_total - ORDERS, 0),
         "orders": [
             {
                 "row": each,
@@ -211,7 +213,7 @@ def _tier(told: TierExplained) -> dict[str, Any]:
                 "counted": shown(each.counted),
                 "less": each.counted != each.qualifying,
             }
-            for each in told.orders
+            for each in told.orders[:ORDERS]
         ],
     }
 

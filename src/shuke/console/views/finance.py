@@ -30,8 +30,8 @@ from shuke.kit import clock
 from shuke.loyalty.queries import asset_names_at
 
 LONGEST = timedelta(days=366)
-PAIRS = 100
-"""Pairs of stores that the page lists; the CSV has all."""
+PAIRS = 50
+"""Stores and pairs of stores that the page lists; the CSV has all pairs."""
 STATE_TONES = {"usable": "ok", "pending": "info", "lapsed": "warn"}
 
 
@@ -163,6 +163,11 @@ def settlement(request: HttpRequest) -> HttpResponse:
     statement = _settlement(request, period)
     names, stores = asset_names_at(statement.until), store_names()
     across = [row for row in statement.rows if not row.is_own]
+    # Who is owed most comes first; of a long list, both ends are what matters.
+    owed = sorted(
+        (each for each in statement.positions if each.receivable or each.payable), key=lambda each: -each.net
+    )
+    shown = owed if len(owed) <= PAIRS else owed[: PAIRS // 2] + owed[-PAIRS // 2 :]
     context: dict[str, Any] = {
         "period": period,
         "problems": problems,
@@ -181,12 +186,8 @@ def settlement(request: HttpRequest) -> HttpResponse:
         ],
         "more_pairs": max(len(across) - PAIRS, 0),
         "own_minor": statement.value_minor - statement.across_minor,
-        "positions": [
-            {"position": position, "store": store_text(stores, position.store)}
-            # Who is owed most comes first.
-            for position in sorted(statement.positions, key=lambda each: -each.net)
-            if position.receivable or position.payable
-        ][:PAIRS],
+        "positions": [{"position": each, "store": store_text(stores, each.store)} for each in shown],
+        "more_positions": len(owed) - len(shown),
     }
     return render(request, "console/settlement.html", context)
 
