@@ -20,6 +20,7 @@ from shuke.analytics.finance import (
     price_groups,
     value_of,
 )
+from shuke.loyalty.programme import unit_currency
 from tests.factories.programmes import programme
 
 ages = st.integers(0, len(AGES))
@@ -87,3 +88,9 @@ def test_what_stores_owe_each_other_cancels_out(claims: list[Claim]) -> None:
     assert sum(position.net for position in found) == 0
     assert sum(p.receivable + p.own for p in found) == sum(claim.value_minor for claim in claims)
     assert {p.store for p in found} == {c.issuer for c in claims} | {c.user for c in claims}
+
+
+def test_money_counts_minor_units_of_the_currency_and_points_count_themselves() -> None:
+    club = programme()
+    assert unit_currency(club, "stored_value") == unit_currency(club, "gift_card") == "CNY"
+    assert unit_currency(club, "points") == unit_currency(club, "stamps") == ""

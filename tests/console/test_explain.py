@@ -164,3 +164,11 @@ def test_the_settlement_page_says_who_owes_whom(member: Member) -> None:
     assert "a year at most" in odd
     csv = text_of(client_of().get("/finance/settlement.csv", {"from": since.isoformat()}))
     assert "S1,First,S2,Second" in csv
+
+
+def test_stored_value_is_shown_as_money(member: Member) -> None:
+    give(member.id, 12_345, asset="stored_value")
+    text = text_of(client_of().get(f"/members/{member.id}/balances/stored_value"))
+    assert "¥123.45" in text
+    assert "12,345" not in text
+    assert "¥123.45" in text_of(client_of().get("/finance/liability/figures"))

@@ -12,12 +12,11 @@ from decimal import Decimal
 from fractions import Fraction
 
 from shuke.kit.money import allocate, divide
-from shuke.loyalty.programme import Programme
+from shuke.loyalty.programme import Programme, unit_currency
 
 AGES: tuple[int, ...] = (31, 91, 181, 366, 731)
 """Days from which the next class of age begins: up to 30, 31–90, 91–180, 181–365, 366–730 and beyond."""
 
-MONEY_ASSETS = frozenset({"stored_value", "bonus", "gift_card"})
 USES = ("redeem", "pay")
 RETURNS = ("reversal", "refund_pay")
 """Acts by which units leave a lot for good, and by which they may come back to it."""
@@ -32,8 +31,7 @@ def cash_rate(programme: Programme | None, asset: str) -> Fraction | None:
     """What one unit of an asset is worth in minor units; None for what has no cash value."""
     if programme is None:
         return None
-    spec = programme.assets.get(asset)
-    if (spec.kind if spec else asset) in MONEY_ASSETS:
+    if unit_currency(programme, asset):
         return Fraction(1)
     if asset == "points" and programme.redemption:
         return Fraction(programme.redemption.worth, programme.redemption.points)

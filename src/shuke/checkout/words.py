@@ -130,6 +130,10 @@ def explain_entry(entry: EntryView) -> str:
         case "redeem" if "points_minor" in told and version:
             worth = wording.money(told["points_minor"], version.programme.currency)
             return _("Used as cash in an order, worth %(worth)s together.") % {"worth": worth}
+        case "redeem" if entry.order_id is None:
+            return _("Used: %(reason)s") % {"reason": entry.reason} if entry.reason else _("Used.")
+        case "top_up" if entry.asset == "bonus" and entry.amount > 0:
+            return _("Bonus of a top-up.")
         case "expire" if entry.lot_expires_at is not None and version:
             # The end is exclusive: what is gone at midnight was last good on the day before.
             last = local_date(entry.lot_expires_at - timedelta(microseconds=1), version.programme.zone)

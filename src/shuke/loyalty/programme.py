@@ -14,7 +14,15 @@ from zoneinfo import ZoneInfo
 
 from shuke.kit.money import Rounding, to_minor
 from shuke.ledger.values import AdjustmentPolicy, TransferPolicy
-from shuke.loyalty.assets import Asset, Expiry, compile_assets, compile_expiry, compile_pending
+from shuke.loyalty.assets import (
+    MONEY_KINDS,
+    RESERVED,
+    Asset,
+    Expiry,
+    compile_assets,
+    compile_expiry,
+    compile_pending,
+)
 from shuke.loyalty.book_policies import compile_adjustments, compile_transfers
 from shuke.loyalty.conditions import compile_conditions
 from shuke.loyalty.earning import (
@@ -157,6 +165,13 @@ class Programme:
 
 
 Rule = TypeVar("Rule", EarningRule, Multiplier, AccrualRule)
+
+
+def unit_currency(programme: Programme, asset: str) -> str:
+    """The currency whose minor units an asset counts; "" for an asset that is no money. A reserved code needs no entry."""
+    spec = programme.assets.get(asset)
+    kind = spec.kind if spec else RESERVED.get(asset, "custom")
+    return programme.currency if kind in MONEY_KINDS else ""
 
 
 def compile_programme(document: Mapping[str, Any]) -> Programme:

@@ -23,7 +23,7 @@ from django.db import connection
 from shuke.loyalty.diff import Change, diff_documents
 from shuke.loyalty.errors import UnknownVersion
 from shuke.loyalty.models import ProgrammeVersion
-from shuke.loyalty.programme import Programme, compile_programme
+from shuke.loyalty.programme import Programme, compile_programme, unit_currency
 from shuke.loyalty.words import asset_name
 
 LIST_SECONDS = 1.0
@@ -193,3 +193,9 @@ def asset_names_at(now: datetime) -> Callable[[str], str]:
     in_force = programme_at(now)
     document = version_by_id(in_force.version_id).document if in_force else None
     return lambda asset: asset_name(document, asset) if document else asset
+
+
+def unit_currency_at(now: datetime) -> Callable[[str], str]:
+    """In which currency's minor units an asset counted at an instant; "" for points and whatever else is no money."""
+    in_force = programme_at(now)
+    return lambda asset: unit_currency(in_force.programme, asset) if in_force else ""

@@ -72,6 +72,20 @@ def points_signed(value: int) -> str:
 
 
 @register.filter
+def units(value: int | None, currency: str = "") -> str:
+    """Units of an asset: as an amount where a currency is given (stored value counts its minor units), else as points."""
+    if value is None:
+        return "–"
+    return formats.money(value, currency) if currency else formats.points(value)
+
+
+@register.filter
+def units_signed(value: int, currency: str = "") -> str:
+    """A movement of units: +120, or +¥1.20."""
+    return formats.money(value, currency, signed=True) if currency else formats.points(value, signed=True)
+
+
+@register.filter
 def percent(rate: Decimal | None, places: int = 1) -> str:
     """0.428 → 42.8%; None is a dash."""
     return formats.percent(rate, places=places)

@@ -34,7 +34,7 @@ from shuke.core.values import Permission
 from shuke.kit import clock
 from shuke.ledger.as_of import Cut
 from shuke.ledger.queries import EntryView
-from shuke.loyalty.queries import asset_names_at, programme_at, version_by_id
+from shuke.loyalty.queries import asset_names_at, programme_at, unit_currency_at, version_by_id
 from shuke.loyalty.words import tier_name
 
 LOT_TONES = {"usable": "ok", "pending": "info", "lapsed": "warn", "empty": ""}
@@ -114,6 +114,7 @@ def balance(request: HttpRequest, member_id: UUID, asset: str) -> HttpResponse:
         "instant": instant,
         "asset": asset,
         "name": names(asset),
+        "unit": unit_currency_at(instant.as_of)(asset),
         "told": told,
         "figures": [(label, amount, tone) for label, amount, tone in figures if amount],
         "flows": [(flow, words.kind_of(flow.kind)) for flow in told.flows],
@@ -236,7 +237,7 @@ def order(request: HttpRequest, order_id: UUID) -> HttpResponse:
     head = told.order
     in_force = programme_at(head["occurred_at"])
     document = version_by_id(in_force.version_id).document if in_force else None
-    names = asset_names_at(head["occurred_at"])
+    names, unit = asset_names_at(head["occurred_at"]), unit_currency_at(head["occurred_at"])
     context = {
         "instant": instant,
         "told": told,
@@ -254,14 +255,23 @@ def order(request: HttpRequest, order_id: UUID) -> HttpResponse:
             for each in told.lines
         ],
         "earnings": [
-            {"name": names(each.asset), "total": each.total, "words": words.explain_entry(each.entry)}
+            {
+                "name": names(each.asset),
+                "unit": unit(each.asset),
+                "total": each.total,
+                "words": words.explain_entry(each.entry),
+            }
             for each in told.earnings
         ],
-        "entries": [{**_entry(entry), "asset": names(entry.asset)} for entry in told.entries],
+        "entries": [
+            {**_entry(entry), "asset": names(entry.asset), "unit": unit(entry.asset)}
+            for entry in told.entries
+        ],
         "lots": [
             {
                 "lot": lot,
                 "asset": names(lot.asset),
+                "unit": unit(lot.asset),
                 "state": words.lot_state(lot.state),
                 "tone": LOT_TONES[lot.state],
                 "last_day": lot.expires_at - timedelta(microseconds=1) if lot.expires_at else None,

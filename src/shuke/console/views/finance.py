@@ -27,7 +27,7 @@ from shuke.console.access import requires, staff_of
 from shuke.console.days import end_of, read_day, start_of
 from shuke.core.values import Permission
 from shuke.kit import clock
-from shuke.loyalty.queries import asset_names_at
+from shuke.loyalty.queries import asset_names_at, unit_currency_at
 
 LONGEST = timedelta(days=366)
 PAIRS = 50
@@ -140,6 +140,7 @@ def _asset(report: Liability, asset: AssetLiability, name: str) -> dict[str, Any
         "asset": asset,
         "name": name,
         "priced": asset.cash_rate is not None,
+        "unit": unit_currency_at(report.as_of)(asset.asset),
         "rows": [
             {
                 "row": row,
@@ -162,6 +163,7 @@ def settlement(request: HttpRequest) -> HttpResponse:
     period = _period(request, problems, longest=LONGEST)
     statement = _settlement(request, period)
     names, stores = asset_names_at(statement.until), store_names()
+    unit = unit_currency_at(statement.until)
     across = [row for row in statement.rows if not row.is_own]
     # Who is owed most comes first; of a long list, both ends are what matters.
     owed = sorted(
@@ -181,6 +183,7 @@ def settlement(request: HttpRequest) -> HttpResponse:
                 "issuer": store_text(stores, row.issuer),
                 "user": store_text(stores, row.user),
                 "asset": names(row.asset),
+                "unit": unit(row.asset),
             }
             for row in across[:PAIRS]
         ],
