@@ -7,14 +7,16 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 import pytest
+from django.db.models import F
 from django.utils import translation
 
 from shuke.catalog.models import Store
 from shuke.checkout import words
 from shuke.checkout.errors import OrderNotFound
 from shuke.checkout.explain import explain_balance, explain_order, explain_tier
-from shuke.checkout.models import Order
+from shuke.checkout.models import Order, OrderLine
 from shuke.checkout.refunds import refund_order
+from shuke.checkout.refunds.values import LineBack, RefundRequest
 from shuke.core.errors import InvalidInput
 from shuke.ledger.as_of import Cut
 from shuke.loyalty.models import Standing
@@ -69,6 +71,7 @@ def test_a_balance_is_told_by_flows_and_by_lots(member: Member) -> None:
 
 def test_an_order_is_told_by_line_unit_rule_and_lot(member: Member) -> None:
     told = explain_order(order_id=paid(), as_of=NOW)
+    assert told.adds_up
     for each in told.lines:
         for figure in ("list_minor", "discount_minor", "points_minor", "payable_minor", "points_earned"):
             assert sum(u.count * getattr(u, figure) for u in each.units) == each.line[figure]
@@ -79,6 +82,36 @@ def test_an_order_is_told_by_line_unit_rule_and_lot(member: Member) -> None:
     assert {rule["id"] for rule in points.rules} == {"base", "tier"}
     used = next(lot for lot in told.lots.values() if lot.amount == 1500)
     assert used.remaining == 500
+
+
+def test_a_line_that_does_not_fit_is_told(member: Member) -> None:
+    OrderLine.objects.filter(order_id=paid(), line_no=1).update(points_earned=F("points_earned") + 1)
+    assert not explain_order(order_id=paid(), as_of=NOW).adds_up
+
+
+def test_part_of_an_order_given_back_counts_from_then_on(member: Member) -> None:
+    order = Order.objects.get(number="PAID")
+    refund_order(
+        actor=TILL,
+        order_id=order.id,
+        reason="one of three",
+        now=NOW - DAY,
+        request=RefundRequest(lines=(LineBack(1, quantity=1000),)),
+    )
+    order.refresh_from_db()
+    told = explain_tier(member_id=member.id, as_of=NOW, joined_at=member.joined_at)
+    assert told
+    assert told.total == 150_000 + order.qualifying_minor - order.refunded_qualifying_minor
+    assert 0 < order.refunded_qualifying_minor < order.qualifying_minor
+    before = explain_order(order_id=order.id, as_of=NOW - 2 * DAY)
+    after = explain_order(order_id=order.id, as_of=NOW)
+    assert (before.order["refunded_sales_minor"], len(before.order["refunds"])) == (0, 0)
+    assert (after.order["refunded_sales_minor"], len(after.order["refunds"])) == (
+        order.refunded_sales_minor,
+        1,
+    )
+    assert before.adds_up
+    assert after.adds_up
 
 
 def test_a_later_refund_is_not_yet_known(member: Member) -> None:

@@ -39,6 +39,7 @@ from shuke.loyalty.queries import programme_at, version_by_id
 
 MOST_LOTS = 200
 MOST_ORDERS = 200
+UNIT_FIGURES = ("list_minor", "discount_minor", "points_minor", "payable_minor", "points_earned")
 MOST_UNITS = 1000
 """Units of one line that are told apart; what is sold by weight or beyond this is told as a whole."""
 
@@ -346,6 +347,36 @@ class OrderExplained:
     tier_changes: tuple[TierChange, ...]
     store_name: str
 
+    @property
+    def adds_up(self) -> bool:
+        """Are header, lines, units, rules and entries of the ledger the same figures, each told another way?"""
+        lines = all(
+            sum(each.line[figure] for each in self.lines) == self.order[figure]
+            for figure in ("list_minor", "discount_minor", "points_minor", "points_earned", "growth_earned")
+        )
+        units = all(
+            not each.units
+            or sum(unit.count * getattr(unit, figure) for unit in each.units) == each.line[figure]
+            for each in self.lines
+            for figure in UNIT_FIGURES
+        )
+        discounts = all(
+            sum(detail["minor"] for detail in each.line["discounts"]) == each.line["discount_minor"]
+            for each in self.lines
+        )
+        told = {earning.asset: earning for earning in self.earnings}
+        rules = all(
+            not earning.rules
+            or sum(rule["points"] for rule in earning.rules) == earning.total == sum(earning.by_line)
+            for earning in self.earnings
+        )
+        earned = all(
+            (told[asset].total if asset in told else 0) == self.order[figure]
+            for asset, figure in (("points", "points_earned"), ("growth", "growth_earned"))
+        )
+        used = -sum(entry.amount for entry in self.entries if entry.kind == "redeem")
+        return lines and units and discounts and rules and earned and used == self.order["points_used"]
+
 
 def explain_order(
     *, order_id: UUID, as_of: datetime, store_ids: frozenset[UUID] | None = None
@@ -422,10 +453,7 @@ def _units(line: Mapping[str, Any]) -> tuple[Units, ...]:
         return ()
     even = [1] * int(quantity)
     each = zip(
-        *(
-            allocate(line[figure], even)
-            for figure in ("list_minor", "discount_minor", "points_minor", "payable_minor", "points_earned")
-        ),
+        *(allocate(line[figure], even) for figure in UNIT_FIGURES),
         strict=True,
     )
     groups: list[tuple[tuple[int, ...], int]] = []

@@ -152,6 +152,7 @@ def order(
         f"  = {money(head['list_minor'], currency)} − {money(head['discount_minor'], currency)}"
         f" − {money(head['points_minor'], currency)} = {money(head['payable_minor'], currency)}"
     )
+    typer.echo(f"  header, lines, units, rules and ledger {'add up' if told.adds_up else 'DO NOT ADD UP'}")
     for earning in told.earnings:
         typer.echo(f"{earning.asset}: {words.explain_entry(earning.entry)}")
     _entries(told.entries)

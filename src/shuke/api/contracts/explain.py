@@ -236,6 +236,9 @@ class OrderExplanation(Out):
     tier: str
     status: str
     programme_version: int | None
+    adds_up: Annotated[
+        bool, Meta(description="Header, lines, units, rules and ledger agree; false would be a fault.")
+    ]
     lines: list[ExplainedLine]
     earnings: list[ExplainedEarning]
     entries: list[EntryOut]

@@ -180,6 +180,7 @@ def _order(told: OrderExplained) -> dict[str, Any]:
             )
         },
         "as_of": told.as_of,
+        "adds_up": told.adds_up,
         "lines": [
             {
                 **{name: value for name, value in each.line.items() if name != "discounts"},
