@@ -50,7 +50,7 @@ def member() -> Member:
             member=made,
             points=900,
             store="S2",
-            number="EXPLAINED",
+            number="20260815-7",
         )
         back = sell(("B", 4), now=now - timedelta(days=3), member=made)
         refund_order(actor=TILL, order_id=UUID(back["id"]), reason="商品变质", now=now - timedelta(days=1))
@@ -61,7 +61,7 @@ def member() -> Member:
 def test_every_page_is_well_in_every_look(
     screen: OpenScreen, owner: Staff, member: Member, look: Look
 ) -> None:
-    order = Order.objects.get(number="EXPLAINED")
+    order = Order.objects.get(number="20260815-7")
     since = (timezone.localdate() - timedelta(days=40)).isoformat()
     window = screen(look, owner)
     for name, path in (
