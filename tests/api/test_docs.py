@@ -11,6 +11,9 @@ from shuke.api.endpoint import ENDPOINTS
 from shuke.api.schema import PREFIX, all_refusals
 from tests.api.client import Till
 
+# After each call the server looks at the connection that an earlier test may have left open.
+pytestmark = pytest.mark.django_db
+
 
 class Page(HTMLParser):
     """Collects what a strict policy forbids, and the anchors."""
