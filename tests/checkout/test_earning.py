@@ -10,6 +10,7 @@ from random import Random
 from typing import Any
 from uuid import UUID
 
+import msgspec
 import pytest
 
 from shuke.catalog.models import Product
@@ -266,6 +267,48 @@ def test_own_points_that_wait_do_not_pay() -> None:
     )
     with pytest.raises(NotEnoughPoints):
         sell(("A", 3), member=make_member(now=NOW), now=NOW, points=1)
+
+
+# Quote and commit -------------------------------------------------------------------------------------
+
+
+@pytest.mark.django_db
+def test_the_quote_says_what_the_commit_gives_on_random_carts() -> None:
+    make_shop(
+        **{
+            **IMPORTED,
+            "earning": [
+                *IMPORTED["earning"],
+                rule("drawn", fixed=9, budget="launch", when={"order_amount": {"from": 30}}),
+            ],
+            "budgets": [budget(400, period="month")],
+            "redemption": {**ONE_TO_ONE, "max_percent": "70"},
+            "policies": {"spend_own_points": True},
+        }
+    )
+    Product.objects.filter(sku="A").update(brand="own")
+    random, at = Random(5), NOW
+    members = [make_member(now=NOW, tags=tags) for tags in (["vip"], [], [])]
+    for _ in range(200):
+        at += timedelta(minutes=random.randrange(5, 900))
+        lines = [(sku, random.randrange(1, 6)) for sku in random.sample(["A", "B"], random.randrange(1, 3))]
+        member = random.choice(members)
+        limit = quote_order(actor=TILL, sale=sale(*lines, member=member), now=at)["points_limit"]
+        cart = sale(*lines, member=member, points=random.randrange(limit + 1))
+        quoted = json.loads(msgspec.json.encode(quote_order(actor=TILL, sale=cart, now=at)))
+        sold = json.loads(commit_order(actor=TILL, sale=cart, now=at).body)
+        assert {key: sold[key] for key in quoted.keys() & sold.keys()} == {
+            key: quoted[key] for key in quoted.keys() & sold.keys()
+        }
+        assert sum(line["points_earned"] for line in sold["lines"]) == sold["points_earned"]
+    days: dict[Any, int] = {}
+    for member_id, day, amount in Use.objects.filter(rule="base", budget=None).values_list(
+        "member_id", "day", "amount"
+    ):
+        days[member_id, day] = days.get((member_id, day), 0) + amount
+    assert max(days.values()) == 60
+    assert verify_counters() == []
+    assert reconcile().differences == ()
 
 
 # The import ---------------------------------------------------------------------------------------------

@@ -15,6 +15,7 @@ from shuke.integrations.models import ImportChunk, ImportRun
 from shuke.ledger.models import Account
 from shuke.ledger.queries import reconcile
 from shuke.members.models import Identifier
+from tests.factories.checkout import publish
 
 MAPPING = {
     "columns": {
@@ -119,6 +120,23 @@ def test_bad_cells_are_named_one_by_one(chain, importer, tmp_path) -> None:
     assert Order.objects.count() == 0
     found = {int(e["row"]): e["code"] for e in errors_of(tmp_path / "orders.csv.errors.csv")}
     assert found == {i + 2: row[4] for i, row in enumerate(rows)}
+
+
+def test_times_whose_rules_an_import_cannot_follow_are_refused_row_by_row(chain, importer, tmp_path) -> None:
+    since = datetime(2026, 2, 1, tzinfo=UTC)
+    until = datetime(2026, 3, 1, tzinfo=UTC)
+    name = {"zh-Hans": "规则"}
+    limited = {"id": "limited", "name": name, "give": 1, "per": "1.00", "budget": "launch"}
+    asked = {key: value for key, value in limited.items() if key != "budget"}
+    publish(effective_at=since, earning=[limited], budgets=[{"id": "launch", "name": name, "limit": 5}])
+    publish(effective_at=until, earning=[{**asked, "when": {"tenders": ["cash"]}}])
+    text = HEADER + (
+        "A1,2026-01-31,S1,h1,P1,1,5,\nA2,2026-02-02,S1,h1,P1,1,5,\nA3,2026-02-02,S1,,P1,1,5,\nA4,2026-03-02,S1,h1,P1,1,5,\n"
+    )
+    importer("orders", text, mapping=MAPPING)
+    assert sorted(Order.objects.values_list("number", flat=True)) == ["A1", "A3"]
+    found = {int(e["row"]): e["code"] for e in errors_of(tmp_path / "orders.csv.errors.csv")}
+    assert found == {3: "programme_has_budgets", 5: "programme_asks_tenders"}
 
 
 def test_a_named_format_makes_an_ambiguous_date_clear(chain, importer) -> None:

@@ -11,7 +11,7 @@ import pytest
 from django.db import IntegrityError, connection
 
 from shuke.core.errors import InvalidInput, NotFound
-from shuke.core.models import AuditEvent, OutboxEvent
+from shuke.core.models import AuditEvent, OutboxCursor, OutboxEvent
 from shuke.core.values import SYSTEM, Actor
 from shuke.ledger.models import Account, Entry, Lot, Transfer
 from shuke.ledger.queries import reconcile
@@ -21,7 +21,12 @@ from shuke.loyalty.errors import AccrualNotOffered, AlreadyBrought, NoProgramme
 from shuke.loyalty.groups import join_group, leave_group
 from shuke.loyalty.models import Accrual, Use
 from shuke.loyalty.queries import programme_at
-from tests.core.races import race
+from shuke.loyalty.subscribers import CONSUMER, welcome_members
+from shuke.members.models import Member
+from shuke.members.operations import change_status
+from shuke.members.operations.bulk import register_members_in_bulk
+from shuke.members.values import NewMember
+from tests.core.races import race, settle
 from tests.factories.checkout import publish
 from tests.factories.ledger import owe
 from tests.factories.members import make_member
@@ -226,3 +231,21 @@ def test_uses_are_never_edited_and_a_wrong_counter_is_found() -> None:
     assert (difference.budget, difference.said, difference.found) == ("small", 8, 7)
     with pytest.raises(IntegrityError):
         Use.objects.update(amount=8)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_new_members_get_what_joining_brings_once_and_those_brought_over_nothing() -> None:
+    publish(accruals=[rule("gift", "registration", 30)])
+    fresh, closed = make_member(now=NOW), make_member(now=NOW)
+    change_status(actor=SYSTEM, member_id=closed.id, status="closed", reason="left", now=NOW)
+    brought = NewMember(joined_at=NOW - timedelta(days=400))
+    bulk = register_members_in_bulk(actor=SYSTEM, now=NOW, rows=[brought])
+    moved = Member.objects.get(id=bulk.registered[0][1])
+    settle()
+    while welcome_members(now=NOW):
+        pass
+    OutboxCursor.objects.filter(consumer=CONSUMER).delete()  # read everything again
+    while welcome_members(now=NOW):
+        pass
+    assert (points(fresh), points(closed), points(moved)) == (30, 0, 0)
+    assert Accrual.objects.get().member_id == fresh.id

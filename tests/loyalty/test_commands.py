@@ -10,7 +10,8 @@ from typer.testing import CliRunner, Result
 from shuke.kit import clock
 from shuke.loyalty.commands import app
 from shuke.loyalty.document import validate
-from shuke.loyalty.models import ProgrammeVersion
+from shuke.loyalty.earning import EPOCH
+from shuke.loyalty.models import Counter, ProgrammeVersion
 from shuke.loyalty.queries import forget_versions
 from tests.factories.loyalty import SOURCE, changed, publish
 
@@ -89,3 +90,12 @@ def test_versions_are_listed_newest_first() -> None:
     publish(changed("threshold: 5000", "threshold: 6000"), now=clock.now())
     lines = run("versions").output.splitlines()
     assert [line.split()[:2] for line in lines] == [["2", "scheduled"], ["1", "in_force"]]
+
+
+def test_budgets_say_what_they_have_given() -> None:
+    assert run("budgets").output == "The programme in force has no budgets.\n"
+    budgets = "budgets: [{id: launch, name: {zh-Hans: 开业}, limit: 5000, covers: all}]\nearning:"
+    publish(changed("earning:", budgets))
+    Counter.objects.create(budget="launch", period=EPOCH, used=1200)
+    assert run("budgets").output == "launch: 1,200 of 5,000 points given, 3,800 left\n"
+    assert "Points in all for all rules" in run("show").output

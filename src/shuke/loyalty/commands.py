@@ -16,8 +16,10 @@ from django.utils import translation
 from shuke.core.values import SYSTEM
 from shuke.kit import clock
 from shuke.kit.errors import ShukeError
+from shuke.loyalty.counters import budget_states
 from shuke.loyalty.diff import Change, diff_documents
 from shuke.loyalty.document import validate
+from shuke.loyalty.earning import EPOCH
 from shuke.loyalty.earning_words import (
     describe_accrual,
     describe_budget,
@@ -113,6 +115,22 @@ def show(
     for level in document["tiers"]["levels"]:
         benefits = f"×{level['multiplier']}, {level['discount_percent']}% off"
         typer.echo(f"  {localized(level['name'])}: from {grouped(level['threshold'])}; {benefits}")
+
+
+@app.command()
+def budgets() -> None:
+    """Show what the budgets in force have given in their current period."""
+    now = clock.now()
+    in_force = programme_at(now)
+    states = budget_states(in_force.programme, now) if in_force else []
+    if not states:
+        typer.echo("The programme in force has no budgets.")
+    for state in states:
+        since = "" if state.period == EPOCH else f" since {state.period}"
+        typer.echo(
+            f"{state.id}: {grouped(state.used)} of {grouped(state.limit)} {state.asset} given{since},"
+            f" {grouped(state.left)} left"
+        )
 
 
 @app.command()

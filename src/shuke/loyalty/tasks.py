@@ -1,9 +1,10 @@
-"""Jobs of the programme: members are told ahead of what will lapse, as the programme in force says."""
+"""Jobs of the programme: members are told ahead of what will lapse, and new ones get what joining brings."""
 
 from __future__ import annotations
 
 from shuke.kit import clock, jobs
 from shuke.loyalty.books import announce_expiring
+from shuke.loyalty.subscribers import welcome_members
 
 
 @jobs.periodic(cron="27 * * * *")
@@ -11,3 +12,12 @@ from shuke.loyalty.books import announce_expiring
 def tell_what_expires() -> None:
     """Publish the notices that have fallen due, each once."""
     announce_expiring(now=clock.now())
+
+
+@jobs.periodic(cron="* * * * *")
+@jobs.task(name="loyalty.welcome_members", lock="loyalty.welcome_members", retries=3)
+def welcome_new_members() -> None:
+    """Give new members what joining brings, batch by batch."""
+    now = clock.now()
+    while welcome_members(now=now):
+        pass

@@ -21,6 +21,7 @@ from shuke.integrations.scenarios.values import Case, Difference, Outcome, Step,
 from shuke.integrations.scenarios.world import World
 from shuke.kit.errors import ShukeError
 from shuke.ledger.queries import reconcile
+from shuke.loyalty.counters import verify_counters
 from shuke.loyalty.queries import forget_versions
 from shuke.loyalty.source import Mapping as Tree
 from shuke.loyalty.source import Scalar
@@ -164,6 +165,10 @@ def _broken_laws(case: Case) -> list[Difference]:
     found += [
         Difference(end, told, f"orders.{each.what}", str(each.said), f"{each.found} ({each.order_id})")
         for each in wrong
+    ]
+    found += [
+        Difference(end, told, f"budgets.{each.budget}", str(each.said), f"{each.found} (from {each.period})")
+        for each in verify_counters()
     ]
     return found
 
