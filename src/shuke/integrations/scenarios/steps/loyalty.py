@@ -8,15 +8,12 @@ from typing import Any
 from uuid import UUID
 
 from shuke.checkout.queries import qualifying_totals
-from shuke.integrations.scenarios import words
 from shuke.integrations.scenarios.programme import ScenarioNotes, read_programme
 from shuke.integrations.scenarios.registry import Act, step
-from shuke.loyalty.accruals import accrue
-from shuke.loyalty.earning_document import ACCRUALS
 from shuke.loyalty.models import Standing, TierChange
 from shuke.loyalty.operations import publish_programme, review_tiers
 from shuke.loyalty.queries import programme_at
-from shuke.loyalty.readers import Key, Notes, choice
+from shuke.loyalty.readers import Notes
 from shuke.loyalty.source import Node
 
 
@@ -66,23 +63,3 @@ def tier_changes(member_id: UUID) -> list[dict[str, Any]]:
         }
         for change in TierChange.objects.filter(member_id=member_id).order_by("occurred_at", "id")
     ]
-
-
-@step(
-    "accrue",
-    {
-        "member": Key(words.name, required=True),
-        "kind": Key(choice(*ACCRUALS), required=True),
-        "reference": Key(words.words, default=""),
-    },
-)
-def reward(act: Act) -> Mapping[str, Any]:
-    """Reward what a member did other than buying: once for each reference."""
-    accrued = accrue(
-        actor=act.actor,
-        member_id=act.ref("member", "member"),
-        kind=act.given["kind"],
-        reference=act.given["reference"],
-        now=act.now,
-    )
-    return {"is_new": accrued.is_new, **{each["asset"]: each["amount"] for each in accrued.given}}
