@@ -21,6 +21,7 @@ from shuke.api.endpoints import (
     offline,
     prepaid,
     programme,
+    refunds,
     reports,
     service,
 )
@@ -33,6 +34,7 @@ api = NinjaAPI(title="Shuke API", version="1", urls_namespace="api", docs_url=No
 for room in (
     offline,
     checkout,
+    refunds,
     prepaid,
     members,
     accruals,

@@ -12,9 +12,9 @@ from uuid import UUID
 from django.db import connection
 from django.db.models import Q
 
-from shuke.checkout.answers import quantity_text
+from shuke.checkout.answers import quantity_text, receipt_code
 from shuke.checkout.errors import OrderNotFound
-from shuke.checkout.models import LineTax, Order, OrderLine, OrderStatus, OrderTender, Refund
+from shuke.checkout.models import LineTax, Order, OrderLine, OrderTender, Refund, RefundLine
 from shuke.checkout.values import OUTSIDE_TENDERS
 from shuke.core.pagination import decode_cursor, encode_cursor
 from shuke.core.text import storable
@@ -185,6 +185,11 @@ def get_order(*, order_id: UUID, store_ids: frozenset[UUID] | None = None) -> di
         }
         for tender in OrderTender.objects.filter(order_id=order_id).order_by("seq")
     ]
+    back: dict[int, list[int]] = {}
+    for row in RefundLine.objects.filter(order_id=order_id):
+        sums = back.setdefault(row.line_no, [0, 0])
+        sums[0] += int(row.quantity * 1000)
+        sums[1] += row.sales_minor
     inside = sum(each["amount_minor"] for each in tenders if each["kind"] not in OUTSIDE_TENDERS)
     return {
         **_summary(order),
@@ -204,12 +209,14 @@ def get_order(*, order_id: UUID, store_ids: frozenset[UUID] | None = None) -> di
                 "points_earned": line.points_earned,
                 "growth_earned": line.growth_earned,
                 "discounts": line.detail or [],
+                "returned_quantity": quantity_text(back.get(line.line_no, [0])[0]),
+                "refunded_sales_minor": back.get(line.line_no, [0, 0])[1],
                 **({"tax": _tax(taxes[line.line_no])} if line.line_no in taxes else {}),
             }
             for line in lines
         ],
         "refunds": refunds,
-        "refund": refunds[-1] if order.status != OrderStatus.COMMITTED else None,
+        "receipt_code": None if order.member_id else receipt_code(order.id, order.number),
         "facts": order.facts,
     }
 

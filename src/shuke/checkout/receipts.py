@@ -5,7 +5,6 @@ The code is the order's number and a short MAC over its id, so it needs no table
 
 from __future__ import annotations
 
-import base64
 import hmac
 from datetime import datetime, timedelta
 from typing import Any
@@ -14,6 +13,7 @@ from uuid import UUID
 import msgspec
 from django.db import connection, transaction
 
+from shuke.checkout.answers import receipt_mac
 from shuke.checkout.earning_facts import NO_EARNING_FACTS, read_earning_facts, with_brands
 from shuke.checkout.errors import (
     OrderHasMember,
@@ -28,7 +28,6 @@ from shuke.checkout.operations import move_document, programme_in_force, transfe
 from shuke.checkout.posting import earn_transfer
 from shuke.checkout.queries import qualifying_totals
 from shuke.checkout.values import LineRequest, MemberRef, SaleRequest
-from shuke.core.keyset import keyset
 from shuke.core.operations import publish_event, record_audit
 from shuke.core.text import storable
 from shuke.core.values import Actor
@@ -37,18 +36,8 @@ from shuke.loyalty.counters import hold_budgets, take_uses
 from shuke.loyalty.operations import review_member
 from shuke.loyalty.queries import InForce, version_by_id
 
-CODE_CHARS = 8
 _CANDIDATES = 20
 _json = msgspec.json.Encoder()
-
-
-def receipt_code(order_id: UUID, number: str) -> str:
-    """What the receipt of a sale without a member shows: "T1024-8XK2P9QD"."""
-    return f"{number}-{_mac(order_id)}"
-
-
-def _mac(order_id: UUID) -> str:
-    return base64.b32encode(keyset().blind_index("checkout.receipt", order_id.hex)).decode()[:CODE_CHARS]
 
 
 def find_receipt(receipt: str) -> Order:
@@ -59,7 +48,7 @@ def find_receipt(receipt: str) -> Order:
         ids = [row[0] for row in cursor.fetchall()]
     given = code.strip().upper().encode("utf-8", "replace")
     for order in Order.objects.select_related("store").filter(id__in=ids):
-        if hmac.compare_digest(given, _mac(order.id).encode()):
+        if hmac.compare_digest(given, receipt_mac(order.id).encode()):
             return order
     raise UnknownReceipt(field="receipt")
 

@@ -8,10 +8,11 @@ import pytest
 from django.db import connection, transaction
 
 from shuke.checkout import errors
+from shuke.checkout.answers import receipt_code
 from shuke.checkout.invariants import verify_orders
 from shuke.checkout.models import Order, OrderLine, OrderStatus, Refund, RefundLine, RefundTender
 from shuke.checkout.operations import commit_order
-from shuke.checkout.receipts import attach_order, receipt_code
+from shuke.checkout.receipts import attach_order
 from shuke.checkout.refunds import (
     cancel_order,
     deliver_order,

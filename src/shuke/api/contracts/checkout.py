@@ -1,4 +1,4 @@
-"""Carts, orders and refunds on the wire."""
+"""Carts and orders on the wire."""
 
 from __future__ import annotations
 
@@ -102,14 +102,11 @@ class OrderIn(QuoteIn):
     ] = None
     facts: Annotated[
         dict[str, Any] | None,
-        Meta(description="Kept with the order as it is, at most 16 KiB: tenders, campaign facts."),
+        Meta(
+            description='Kept with the order as it is, at most 16 KiB: campaign facts, and `"delivery": "pending"` for'
+            " an order whose goods are still to be handed over: until then it can be cancelled."
+        ),
     ] = None
-
-
-class RefundIn(In):
-    """Why the whole order is refunded."""
-
-    reason: Annotated[str, Meta(min_length=1, max_length=300)]
 
 
 class OrdersQuery(In):
@@ -247,6 +244,10 @@ class CommittedOrder(Figures):
     programme_version: int
     member: MemberAfter | None
     lines: list[LineOut]
+    receipt_code: Annotated[
+        str | None,
+        Meta(description="For a sale without a member: claims it for one later, /receipts/attach."),
+    ]
 
 
 class OrderSummary(Figures):
@@ -255,25 +256,44 @@ class OrderSummary(Figures):
     id: UUID
     system: str
     number: str
-    status: Literal["committed", "refunded"]
+    status: Annotated[
+        Literal["committed", "refunded", "voided", "cancelled"],
+        Meta(description="Committed as long as something of it is left."),
+    ]
     occurred_at: datetime
     recorded_at: datetime
     member_id: UUID | None
+    refunded_sales_minor: Annotated[int, Meta(description="How much of sales_minor was given back.")]
     tier: str
     programme_version: int | None
 
 
+class OrderLine(LineOut, kw_only=True):
+    """A line of a recorded order, with what is back of it."""
+
+    returned_quantity: str
+    refunded_sales_minor: int
+
+
 class OrderRefund(Out):
-    """The refund of an order."""
+    """One of an order's refunds, in their order; all of them add up to what is back."""
 
     id: UUID
+    seq: int
+    kind: Literal["refund", "exchange", "void", "cancellation"]
     occurred_at: datetime
+    sales_minor: int
+    points_minor: int
     payable_minor: int
+    deducted_minor: int
     points_returned: int
     points_expired: int
     points_clawed_back: int
     growth_clawed_back: int
+    points_bought: int
     debt_created: int
+    debt_written_off: int
+    exchange_order_id: UUID | None
     reason: str
 
 
@@ -283,8 +303,11 @@ class Order(OrderSummary):
     taxes: list[TaxTotal]
     tenders: list[TenderOut]
     due_minor: Annotated[int, Meta(description="What the ledger did not pay.")]
-    lines: list[LineOut]
-    refund: OrderRefund | None
+    lines: list[OrderLine]
+    refunds: list[OrderRefund]
+    receipt_code: Annotated[
+        str | None, Meta(description="Claims the sale for a member later; null once it has one.")
+    ]
     facts: dict[str, Any] | None
 
 
@@ -293,29 +316,3 @@ class OrderList(Out):
 
     orders: list[OrderSummary]
     next_cursor: NextCursor
-
-
-class RefundQuote(Out):
-    """What refunding the whole order would do now. Points in units, money in minor units."""
-
-    order_id: UUID
-    currency: str
-    payable_minor: int
-    points_returned: int
-    points_expired: Annotated[
-        int, Meta(description="Of those returned: lapsed meanwhile, so they lapse again.")
-    ]
-    points_clawed_back: int
-    growth_clawed_back: int
-    debt_created: Annotated[int, Meta(description="Points that the member owes because they are spent.")]
-    points_balance_after: int
-
-
-class RefundOut(RefundQuote):
-    """A recorded refund."""
-
-    id: UUID
-    occurred_at: datetime
-    tier: Annotated[
-        dict[str, str] | None, Meta(description="The change of tier, {from, to}; null without one.")
-    ]

@@ -1,4 +1,4 @@
-"""Quote, commit, read and refund orders."""
+"""Quote, commit and read orders."""
 
 from __future__ import annotations
 
@@ -18,9 +18,6 @@ from shuke.api.contracts.checkout import (
     OrdersQuery,
     Quote,
     QuoteIn,
-    RefundIn,
-    RefundOut,
-    RefundQuote,
 )
 from shuke.api.cursors import BY_TIME, checked_cursor
 from shuke.api.endpoint import Call, Reply, endpoint
@@ -28,9 +25,8 @@ from shuke.api.stores import covered_store
 from shuke.checkout import errors
 from shuke.checkout.operations import commit_order, quote_order
 from shuke.checkout.queries import OrderFilters, get_order, list_orders
-from shuke.checkout.refunds import quote_refund, refund_order
 from shuke.checkout.values import LineRequest, MemberRef, SaleRequest, TenderRequest
-from shuke.core.errors import IdempotencyConflict, InvalidInput
+from shuke.core.errors import InvalidInput
 from shuke.core.values import Scope
 from shuke.kit.errors import ShukeError
 
@@ -148,54 +144,8 @@ def orders(call: Call, query: OrdersQuery) -> tuple[int, dict[str, Any]]:
     refusals=(errors.OrderNotFound,),
 )
 def order(call: Call, order_id: UUID) -> tuple[int, dict[str, Any]]:
-    """Read an order with its lines and its refund."""
+    """Read an order with its lines and its refunds."""
     return 200, get_order(order_id=order_id, store_ids=call.stores)
-
-
-@endpoint(
-    router,
-    "GET",
-    "/orders/{order_id}/refund-quote",
-    scope=Scope.CHECKOUT_READ,
-    answers={200: RefundQuote},
-    tag="checkout",
-    refusals=(errors.OrderNotFound, errors.AlreadyRefunded),
-)
-def refund_quote(call: Call, order_id: UUID) -> tuple[int, dict[str, Any]]:
-    """See what a refund would do.
-
-    Money back, points back, points taken back, and what the member would owe. Writes nothing.
-    """
-    try:
-        return 200, quote_refund(actor=call.caller.as_actor(), order_id=order_id, now=call.now)
-    except errors.StoreOutOfScope as error:
-        raise errors.OrderNotFound from error
-
-
-@endpoint(
-    router,
-    "POST",
-    "/orders/{order_id}/refund",
-    scope=Scope.CHECKOUT_WRITE,
-    body=RefundIn,
-    answers={201: RefundOut},
-    tag="checkout",
-    keyed="once",
-    refusals=(errors.OrderNotFound, errors.AlreadyRefunded, IdempotencyConflict, InvalidInput),
-)
-def refund(call: Call, order_id: UUID, body: RefundIn) -> tuple[int, dict[str, Any]]:
-    """Refund a whole order.
-
-    Points return to their own lots and earned points are taken back, in one transaction; a tier that only this order
-    carried is looked at again.
-    """
-    reason = body.reason.strip()
-    if not reason or not reason.isprintable():
-        raise InvalidInput(field="reason", reason=_("A reason is one line of at most 300 characters."))
-    try:
-        return 201, refund_order(actor=call.caller.as_actor(), order_id=order_id, reason=reason, now=call.now)
-    except errors.StoreOutOfScope as error:
-        raise errors.OrderNotFound from error
 
 
 def _sale(body: QuoteIn) -> SaleRequest:
@@ -234,7 +184,7 @@ def _lines(body: QuoteIn) -> tuple[LineRequest, ...]:
     return tuple(
         LineRequest(
             sku=line.sku,
-            quantity=_thousandths(line.quantity),
+            quantity=thousandths(line.quantity),
             unit_price_minor=line.unit_price_minor,
             list_minor=line.list_minor,
             discounts=tuple((discount.code, discount.minor) for discount in line.discounts),
@@ -251,7 +201,7 @@ def _tenders(body: QuoteIn) -> tuple[TenderRequest, ...]:
     )
 
 
-def _thousandths(quantity: int | str) -> int:
+def thousandths(quantity: int | str) -> int:
     """The shape has bounded the text already; zero is refused by the checkout, with the line's name."""
     return quantity * 1000 if isinstance(quantity, int) else int(Decimal(quantity) * 1000)
 

@@ -19,6 +19,9 @@ from shuke.core.values import Actor
 
 EXCHANGE = Manner(RefundKind.EXCHANGE, OrderStatus.REFUNDED, "checkout.order_exchanged.v1")
 
+_OF_A_REFUND = ("id", "kind", "occurred_at", "tier", "exchange_order_id")
+_OF_AN_ORDER = ("id", "system", "number", "status", "occurred_at", "receipt_code")
+
 
 def exchange_order(
     *, actor: Actor, order_id: UUID, request: RefundRequest, sale: SaleRequest, reason: str, now: datetime
@@ -55,6 +58,8 @@ def quote_exchange(
             actor=actor, order_id=order_id, request=request, sale=sale, reason="quote", now=now
         )
         transaction.set_rollback(True)
-    del answer["refund"]["id"], answer["order"]["id"]
-    answer["refund"]["exchange_order_id"] = None
+    # What only a recorded act has: its ids, its number, its instant.
+    for half, names in (("refund", _OF_A_REFUND), ("order", _OF_AN_ORDER)):
+        for name in names:
+            answer[half].pop(name, None)
     return answer

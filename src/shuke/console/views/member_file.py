@@ -411,7 +411,7 @@ def orders_part(opened: Opened) -> dict[str, Any]:
             {
                 **order,
                 "store_name": stores.get(order["store"], order["store"]),
-                "refunded": order["status"] == OrderStatus.REFUNDED,
+                "refunded": order["status"] != OrderStatus.COMMITTED,
             }
             for order in orders
         ],
@@ -554,8 +554,8 @@ def _rhythm(insights: Insights) -> str:
 
 
 def _refund_address(opened: Opened, order: Mapping[str, Any]) -> str:
-    """Where this person can refund the order; "" when they may not, or when it was refunded."""
-    if order["refund"] or not opened.staff.may(Permission.CHECKOUT_REFUND):
+    """Where this person can refund the order; "" when they may not, or when nothing of it is left."""
+    if order["status"] != OrderStatus.COMMITTED or not opened.staff.may(Permission.CHECKOUT_REFUND):
         return ""
     try:
         return reverse("console:refund", args=[order["id"]])

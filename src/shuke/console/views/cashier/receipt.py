@@ -9,7 +9,7 @@ from uuid import UUID
 from django.utils.translation import pgettext_lazy
 
 from shuke.catalog.queries import get_store_by_code
-from shuke.checkout.models import Order
+from shuke.checkout.models import Order, OrderStatus
 from shuke.console.views.cashier.reading import TOP_LEVEL
 from shuke.core.models import Staff
 from shuke.ledger.queries import balances_of
@@ -42,7 +42,7 @@ def receipt_context(order: dict[str, Any], now: datetime) -> dict[str, Any]:
             {"name": TENDER_NAMES.get(each["kind"], each["kind"]), "amount_minor": each["amount_minor"]}
             for each in order["tenders"]
         ],
-        "refunded": order["refund"] is not None,
+        "refunded": order["status"] != OrderStatus.COMMITTED,
     }
     in_force = programme_at(now)
     if order["member_id"] is None or in_force is None:
@@ -56,7 +56,7 @@ def receipt_context(order: dict[str, Any], now: datetime) -> dict[str, Any]:
         )
     )
     change = next((each for each in changes if each.cause != "refund"), None)
-    undone = next((each for each in changes if each.cause == "refund"), None)
+    undone = next((each for each in reversed(changes) if each.cause == "refund"), None)
     points = balances.get("points")
     return {
         **context,

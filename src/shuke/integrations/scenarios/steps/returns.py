@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from shuke.checkout.answers import receipt_code
 from shuke.checkout.queries import get_order
-from shuke.checkout.receipts import attach_order, receipt_code
+from shuke.checkout.receipts import attach_order
 from shuke.checkout.refunds import (
     cancel_order,
     deliver_order,
