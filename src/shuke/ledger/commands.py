@@ -5,7 +5,7 @@ from __future__ import annotations
 import typer
 
 from shuke.kit import clock
-from shuke.ledger.operations import expire_lots
+from shuke.ledger.operations import announce_active, expire_holds, expire_lots
 from shuke.ledger.queries import reconcile as prove
 
 app = typer.Typer(
@@ -42,6 +42,17 @@ def reconcile(
 def expire(batch: int = typer.Option(1000, min=1, max=50_000, help="Lots per transaction.")) -> None:
     """Expire what has lapsed until now. The worker does the same every quarter of an hour."""
     now, total = clock.now(), 0
+    while expire_holds(now=now):
+        pass  # what a hold lets go may have lapsed meanwhile
     while expired := expire_lots(now=now, limit=batch):
         total += expired
     typer.echo(f"{total:,} lots expired")
+
+
+@app.command()
+def activate(batch: int = typer.Option(5000, min=1, max=50_000, help="Lots per transaction.")) -> None:
+    """Announce what has become usable until now. The worker does the same every quarter of an hour."""
+    now, total = clock.now(), 0
+    while announced := announce_active(now=now, limit=batch):
+        total += announced
+    typer.echo(f"{total:,} lots are usable now")
