@@ -9,7 +9,6 @@ from typing import Any
 from uuid import UUID
 
 import msgspec
-from django.db import connection
 
 from shuke.checkout.earning_facts import NO_EARNING_FACTS, EarningFacts
 from shuke.checkout.errors import (
@@ -57,6 +56,13 @@ _FACTS = Statement(
     "SELECT * FROM checkout_facts($1::uuid, $2::text, $3::uuid, $4::text, $5::bytea, $6::text, $7::text, $8::boolean,"
     " $9::text, $10::text, $11::text[], $12::text, $13::timestamptz, $14::timestamptz)",
     "ttttbttttttttt",
+)
+
+_LOTS = Statement(
+    "shuke_lots",
+    "SELECT id, remaining, earned_at, active_at, expires_at, held FROM ledger_lot"
+    " WHERE member_id = $1::uuid AND asset = $2::text AND remaining > 0",
+    "tt",
 )
 
 
@@ -192,13 +198,7 @@ def _json(value: Any) -> Any:
 
 def read_lots(member_id: UUID, asset: str) -> list[OpenLot]:
     """The member's lots with something left."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT id, remaining, earned_at, active_at, expires_at, held FROM ledger_lot"
-            " WHERE member_id = %s AND asset = %s AND remaining > 0",
-            [member_id, asset],
-        )
-        return [OpenLot(*row) for row in cursor.fetchall()]
+    return [OpenLot(*row) for row in _LOTS.rows([member_id, asset])]
 
 
 def build_cart(sale: SaleRequest, products: dict[str, ProductFact], tenders: Sequence[Tender] = ()) -> Cart:

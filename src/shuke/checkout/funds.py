@@ -7,15 +7,16 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
 
-from django.db import connection
-
 from shuke.checkout.errors import BadGiftCardCode, GiftCardNotActive, UnknownGiftCard
 from shuke.checkout.gift_codes import blind_code, read_gift_card_code
 from shuke.checkout.tender_logic import Funds, Tender
 from shuke.checkout.values import TenderRequest
 from shuke.core.keyset import keyset
+from shuke.kit.prepared import Statement
 from shuke.kit.sql import load
 from shuke.ledger.logic import OpenLot, available
+
+_PURSE = Statement("shuke_purse", load("checkout", "read_purse"), "ttt")
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,13 +71,7 @@ def read_purse(member_id: UUID | None, assets: Sequence[str], blinds: Sequence[b
     lots: dict[str, list[OpenLot]] = {}
     cards: dict[bytes, CardFunds] = {}
     card_lots: dict[bytes, list[OpenLot]] = {}
-    with connection.cursor() as cursor:
-        cursor.execute(
-            load("checkout", "read_purse"),
-            {"member": member_id, "assets": list(assets), "blinds": list(blinds)},
-        )
-        rows = cursor.fetchall()
-    for holder, blind, status, revision, asset, *lot in rows:
+    for holder, blind, status, revision, asset, *lot in _PURSE.rows([member_id, list(assets), list(blinds)]):
         if blind is not None:
             blind = bytes(blind)
             mine = card_lots.setdefault(blind, [])

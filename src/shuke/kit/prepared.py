@@ -1,4 +1,4 @@
-"""The two statements that every sale runs, sent straight over libpq as prepared statements.
+"""The statements that sales run most, sent straight over libpq as prepared statements.
 
 A cursor costs more Python than the rest of a round trip: query conversion, adaptation, the bookkeeping of results. What a
 till waits for on every sale skips it. Errors are Django's, as from a cursor; the connection and its transaction are, too.
@@ -31,6 +31,11 @@ class Statement:
 
     def row(self, parameters: Sequence[Any]) -> tuple[Any, ...]:
         """Run it and return its one row. Raises django.db errors, as a cursor would."""
+        found = self.rows(parameters)
+        return found[0] if found else ()
+
+    def rows(self, parameters: Sequence[Any]) -> list[tuple[Any, ...]]:
+        """Run it and return its rows. Raises django.db errors, as a cursor would."""
         with connection.wrap_database_errors:
             connection.ensure_connection()
             raw = cast("Connection[Any]", connection.connection)
@@ -40,7 +45,8 @@ class Statement:
             if result.status != ExecStatus.TUPLES_OK:
                 raise _error(raw, result)
             transformer.set_pgresult(result)
-            return transformer.load_row(0, tuple) or ()
+            rows: list[tuple[Any, ...]] = transformer.load_rows(0, result.ntuples, tuple)
+            return rows
 
     def _prepare(self, raw: Connection[Any]) -> Any:
         done = raw.pgconn.prepare(self.name.encode(), self.text.encode())
