@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -23,8 +24,7 @@ SOME_ID = "01a1fc5e-4940-7953-9531-2451e928925c"
 def address(spec: Endpoint) -> str:
     """The endpoint's path with something in its variables."""
     return (
-        spec.path.replace("{member_id}", SOME_ID)
-        .replace("{order_id}", SOME_ID)
+        re.sub(r"\{\w+_id\}", SOME_ID, spec.path)
         .replace("{number}", "1")
         .replace("{code}", "S1")
         .replace("{sku}", "A")

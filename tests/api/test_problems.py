@@ -231,7 +231,7 @@ def test_faults_speak_the_callers_language(till: Till) -> None:
     answer = raw(Till(till.secret, "zh-CN"), json.dumps(line(quantity=True, x=1)))
     assert [item["message"] for item in answer.json["errors"]] == [
         "此处应为：整数或文本；收到的是：true 或 false。",
-        "没有这个字段。可用的字段：sku, quantity, unit_price_minor, list_minor, discounts。",
+        "没有这个字段。可用的字段：sku, quantity, unit_price_minor, list_minor, discounts, tax。",
     ]
 
 

@@ -33,7 +33,7 @@ from shuke.integrations.errors import ImportRunning
 from shuke.integrations.mapping import read_mapping
 from shuke.integrations.runs import run_import
 from shuke.integrations.values import Kind, Options
-from shuke.ledger.models import Account, Entry, Lot
+from shuke.ledger.models import Account, Entry
 from shuke.ledger.operations import expire_lots
 from shuke.ledger.queries import reconcile
 from shuke.loyalty.models import Standing, TierChange
@@ -151,18 +151,6 @@ def test_a_sale_whose_lot_was_expired_under_it_pays_from_the_next_one(rivals: Ri
     spent = Entry.objects.filter(transfer__kind="redeem", account="member").values_list("lot_id", "amount")
     assert list(spent) == [(other, -300)]
     assert answer["member"]["balances"]["points"] == points(member)
-
-
-def test_a_sale_between_the_job_and_its_write_leaves_nothing_lapsed_unexpired(rivals: Rivals) -> None:
-    from shuke.ledger import operations as ledger
-
-    member, lapses = lapsing()
-    before = partial(sell, ("A", 50), member=member, points=200, now=lapses - timedelta(seconds=1))
-    rivals.before(ledger, "_take_books", before)
-    assert expire_lots(now=lapses) == 1
-    lapsed = Entry.objects.get(transfer__kind="expire", account="member")
-    assert lapsed.amount == -100
-    assert Lot.objects.filter(expires_at=lapses, remaining__gt=0).count() == 0
 
 
 def silver(now: datetime) -> tuple[Member, datetime]:
