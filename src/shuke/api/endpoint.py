@@ -185,15 +185,15 @@ def _serve(spec: Endpoint, request: HttpRequest, language: str, place: Mapping[s
         refuse_query(request)
     else:
         given["query"] = spec.query.read(request)
+    key, hashed = None, b""
+    raw = request.headers.get("Idempotency-Key") if spec.keyed != "no" else None
+    if raw is not None or spec.keyed in ("once", "own"):
+        key = checked_key(raw)
     if spec.body is not None:
         given["body"] = spec.body.read(request)
-    key, hashed = None, b""
-    if spec.keyed != "no":
-        raw = request.headers.get("Idempotency-Key")
-        if raw is not None or spec.keyed != "optional":
-            key = checked_key(raw)
-            # The scheme of the address is ours; path and bytes are the caller's.
-            hashed = input_hash(spec.method, request.path, request.body)
+    if key is not None:
+        # The scheme of the address is ours; path and bytes are the caller's.
+        hashed = input_hash(spec.method, request.path, request.body)
     call = Call(request, caller, read_clock(), language, key, hashed)
     if key is None or spec.keyed == "own":
         return _reply(spec.handler(call, **given))
