@@ -14,12 +14,13 @@ import msgspec
 import pytest
 
 from shuke.catalog.models import Product
+from shuke.checkout.answers import receipt_code
 from shuke.checkout.bulk import HistoricOrder, commit_batch
 from shuke.checkout.errors import NotEnoughPoints, NotImportable
 from shuke.checkout.logic import CartLine
 from shuke.checkout.models import Order
 from shuke.checkout.operations import commit_order, quote_order
-from shuke.checkout.receipts import attach_order, receipt_code
+from shuke.checkout.receipts import attach_order
 from shuke.checkout.refunds import refund_order
 from shuke.checkout.refunds.values import LineBack, RefundRequest
 from shuke.checkout.values import MemberRef

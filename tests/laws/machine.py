@@ -14,12 +14,13 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from shuke.checkout import errors
+from shuke.checkout.answers import receipt_code
 from shuke.checkout.gift_cards import activate_gift_cards, codes_of, issue_gift_cards
 from shuke.checkout.invariants import verify_orders
 from shuke.checkout.models import Order
 from shuke.checkout.operations import commit_order, quote_order
 from shuke.checkout.queries import qualifying_totals
-from shuke.checkout.receipts import attach_order, receipt_code
+from shuke.checkout.receipts import attach_order
 from shuke.checkout.refunds import exchange_order, quote_refund, refund_order, void_order
 from shuke.checkout.refunds.values import ALL_THAT_IS_LEFT, LineBack, RefundRequest
 from shuke.checkout.stored_value import return_stored_value, top_up
