@@ -25,6 +25,7 @@ from tests.concurrency.inside import SPENDERS
 from tests.config.test_serve import Shop, answers, lives, offspring, until
 
 TILLS = 8
+SALES = "/api/v1/orders"
 MOST_PER_TILL = 40
 ENOUGH_AFTERWARDS = 5
 PAUSE_SECONDS = 0.005
@@ -36,6 +37,7 @@ FIGURES = ("list_minor", "discount_minor", "sales_minor", "points_minor", "payab
 STATE = """
 SELECT (SELECT count(*) FROM checkout_order), (SELECT count(*) FROM checkout_orderline),
   (SELECT count(*) FROM ledger_transfer), (SELECT count(*) FROM ledger_entry), (SELECT count(*) FROM loyalty_tierchange),
+  (SELECT count(*) FROM checkout_refund), (SELECT count(*) FROM checkout_topup), (SELECT count(*) FROM checkout_tender),
   (SELECT count(*) FROM core_idempotentcall), (SELECT count(*) FROM core_outboxevent),
   (SELECT md5(string_agg(a::text, '|' ORDER BY a.member_id, a.asset)) FROM ledger_account a),
   (SELECT md5(string_agg(l::text, '|' ORDER BY l.id)) FROM ledger_lot l),
@@ -56,12 +58,17 @@ class Heard:
 
 @dataclass
 class Sent:
-    """One sale as it was sent; `heard` is None when no answer came."""
+    """One act as it was sent: a sale, or something else at `path`; `heard` is None when no answer came."""
 
     number: str
     key: str
     body: bytes
     heard: Heard | None = None
+    path: str = SALES
+
+    @property
+    def is_sale(self) -> bool:
+        return self.path == SALES
 
 
 @dataclass
@@ -84,7 +91,7 @@ class Till:
             "Content-Type": "application/json",
         }
         try:
-            self.line.request("POST", "/api/v1/orders", sale.body, headers)
+            self.line.request("POST", sale.path, sale.body, headers)
             answer = self.line.getresponse()
             kind, replayed = answer.getheader("Content-Type", ""), answer.getheader("Idempotency-Replayed")
             return Heard(answer.status, kind, replayed == "true", answer.read())
@@ -109,6 +116,7 @@ class Load:
     over: threading.Event = field(default_factory=threading.Event)
     after: list[int] = field(default_factory=lambda: [0] * TILLS)
     threads: list[threading.Thread] = field(default_factory=list)
+    mixed: bool = False
 
     def start(self) -> None:
         self.sent = [[] for _ in range(TILLS)]
@@ -140,7 +148,7 @@ class Load:
                 time.sleep(0.02)
                 continue
             fell = self.fallen.is_set()
-            sale = sale or self.house.next_sale(dice)
+            sale = sale or self._next(number, dice)
             try:
                 sale.heard = till.send(sale)
             except OSError:
@@ -154,6 +162,16 @@ class Load:
             sale = None
             time.sleep(PAUSE_SECONDS)
         till.hang_up()
+
+    def _next(self, number: int, dice: random.Random) -> Sent:
+        """A sale; under a mixed load also money put on a card, and part of an own sale given back."""
+        chance = dice.random() if self.mixed else 1
+        if chance < 0.12:
+            return self.house.next_top_up(dice)
+        sold = self.sent[number][-1] if self.sent[number] else None
+        if chance < 0.35 and sold and sold.is_sale and sold.heard and sold.heard.status == 201:
+            return self.house.next_refund(sold)
+        return self.house.next_sale(dice, mixed=self.mixed)
 
 
 class House(Shop):
@@ -196,15 +214,38 @@ class House(Shop):
         assert found is not None
         return found
 
-    def next_sale(self, dice: random.Random) -> Sent:
-        """A third goes to one member, a quarter pays with points; members are named by their id."""
+    def next_top_up(self, dice: random.Random) -> Sent:
+        """Money on the card of one of those who spend."""
+        number = uuid4().hex
+        body = {
+            "store": "S1",
+            "system": "crash",
+            "number": number,
+            "amount_minor": dice.choice([1_000, 10_000]),
+            "tender": "wechat",
+        }
+        path = f"/api/v1/members/{dice.choice(self.members[:SPENDERS])}/top-ups"
+        return Sent(number, f"k-{number}", json.dumps(body).encode(), path=path)
+
+    def next_refund(self, sale: Sent) -> Sent:
+        """A sale that was answered is given back."""
+        assert sale.heard is not None
+        number = uuid4().hex
+        path = f"{SALES}/{json.loads(sale.heard.body)['id']}/refund"
+        return Sent(number, f"k-{number}", b'{"reason": "returned"}', path=path)
+
+    def next_sale(self, dice: random.Random, *, mixed: bool = False) -> Sent:
+        """A third goes to one member, a quarter pays with points; members are named by their id. In a `mixed` load some
+        pay with stored value, as far as it goes."""
         chance = dice.random()
         spends = chance < 0.25
         index = (
             dice.randrange(SPENDERS) if spends else 0 if chance < 0.6 else dice.randrange(len(self.members))
         )
         number = uuid4().hex
+        tenders = [{"kind": "stored_value"}] if mixed and chance < 0.5 else []
         body = {
+            **({"tenders": tenders} if tenders else {}),
             "store": "S1",
             "channel": "pos",
             "system": "crash",

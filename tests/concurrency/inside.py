@@ -23,7 +23,7 @@ def seed() -> dict[str, Any]:
     from tests.factories.core import make_key
     from tests.factories.members import make_member
 
-    make_shop()
+    make_shop(stored_value={}, card_limits={"registered_most": "none"})
     members = [make_member(f"会员{n}", now=now(), actor=SYSTEM) for n in range(MEMBERS)]
     for member in members[:SPENDERS]:
         sell(("A", 50_000), member=member, now=now())

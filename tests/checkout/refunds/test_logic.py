@@ -167,6 +167,19 @@ def test_half_of_an_order_gives_half_of_the_spent_points_back():
     assert (done.part.payable, done.part.points_minor) == (2500, 2500)
 
 
+def test_what_does_not_divide_is_rounded_down_until_the_last_part_brings_the_rest():
+    sold = order(line(quantity=3000, sales=1000, points=10, points_minor=100, spent=100))
+    first = plan(sold, ONE_UNIT)
+    second = plan(sold, ONE_UNIT, backs=first.after)
+    third = plan(sold, ONE_UNIT, backs=second.after)
+    parts = [
+        (p.part.sales, p.part.points_minor, p.part.spent, p.part.earned["points"])
+        for p in (first, second, third)
+    ]
+    assert parts == [(333, 33, 33, 3), (333, 33, 33, 3), (334, 34, 34, 4)]
+    assert third.is_whole
+
+
 def test_goods_are_worth_the_same_whether_they_come_back_at_once_or_one_by_one():
     sold = order(line(quantity=4000, sales=6))
     one = plan(sold, ONE_UNIT)

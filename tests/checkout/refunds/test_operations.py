@@ -218,6 +218,17 @@ def test_a_second_person_writes_off_what_a_refund_left_owed():
     assert AuditEvent.objects.filter(action="checkout.debt_written_off.v1").count() == 1
 
 
+def test_a_refund_follows_the_programme_that_priced_the_sale_not_a_later_one():
+    make_shop(policies={"refund_earned_points": "claw_back"})
+    member = make_member(now=NOW)
+    order = sell(("A", 10), member=member, now=NOW)
+    publish(
+        NOW + timedelta(hours=1), policies={"refund_earned_points": "keep", "refund_spent_points": "keep"}
+    )
+    done = refund_order(actor=TILL, order_id=order["id"], reason="returned", now=NOW + timedelta(hours=2))
+    assert (done["points_clawed_back"], done["points_balance_after"]) == (100, 0)
+
+
 def test_under_another_policy_nothing_is_written_off():
     make_shop()
     member = make_member(now=NOW)
