@@ -29,11 +29,10 @@ def make_shop(**changes: Any) -> Store:
     Channel.objects.get_or_create(code="pos", defaults={"name": "POS"})
     Category.objects.get_or_create(path="FOOD", defaults={"name": "FOOD", "depth": 1})
     for sku, price in (("A", 1000), ("B", 250), ("C", None)):
-        Product.objects.create(
-            sku=sku, name=f"Product {sku}", category_id="FOOD", price_minor=price, created_at=START
-        )
-    Store.objects.create(code="S2", name="Second", created_at=START)
-    return Store.objects.create(code="S1", name="First", created_at=START)
+        made = {"name": f"Product {sku}", "category_id": "FOOD", "price_minor": price, "created_at": START}
+        Product.objects.get_or_create(sku=sku, defaults=made)
+    Store.objects.get_or_create(code="S2", defaults={"name": "Second", "created_at": START})
+    return Store.objects.get_or_create(code="S1", defaults={"name": "First", "created_at": START})[0]
 
 
 def publish(effective_at: datetime = START, **changes: Any) -> ProgrammeVersion:
