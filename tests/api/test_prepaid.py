@@ -106,7 +106,8 @@ def test_gift_card_codes_come_again_with_the_same_key_and_are_stored_nowhere(til
     assert till.call("POST", "/gift-cards/balance", {"code": codes[0]}).json["usable_minor"] == 4_000
     blocked = till.call("POST", "/gift-cards/block", {"code": codes[0], "reason": "lost"}, key=new_key())
     assert blocked.json["status"] == "blocked"
-    wrong = till.call("POST", "/gift-cards/balance", {"code": codes[0][:-1] + "2"})
+    last = "3" if codes[0].endswith("2") else "2"
+    wrong = till.call("POST", "/gift-cards/balance", {"code": codes[0][:-1] + last})
     assert wrong.status in (404, 422)
 
 
