@@ -33,6 +33,7 @@ INSTALLED_APPS = [
     "shuke.catalog.apps.CatalogConfig",
     "shuke.members.apps.MembersConfig",
     "shuke.ledger.apps.LedgerConfig",
+    "shuke.rewards.apps.RewardsConfig",
     "shuke.loyalty.apps.LoyaltyConfig",
     "shuke.checkout.apps.CheckoutConfig",
     "shuke.integrations.apps.IntegrationsConfig",
