@@ -16,3 +16,9 @@ class CodeTaken(ShukeError):
 
     def __init__(self, *, field: str, value: str) -> None:
         super().__init__(field=field, value=value)
+
+
+class UnknownStore(ShukeError):
+    code = "unknown_store"
+    status = 422
+    message = _("There is no store with the code %(code)s. Check the code or create the store first.")

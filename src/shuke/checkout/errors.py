@@ -4,13 +4,9 @@ from __future__ import annotations
 
 from django.utils.translation import gettext_lazy as _
 
+from shuke.catalog.errors import UnknownStore as UnknownStore
 from shuke.kit.errors import ShukeError
 from shuke.loyalty.errors import NoProgramme as NoProgramme
-
-
-class UnknownStore(ShukeError):
-    code, status = "unknown_store", 422
-    message = _("There is no store with the code %(code)s. Check the code or create the store first.")
 
 
 class StoreClosed(ShukeError):

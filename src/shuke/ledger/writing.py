@@ -57,6 +57,7 @@ class Cause:
     reason: str = ""
     order_id: UUID | None = None
     programme_version_id: UUID | None = None
+    store_id: UUID | None = None
 
 
 def checked_reason(reason: str) -> str:
@@ -119,6 +120,7 @@ def post(
         "occurred_at": cause.now,
         "recorded_at": cause.now,
         "order_id": cause.order_id,
+        "store_id": cause.store_id,
         "programme_version_id": cause.programme_version_id,
         "actor": cause.actor.reference,
         "reason": cause.reason,

@@ -35,6 +35,7 @@ from shuke.loyalty.readers import (
     slug,
     whole,
 )
+from shuke.loyalty.reward_document import read_rewards
 from shuke.loyalty.source import Node, child
 from shuke.loyalty.tender_document import (
     read_card_limits,
@@ -112,6 +113,7 @@ def _programme(notes: Notes, root: Node) -> dict[str, Any]:
         "gift_cards": Key(read_gift_cards),
         "card_limits": Key(read_card_limits),
         "offline": Key(read_offline),
+        "rewards": Key(read_rewards),
         "adjustments": Key(adjustments, default=ADJUSTMENTS_DEFAULT),
         "transfers": Key(transfers, default={}),
         "policies": Key(mapping(_POLICIES), default={name: key.default for name, key in _POLICIES.items()}),

@@ -6,7 +6,7 @@ Factors are thousandths (×1.5 = 1500), percentages are thousandths of a percent
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
 from typing import Any, Literal, TypeVar
@@ -36,6 +36,7 @@ from shuke.loyalty.earning import (
     Stacking,
     Terms,
 )
+from shuke.loyalty.rewards import compile_rewards
 from shuke.loyalty.tenders import (
     NO_LIMITS,
     NO_OFFLINE,
@@ -50,6 +51,7 @@ from shuke.loyalty.tenders import (
     compile_stored_value,
     compile_taxes,
 )
+from shuke.rewards.catalogue.values import Offer
 
 Downgrade = Literal["one_level", "to_qualified", "never", "at_once"]
 Metric = Literal["spend", "growth"]
@@ -162,6 +164,8 @@ class Programme:
     gift_cards: GiftCards | None = None
     card_limits: CardLimits = NO_LIMITS
     offline: Offline = NO_OFFLINE
+    rewards: Mapping[str, Offer] = field(default_factory=dict)
+    """By code, in the order of the document."""
 
 
 Rule = TypeVar("Rule", EarningRule, Multiplier, AccrualRule)
@@ -227,6 +231,7 @@ def compile_programme(document: Mapping[str, Any]) -> Programme:
         gift_cards=compile_gift_cards(document.get("gift_cards"), currency),
         card_limits=compile_limits(document.get("card_limits"), currency),
         offline=compile_offline(document.get("offline"), currency),
+        rewards=compile_rewards(document.get("rewards", ()), currency, ZoneInfo(document["time_zone"])),
     )
 
 

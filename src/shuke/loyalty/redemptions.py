@@ -1,0 +1,155 @@
+"""Redeeming rewards under the programme in force: it says what there is, for whom, at which price and on which terms.
+
+The catalogue below knows no programme; these are its operations with the offer filled in, and what tiers and coupons have
+to do with it. One call is one transaction.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from uuid import UUID
+
+from shuke.catalog.errors import UnknownStore
+from shuke.catalog.models import Store
+from shuke.core.values import Actor
+from shuke.kit.clock import end_of_day, local_date, start_of_day
+from shuke.loyalty.books import terms_of
+from shuke.loyalty.errors import NoProgramme
+from shuke.loyalty.models import Standing
+from shuke.loyalty.programme import Programme
+from shuke.loyalty.queries import InForce, programme_at
+from shuke.rewards.catalogue import operations as catalogue
+from shuke.rewards.catalogue.errors import UnknownReward
+from shuke.rewards.catalogue.models import Redemption
+from shuke.rewards.catalogue.queries import stock_taken
+from shuke.rewards.catalogue.values import Offer, Price, Terms
+
+
+@dataclass(frozen=True, slots=True)
+class Shelf:
+    """A reward as it stands now: `left` pieces (None: no limit); `price` for the member it was asked for, or for everybody;
+    `missing` is why that member cannot have it: "", "tier", "points", "stock" or "dates"."""
+
+    offer: Offer
+    price: Price
+    left: int | None
+    missing: str
+
+
+def shelf(*, now: datetime, member_id: UUID | None = None, usable: int = 0) -> list[Shelf]:
+    """Everything that the programme in force offers, in its order; for a member with `usable` points, what they may have.
+
+    Raises NoProgramme.
+    """
+    in_force = _in_force(now)
+    offers = in_force.programme.rewards
+    taken = stock_taken(offers)
+    tier = tier_of(in_force.programme, member_id) if member_id else ""
+    found = []
+    for offer in offers.values():
+        left = None if offer.stock is None else max(offer.stock - taken.get(offer.code, 0), 0)
+        price = offer.price_for(tier)
+        missing = ""
+        if not offer.is_open(now):
+            missing = "dates"
+        elif left == 0:
+            missing = "stock"
+        elif member_id is not None and offer.tiers and tier not in offer.tiers:
+            missing = "tier"
+        elif member_id is not None and usable < price.points:
+            missing = "points"
+        found.append(Shelf(offer, price, left, missing))
+    return found
+
+
+def redeem_reward(
+    *,
+    actor: Actor,
+    member_id: UUID,
+    reward: str,
+    now: datetime,
+    quantity: int = 1,
+    store: str = "",
+    pick_up_store: str = "",
+    tender: str = "",
+    tender_reference: str = "",
+    expected: Price | None = None,
+) -> Redemption:
+    """As `rewards.catalogue.operations.redeem`. `store` is where it is asked for, if at a store.
+
+    Raises also NoProgramme, UnknownReward, UnknownStore.
+    """
+    in_force = _in_force(now)
+    programme = in_force.programme
+    offer = programme.rewards.get(reward)
+    if offer is None:
+        raise UnknownReward(field="reward")
+    place = _store(actor, store, "store")
+    pick_up = _store(None, pick_up_store, "pick_up_store")
+    if offer.fulfilment == "pick_up" and pick_up is None:
+        pick_up = place
+    return catalogue.redeem(
+        actor=actor,
+        member_id=member_id,
+        tier=lambda: tier_of(programme, member_id),
+        offer=offer,
+        terms=_terms(programme, offer, now),
+        wish=catalogue.Wish(quantity, place, pick_up, tender, tender_reference, expected),
+        currency=programme.currency,
+        programme_version_id=in_force.version_id,
+        now=now,
+    )
+
+
+def cancel_redemption(*, actor: Actor, redemption_id: UUID, reason: str, now: datetime) -> Redemption:
+    """As `rewards.catalogue.operations.cancel_redemption`."""
+    return catalogue.cancel_redemption(actor=actor, redemption_id=redemption_id, reason=reason, now=now)
+
+
+def tier_of(programme: Programme, member_id: UUID) -> str:
+    """The tier that the member holds now."""
+    found = Standing.objects.filter(member_id=member_id).values_list("tier", flat=True).first()
+    return programme.tiers.level(found).code if found else programme.tiers.levels[0].code
+
+
+def _terms(programme: Programme, offer: Offer, now: datetime) -> Terms:
+    points = terms_of(programme, "points", now)
+    return Terms(
+        bonus=terms_of(programme, "bonus", now) if offer.kind == "bonus" else None,
+        slides=[("points", points.expires_at)] if points.slides and points.expires_at else [],
+        since=_since(offer, programme, now),
+        collect_by=end_of_day(
+            local_date(now, programme.zone) + timedelta(days=offer.collect_days), programme.zone
+        )
+        if offer.collect_days
+        else None,
+    )
+
+
+def _since(offer: Offer, programme: Programme, now: datetime) -> datetime | None:
+    """When the period of the member's limit began; None: it never ends."""
+    today = local_date(now, programme.zone)
+    first: dict[str, date] = {
+        "day": today,
+        "month": today.replace(day=1),
+        "year": today.replace(month=1, day=1),
+    }
+    return start_of_day(first[offer.limit_per], programme.zone) if offer.limit_per in first else None
+
+
+def _store(actor: Actor | None, code: str, field: str) -> Store | None:
+    """The store by its code, open, and within the actor's reach where that matters."""
+    if not code:
+        return None
+    store = Store.objects.filter(code=code, is_open=True).first() if "\x00" not in code else None
+    if store is None or (actor is not None and not actor.may_touch_store(store.id)):
+        raise UnknownStore(field=field, code=code)
+    return store
+
+
+def _in_force(now: datetime) -> InForce:
+    in_force = programme_at(now)
+    if in_force is None:
+        raise NoProgramme
+    return in_force
