@@ -16,6 +16,7 @@ from django.utils import translation
 from shuke.core.values import SYSTEM
 from shuke.kit import clock
 from shuke.kit.errors import ShukeError
+from shuke.loyalty.cautions import ALL, Caution
 from shuke.loyalty.counters import budget_states
 from shuke.loyalty.diff import Change, diff_documents
 from shuke.loyalty.document import validate
@@ -26,10 +27,12 @@ from shuke.loyalty.earning_words import (
     describe_earning,
     describe_multiplier,
 )
-from shuke.loyalty.errors import InvalidProgramme
-from shuke.loyalty.operations import publish_programme
-from shuke.loyalty.queries import list_versions, programme_at, version_by_id
+from shuke.loyalty.errors import InvalidProgramme, Unconfirmed
+from shuke.loyalty.models import ProgrammeVersion
+from shuke.loyalty.operations import publish_programme, warnings_of
+from shuke.loyalty.queries import list_versions, programme_at, version_by_id, version_by_number
 from shuke.loyalty.source import MAX_BYTES
+from shuke.loyalty.versions import cancel_version, roll_back
 from shuke.loyalty.words import describe_expiry, grouped, localized
 
 app = typer.Typer(
@@ -44,6 +47,11 @@ def _speak_english(context: typer.Context) -> None:
 
 
 File = Annotated[Path, typer.Argument(help="A programme document in YAML.", dir_okay=False)]
+When = Annotated[
+    str, typer.Option(help="When it begins, such as 2026-12-01T00:00 in the programme's time zone.")
+]
+Note = Annotated[str, typer.Option(help="Why, for the list of versions and the audit log.")]
+Accept = Annotated[bool, typer.Option("--accept-warnings", help="Publish although the draft warns.")]
 
 
 @app.command("validate")
@@ -65,15 +73,15 @@ def diff(file: File) -> None:
         typer.echo("No programme is in force: the document would be the first version.")
         return
     _show(diff_documents(version_by_id(in_force.version_id).document, document), in_force.number)
+    _warn(warnings_of(document, clock.now()))
 
 
 @app.command()
 def apply(
     file: File,
-    effective_at: Annotated[
-        str, typer.Option(help="When it begins, such as 2026-12-01T00:00 in the programme's time zone.")
-    ] = "",
-    note: Annotated[str, typer.Option(help="Why, for the list of versions and the audit log.")] = "",
+    effective_at: When = "",
+    note: Note = "",
+    accept_warnings: Accept = False,
 ) -> None:
     """Publish the document as the next version."""
     source, document = _read(file)
@@ -81,11 +89,51 @@ def apply(
         now = clock.now()
         starts = _instant(effective_at, document["time_zone"]) if effective_at else None
         before = programme_at(starts or now)
-        version = publish_programme(actor=SYSTEM, now=now, source=source, effective_at=starts, note=note)
+        version = publish_programme(
+            actor=SYSTEM,
+            now=now,
+            source=source,
+            effective_at=starts,
+            note=note,
+            accepted=ALL if accept_warnings else (),
+        )
     if before is not None:
         _show(diff_documents(version_by_id(before.version_id).document, document), before.number)
-    local = version.effective_at.astimezone(ZoneInfo(document["time_zone"]))
-    typer.echo(f"Published version {version.number}, in force from {local:%Y-%m-%d %H:%M:%S %Z}.")
+    _published(version)
+
+
+@app.command()
+def rollback(
+    number: Annotated[int, typer.Argument(help="The former version to return to.")],
+    effective_at: When = "",
+    note: Note = "",
+    accept_warnings: Accept = False,
+) -> None:
+    """Publish a former version anew, as the next version."""
+    with _refusals():
+        now = clock.now()
+        former = version_by_number(number)
+        starts = _instant(effective_at, former.document["time_zone"]) if effective_at else None
+        before = programme_at(starts or now)
+        version = roll_back(
+            actor=SYSTEM,
+            number=number,
+            now=now,
+            effective_at=starts,
+            note=note,
+            accepted=ALL if accept_warnings else (),
+        )
+    if before is not None:
+        _show(diff_documents(version_by_id(before.version_id).document, former.document), before.number)
+    _published(version)
+
+
+@app.command()
+def cancel(number: Annotated[int, typer.Argument(help="A scheduled version.")], note: Note = "") -> None:
+    """Take back a scheduled version before it begins."""
+    with _refusals():
+        cancel_version(actor=SYSTEM, number=number, now=clock.now(), reason=note)
+    typer.echo(f"Version {number} is taken back; it will not begin.")
 
 
 @app.command()
@@ -159,6 +207,16 @@ def _read(file: Path) -> tuple[bytes, dict[str, Any]]:
         raise typer.Exit(1) from None
 
 
+def _published(version: ProgrammeVersion) -> None:
+    local = version.effective_at.astimezone(ZoneInfo(version.document["time_zone"]))
+    typer.echo(f"Published version {version.number}, in force from {local:%Y-%m-%d %H:%M:%S %Z}.")
+
+
+def _warn(cautions: Sequence[Caution]) -> None:
+    for caution in cautions:
+        typer.echo(f"! {caution}", err=True)
+
+
 def _show(changes: Sequence[Change], number: int) -> None:
     if not changes:
         typer.echo(f"No difference to version {number}.")
@@ -181,6 +239,10 @@ def _refusals() -> Iterator[None]:
     """A refusal becomes one line on stderr and exit code 1."""
     try:
         yield
+    except Unconfirmed as error:
+        _warn(error.cautions)
+        typer.echo("Nothing was published. To publish all the same, add --accept-warnings.", err=True)
+        raise typer.Exit(1) from None
     except ShukeError as error:
         typer.echo(str(error), err=True)
         raise typer.Exit(1) from None

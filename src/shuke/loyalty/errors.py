@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 from shuke.kit.errors import ShukeError
+
+if TYPE_CHECKING:
+    from shuke.loyalty.cautions import Caution
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +80,30 @@ class CurrencyFixed(ShukeError):
     message = _(
         "The currency is %(currency)s since version 1 and cannot change: what members spent is kept in it."
     )
+
+
+class Unconfirmed(ShukeError):
+    """The draft is valid and warns of things that nobody has confirmed; `cautions` lists them."""
+
+    code = "warnings_unconfirmed"
+    status = 409
+    message = _("Confirm %(count)d warnings first. The first: %(first)s")
+
+    def __init__(self, cautions: Sequence[Caution]) -> None:
+        self.cautions = tuple(cautions)
+        super().__init__(field=cautions[0].path or None, count=len(cautions), first=cautions[0])
+
+
+class VersionBegun(ShukeError):
+    code = "programme_version_begun"
+    status = 409
+    message = _("Version %(number)d has begun and cannot be taken back. Publish a former version instead.")
+
+
+class VersionCancelled(ShukeError):
+    code = "programme_version_cancelled"
+    status = 409
+    message = _("Version %(number)d was taken back before.")
 
 
 class AccrualNotOffered(ShukeError):

@@ -27,6 +27,17 @@ class ProgrammeVersion(models.Model):
         indexes = [models.Index(fields=["-effective_at", "-number"], name="loyalty_version_in_force")]
 
 
+class CancelledVersion(models.Model):
+    """A scheduled version that was taken back before it began. The version itself is never edited."""
+
+    version = models.OneToOneField(
+        ProgrammeVersion, primary_key=True, on_delete=models.PROTECT, related_name="cancellation"
+    )
+    cancelled_at = models.DateTimeField()
+    cancelled_by = models.ForeignKey(Staff, null=True, on_delete=models.PROTECT, related_name="+")
+    reason = models.CharField(max_length=300, default="")
+
+
 class Standing(models.Model):
     """The tier a member holds now. A member without a row holds the lowest tier since joining."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -15,24 +15,33 @@ from shuke.core.errors import InvalidInput
 from shuke.core.operations import publish_event, record_audit
 from shuke.core.values import Actor
 from shuke.kit.ids import uuid7
+from shuke.loyalty.cautions import Caution, Draft, cautions_of, unconfirmed
 from shuke.loyalty.document import digest_of, validate
-from shuke.loyalty.errors import CurrencyFixed, EffectiveInThePast, SameProgramme
+from shuke.loyalty.errors import CurrencyFixed, EffectiveInThePast, SameProgramme, Unconfirmed
 from shuke.loyalty.logic import TierMove, TierState, lapse
 from shuke.loyalty.models import ProgrammeVersion, Standing
-from shuke.loyalty.queries import InForce, forget_versions, programme_at
+from shuke.loyalty.programme import compile_programme
+from shuke.loyalty.queries import InForce, forget_versions, programme_at, version_by_id
 
 LEAD = timedelta(seconds=3)
 """How soon after publishing a version may begin: time to commit, and for every process to read the list again."""
 REVIEW_BATCH = 500
 
-_PUBLISH_LOCK = 0x5EA1_0010
+PUBLISH_LOCK = 0x5EA1_0010
+"""Taken by whoever changes which versions there are."""
 
 Qualifying = Callable[[list[UUID], Mapping[UUID, datetime]], dict[UUID, int]]
 """The tier metric of members in the window that ends at each one's instant. Sales know it, and they live above."""
 
 
 def publish_programme(
-    *, actor: Actor, now: datetime, source: str | bytes, effective_at: datetime | None = None, note: str = ""
+    *,
+    actor: Actor,
+    now: datetime,
+    source: str | bytes,
+    effective_at: datetime | None = None,
+    note: str = "",
+    accepted: Collection[str] = (),
 ) -> ProgrammeVersion:
     """Publish a document as the next version. Numbers run without gaps, however many publish at once.
 
@@ -43,16 +52,21 @@ def publish_programme(
     :raises SameProgramme: when it equals what is in force at that time anyway.
     :raises EffectiveInThePast: when it shall begin before `now`.
     :raises CurrencyFixed: when its currency is not that of the first version.
+    :raises Unconfirmed: when it warns of something whose key is not in `accepted`.
     """
     if len(note) > 300 or not note.isprintable():
         raise InvalidInput(field="note", reason=_("Give a note of at most 300 characters on one line."))
     document = validate(source)
     digest = digest_of(document)
+    # Before the lock: a check may look at every member.
+    warned = unconfirmed(warnings_of(document, now, effective_at), accepted)
+    if warned:
+        raise Unconfirmed(warned)
     with transaction.atomic():
         with connection.cursor() as cursor:
-            cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_PUBLISH_LOCK])
+            cursor.execute("SELECT pg_advisory_xact_lock(%s)", [PUBLISH_LOCK])
         last = ProgrammeVersion.objects.order_by("-number").first()
-        starts = _start(last, effective_at, now)
+        starts = _start(last is None, effective_at, now)
         if last is not None:
             _check_against(last, document, digest, starts)
         version = ProgrammeVersion.objects.create(
@@ -87,8 +101,25 @@ def publish_programme(
     return version
 
 
-def _start(last: ProgrammeVersion | None, effective_at: datetime | None, now: datetime) -> datetime:
-    if last is None:
+def warnings_of(
+    document: Mapping[str, Any], now: datetime, effective_at: datetime | None = None
+) -> tuple[Caution, ...]:
+    """What has to be confirmed before a checked document is published to begin then."""
+    starts = max(effective_at or now, now)
+    in_force = programme_at(starts)
+    return cautions_of(
+        Draft(
+            document=document,
+            programme=compile_programme(document),
+            before=version_by_id(in_force.version_id).document if in_force else None,
+            starts=starts,
+            now=now,
+        )
+    )
+
+
+def _start(is_first: bool, effective_at: datetime | None, now: datetime) -> datetime:
+    if is_first:
         return effective_at or now
     if effective_at is not None and effective_at < now:
         raise EffectiveInThePast(field="effective_at")
@@ -101,7 +132,7 @@ def _check_against(
     if document["currency"] != last.document["currency"]:
         raise CurrencyFixed(field="currency", currency=last.document["currency"])
     before = (
-        ProgrammeVersion.objects.filter(effective_at__lte=starts)
+        ProgrammeVersion.objects.filter(effective_at__lte=starts, cancellation=None)
         .order_by("-effective_at", "-number")
         .values_list("digest", "number")
         .first()

@@ -15,6 +15,7 @@ from bisect import bisect_right
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import pairwise
 from typing import Any
 from uuid import UUID
 
@@ -83,7 +84,8 @@ def _current_line() -> _Line:
     if line is None or clock - line.read_at > LIST_SECONDS:
         with connection.cursor() as cursor:
             cursor.execute(
-                "SELECT effective_at, number, id FROM loyalty_programmeversion ORDER BY effective_at, number"
+                "SELECT effective_at, number, id FROM loyalty_programmeversion v WHERE NOT EXISTS"
+                " (SELECT FROM loyalty_cancelledversion c WHERE c.version_id = v.id) ORDER BY effective_at, number"
             )
             rows = cursor.fetchall()
         # The age counts from before the reading: what was committed since may be missing.
@@ -137,7 +139,8 @@ def source_of(number: int) -> str:
 
 @dataclass(frozen=True, slots=True)
 class VersionRow:
-    """A version in the list. `status`: in_force, scheduled, superseded (by a later one), or never (in force at no time)."""
+    """A version in the list. `status`: in_force, scheduled, superseded (by a later one), cancelled (taken back before it
+    began), or never (in force at no time)."""
 
     id: UUID
     number: int
@@ -154,13 +157,17 @@ def list_versions(now: datetime) -> list[VersionRow]:
     """All versions, newest number first, each with the time in which it counts. One query."""
     rows = list(
         ProgrammeVersion.objects.order_by("effective_at", "number")
-        .select_related("published_by")
+        .select_related("published_by", "cancellation")
         .defer("document", "source")
     )
+    standing = [row for row in rows if not _is_cancelled(row)]
+    ends = {row.id: later.effective_at for row, later in pairwise(standing)}
     listed = []
-    for row, later in zip(rows, [*rows[1:], None][: len(rows)], strict=True):
-        until = later.effective_at if later else None
-        if until == row.effective_at:
+    for row in rows:
+        until = ends.get(row.id)
+        if _is_cancelled(row):
+            status = "cancelled"
+        elif until == row.effective_at:
             status = "never"
         elif row.effective_at > now:
             status = "scheduled"
@@ -181,6 +188,10 @@ def list_versions(now: datetime) -> list[VersionRow]:
             )
         )
     return sorted(listed, key=lambda row: -row.number)
+
+
+def _is_cancelled(row: ProgrammeVersion) -> bool:
+    return hasattr(row, "cancellation")
 
 
 def diff_versions(old: int, new: int) -> list[Change]:

@@ -16,7 +16,7 @@ class VersionSummary(Out):
 
     id: UUID
     number: int
-    status: Literal["in_force", "scheduled", "superseded", "never"]
+    status: Literal["in_force", "scheduled", "superseded", "cancelled", "never"]
     effective_at: datetime
     until: datetime | None
     published_at: datetime

@@ -43,6 +43,7 @@ from shuke.integrations.values import Kind, Options, Outcome, Work
 from shuke.kit.clock import local_date
 from shuke.ledger.operations import expire_lots
 from shuke.ledger.queries import reconcile
+from shuke.loyalty.cautions import ALL
 from shuke.loyalty.models import ProgrammeVersion, Standing
 from shuke.loyalty.operations import publish_programme, review_tiers
 from shuke.members.models import Identifier, Member
@@ -184,7 +185,9 @@ def _foundations(shift: timedelta, now: datetime) -> None:
     if not ProgrammeVersion.objects.exists():
         source = files("shuke.config.demo").joinpath("programme.yaml").read_text(encoding="utf-8")
         first = datetime(LAST_DAY.year, 1, 1, tzinfo=ZONE) + shift - timedelta(days=1)
-        publish_programme(actor=SYSTEM_ACTOR, now=now, source=source, effective_at=first, note="demo")
+        publish_programme(
+            actor=SYSTEM_ACTOR, now=now, source=source, effective_at=first, note="demo", accepted=ALL
+        )
 
 
 def _import(

@@ -12,6 +12,7 @@ from shuke.catalog.operations import create_product, create_store, ensure_channe
 from shuke.core.operations import create_staff
 from shuke.core.values import SYSTEM, Actor
 from shuke.integrations.scenarios.values import Case, Frame, StepMistake
+from shuke.loyalty.cautions import ALL
 from shuke.loyalty.operations import publish_programme
 from shuke.loyalty.queries import forget_versions
 from shuke.loyalty.readers import did_you_mean
@@ -38,7 +39,11 @@ class World:
         world = cls(case)
         forget_versions()
         publish_programme(
-            actor=SYSTEM, now=BEGINNING_OF_TIME, source=case.programme, effective_at=BEGINNING_OF_TIME
+            actor=SYSTEM,
+            now=BEGINNING_OF_TIME,
+            source=case.programme,
+            effective_at=BEGINNING_OF_TIME,
+            accepted=ALL,
         )
         world._open_shop(case)
         acting = {step.by for step in case.steps}

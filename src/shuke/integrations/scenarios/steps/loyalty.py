@@ -10,6 +10,7 @@ from uuid import UUID
 from shuke.checkout.queries import qualifying_totals
 from shuke.integrations.scenarios.programme import ScenarioNotes, read_programme
 from shuke.integrations.scenarios.registry import Act, step
+from shuke.loyalty.cautions import ALL
 from shuke.loyalty.models import Standing, TierChange
 from shuke.loyalty.operations import publish_programme, review_tiers
 from shuke.loyalty.queries import programme_at
@@ -27,7 +28,7 @@ def _read_change(notes: Notes, node: Node, path: str) -> dict[str, Any] | None:
 @step("publish", _read_change)
 def publish(act: Act) -> Mapping[str, Any]:
     """Publish changes to the programme, in force three seconds later as in life."""
-    version = publish_programme(actor=act.actor, now=act.now, source=act.given["source"])
+    version = publish_programme(actor=act.actor, now=act.now, source=act.given["source"], accepted=ALL)
     return {"number": version.number, "effective_at": version.effective_at}
 
 
