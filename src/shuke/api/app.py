@@ -23,6 +23,7 @@ from shuke.api.endpoints import (
     programme,
     refunds,
     reports,
+    rewards,
     service,
 )
 from shuke.api.errors import MethodNotAllowed
@@ -44,6 +45,7 @@ for room in (
     catalog,
     programme,
     reports,
+    rewards,
 ):
     api.add_router("", room.router)
 

@@ -107,6 +107,11 @@ def cancel_redemption(*, actor: Actor, redemption_id: UUID, reason: str, now: da
     return catalogue.cancel_redemption(actor=actor, redemption_id=redemption_id, reason=reason, now=now)
 
 
+def currency_of(now: datetime) -> str:
+    """The currency of the programme in force. Raises NoProgramme."""
+    return _in_force(now).programme.currency
+
+
 def tier_of(programme: Programme, member_id: UUID) -> str:
     """The tier that the member holds now."""
     found = Standing.objects.filter(member_id=member_id).values_list("tier", flat=True).first()
