@@ -42,6 +42,7 @@ GROUPS: tuple[tuple[str | Promise, tuple[NavItem, ...]], ...] = (
         (
             NavItem("overview", _("Overview"), "layout-dashboard", Permission.OVERVIEW_VIEW),
             NavItem("cashier", _("Cashier's desk"), "cash-register", Permission.CHECKOUT_USE),
+            NavItem("redemptions", _("Pick-ups"), "gift", Permission.CHECKOUT_USE),
             NavItem("members", _("Members"), "users", Permission.MEMBERS_VIEW),
             NavItem("adjustments", _("Adjustments"), "clipboard-list", Permission.LEDGER_ADJUST),
         ),
@@ -50,6 +51,7 @@ GROUPS: tuple[tuple[str | Promise, tuple[NavItem, ...]], ...] = (
         _("Programme and catalogue"),
         (
             NavItem("programme", _("Programme"), "rosette-discount", Permission.PROGRAMME_VIEW),
+            NavItem("rewards", _("Rewards"), "award", Permission.PROGRAMME_VIEW),
             NavItem("products", _("Products"), "package", Permission.CATALOG_VIEW),
             NavItem("stores", _("Stores"), "building-store", Permission.CATALOG_VIEW),
         ),

@@ -231,6 +231,7 @@ def file_context(opened: Opened, form: UnmaskForm, profile: Profile | None = Non
         "may_unmask": may(Permission.MEMBERS_UNMASK) and known is not None,
         "may_write": may(Permission.MEMBERS_WRITE),
         "may_adjust": may(Permission.LEDGER_ADJUST),
+        "may_sell": may(Permission.CHECKOUT_USE),
         "may_read_log": may(Permission.AUDIT_VIEW),
         "balances": _balances(opened),
         "insights": member_insights(opened.id, now=opened.now),

@@ -13,7 +13,7 @@ from shuke.core.keyset import keyset
 from shuke.core.pagination import decode_cursor, encode_cursor
 from shuke.rewards.catalogue.codes import blind_pick_up_code, read_pick_up_code
 from shuke.rewards.catalogue.errors import BadPickUpCode, UnknownRedemption
-from shuke.rewards.catalogue.models import GONE, Redemption, RewardStock
+from shuke.rewards.catalogue.models import GONE, OPEN, Redemption, RewardStock
 
 PAGE = 50
 MAX_PAGE = 200
@@ -89,17 +89,20 @@ def list_redemptions(
     member_id: UUID | None = None,
     status: str = "",
     reward: str = "",
+    open_only: bool = False,
     stores: Collection[UUID] | None = None,
     cursor: str | None = None,
     limit: int = PAGE,
 ) -> RedemptionPage:
-    """Redemptions, newest first. Raises InvalidInput (bad cursor)."""
+    """Redemptions, newest first; with `open_only` those that wait. Raises InvalidInput (bad cursor)."""
     limit = max(1, min(limit, MAX_PAGE))
     rows = _reachable(Redemption.objects.all(), stores)
     if member_id is not None:
         rows = rows.filter(member_id=member_id)
     if status:
         rows = rows.filter(status=status)
+    if open_only:
+        rows = rows.filter(status__in=OPEN)
     if reward:
         rows = rows.filter(reward=reward)
     if cursor:

@@ -1,0 +1,329 @@
+"""The reward catalogue: what there is and how it goes, what waits to be collected, and redeeming for a member.
+
+The counter finds a redemption by its pick-up code and hands it over; each form books once, however often it is sent.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import uuid
+from collections.abc import Sequence
+from typing import Any
+from uuid import UUID
+
+from django.contrib import messages
+from django.core.exceptions import PermissionDenied
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_POST
+
+from shuke.console.access import requires, staff_of
+from shuke.console.book_words import people_of
+from shuke.console.member_access import open_member, visible_stores
+from shuke.console.scope import chosen_store, stores_of
+from shuke.core.errors import InvalidInput
+from shuke.core.idempotency import run_once
+from shuke.core.values import Permission
+from shuke.kit import clock
+from shuke.kit.errors import ShukeError
+from shuke.ledger.queries import balances_of
+from shuke.loyalty.errors import NoProgramme
+from shuke.loyalty.queries import programme_at, version_by_id
+from shuke.loyalty.redemptions import Shelf, cancel_redemption, redeem_reward, shelf
+from shuke.loyalty.words import localized, tier_name
+from shuke.members.models import Member
+from shuke.members.queries.reading import candidates
+from shuke.rewards.catalogue.errors import UnknownRedemption
+from shuke.rewards.catalogue.models import OPEN, Redemption, RedemptionStatus
+from shuke.rewards.catalogue.operations import TENDERS, code_of, hand_over, mark_ready
+from shuke.rewards.catalogue.queries import (
+    RedemptionPage,
+    figures_of,
+    find_by_code,
+    get_redemption,
+    list_redemptions,
+)
+from shuke.rewards.catalogue.values import MAX_QUANTITY, Price
+
+ROWS = 30
+WAITING, ALL = "waiting", "all"
+KINDS = {
+    "goods": gettext_lazy("Goods"),
+    "coupon": gettext_lazy("Coupon"),
+    "bonus": gettext_lazy("Bonus money"),
+    "tier": gettext_lazy("Tier upgrade"),
+    "activity": gettext_lazy("Activity"),
+}
+WAYS = {
+    "at_once": gettext_lazy("At once"),
+    "pick_up": gettext_lazy("Picked up"),
+    "delivery": gettext_lazy("Delivered"),
+}
+MISSING = {
+    "dates": gettext_lazy("Not at this time"),
+    "stock": gettext_lazy("Sold out"),
+    "tier": gettext_lazy("For other tiers"),
+    "points": gettext_lazy("Not enough points"),
+}
+STATE_KINDS = {"placed": "info", "ready": "warn", "done": "ok"}
+PAID_BY = {
+    "cash": gettext_lazy("Cash"),
+    "card": gettext_lazy("Bank card"),
+    "wechat": gettext_lazy("WeChat Pay"),
+    "alipay": gettext_lazy("Alipay"),
+    "transfer": gettext_lazy("Bank transfer"),
+    "other": gettext_lazy("Other"),
+}
+
+
+@requires(Permission.PROGRAMME_VIEW)
+@never_cache
+def rewards(request: HttpRequest) -> HttpResponse:
+    """Every reward of the programme in force: its price, what is left, and what became of it."""
+    now = clock.now()
+    offers = _shelf(now)
+    figures = figures_of(each.offer.code for each in offers)
+    in_force = programme_at(now)
+    document = version_by_id(in_force.version_id).document if in_force else None
+    rows = [
+        {
+            **_row(each),
+            "figures": figures.get(each.offer.code),
+            "tiers": [tier_name(document, code) for code in sorted(each.offer.tiers)] if document else [],
+        }
+        for each in offers
+    ]
+    context = {"rows": rows, "currency": in_force.programme.currency if in_force else "CNY"}
+    return render(request, "console/rewards.html", context)
+
+
+@requires(Permission.CHECKOUT_USE)
+@never_cache
+def redemptions(request: HttpRequest) -> HttpResponse:
+    """What waits to be handed over, or everything; and the field for a pick-up code."""
+    stores, problem, typed = visible_stores(request), "", ""
+    if request.method == "POST":
+        typed = request.POST.get("code", "")[:40]
+        try:
+            found = find_by_code(typed, stores=stores)
+        except ShukeError as error:
+            problem = str(error)
+        else:
+            return redirect("console:redemption", found.id)
+    shown = ALL if request.GET.get("show") == ALL else WAITING
+    pages: list[RedemptionPage] = []
+    try:
+        pages = [
+            list_redemptions(
+                stores=stores,
+                open_only=shown == WAITING,
+                cursor=request.GET.get("cursor") or None,
+                limit=ROWS,
+            )
+        ]
+    except InvalidInput as error:
+        problem = str(error)
+    page = pages[0] if pages else RedemptionPage([], None)
+    address = reverse("console:redemptions")
+    context = {
+        "rows": _told(page.redemptions),
+        "problem": problem,
+        "typed": typed,
+        "shown": shown,
+        "tabs": [(WAITING, _("Waiting"), address), (ALL, _("All"), f"{address}?show={ALL}")],
+        "first_page": f"{address}?show={shown}" if request.GET.get("cursor") else "",
+        "next_page": f"{address}?show={shown}&cursor={page.next_cursor}" if page.next_cursor else "",
+    }
+    return render(request, "console/redemptions.html", context, status=422 if problem else 200)
+
+
+@requires(Permission.CHECKOUT_USE)
+@never_cache
+def redemption(request: HttpRequest, redemption_id: UUID) -> HttpResponse:
+    """One redemption: what it is, whose, what happened to it, and what can be done now."""
+    each = _get(request, redemption_id)
+    steps = list(each.steps.order_by("at", "id"))
+    people = people_of(step.actor for step in steps)
+    context = {
+        **_told([each])[0],
+        "code": _spaced(code_of(each)) if each.status in OPEN else "",
+        "is_open": each.status in OPEN and (each.collect_by is None or clock.now() < each.collect_by),
+        "may_cancel": each.status in OPEN
+        or (each.status == RedemptionStatus.DONE and each.kind in ("coupon", "bonus")),
+        "way": WAYS[each.fulfilment],
+        "paid_by": PAID_BY.get(each.tender, each.tender),
+        "steps": [
+            {
+                "each": step,
+                "status": RedemptionStatus(step.status).label,
+                "who": people.get(step.actor, step.actor.partition(":")[2]),
+            }
+            for step in steps
+        ],
+    }
+    return render(request, "console/redemption.html", context)
+
+
+@requires(Permission.CHECKOUT_USE)
+@require_POST
+def redemption_act(request: HttpRequest, redemption_id: UUID) -> HttpResponse:
+    """Make ready, hand over, or cancel."""
+    each = _get(request, redemption_id)
+    by: dict[str, Any] = {
+        "actor": staff_of(request).as_actor(),
+        "redemption_id": each.id,
+        "now": clock.now(),
+    }
+    try:
+        act = request.POST.get("act")
+        if act == "ready":
+            mark_ready(**by, tracking=request.POST.get("tracking", ""))
+            messages.success(request, _("It is ready."))
+        elif act == "hand_over":
+            hand_over(**by, store=chosen_store(request))
+            messages.success(request, _("Handed over."))
+        elif act == "cancel":
+            reason = " ".join(request.POST.get("reason", "").replace("\x00", "").split())
+            cancel_redemption(**by, reason=reason)
+            said = _("Cancelled: the points went back to their lots.")
+            messages.success(request, said)
+    except ShukeError as error:
+        messages.error(request, str(error))
+    return redirect("console:redemption", each.id)
+
+
+@requires(Permission.CHECKOUT_USE)
+@never_cache
+def member_rewards(request: HttpRequest, member_id: UUID) -> HttpResponse:
+    """The shelf as this member sees it, a form for each reward, and what the member redeemed."""
+    member, now = open_member(request, member_id), clock.now()
+    store = _place(request)
+    problem = ""
+    if request.method == "POST":
+        try:
+            made = _redeem(request, member_id, store.code if store else "")
+        except ShukeError as error:
+            problem = str(error)
+        else:
+            messages.success(request, _("Redeemed."))
+            return redirect("console:redemption", made)
+    usable = next((b.usable for b in balances_of(member_id, now) if b.asset == "points"), 0)
+    in_force = programme_at(now)
+    page = list_redemptions(member_id=member_id, limit=ROWS)
+    context = {
+        "member": member,
+        "name": member.name or member.number,
+        "usable": usable,
+        "store": store,
+        "rows": [_row(each) for each in _shelf(now, member_id, usable)],
+        "currency": in_force.programme.currency if in_force else "CNY",
+        "redemptions": _told(page.redemptions),
+        "tenders": [(kind, PAID_BY[kind]) for kind in TENDERS],
+        "most": MAX_QUANTITY,
+        "problem": problem,
+        "token": uuid.uuid4().hex,
+    }
+    return render(request, "console/member_rewards.html", context, status=422 if problem else 200)
+
+
+def _redeem(request: HttpRequest, member_id: UUID, store: str) -> UUID:
+    """Redeem what the form asks, once for its token. Returns the redemption's id."""
+    posted, staff, now = request.POST, staff_of(request), clock.now()
+    token = posted.get("token", "")[:60]
+    if not token.isalnum():
+        raise PermissionDenied
+    fields = ("reward", "quantity", "pick_up_store", "tender", "points", "cash")
+    sent = {name: posted.get(name, "")[:80] for name in fields}
+
+    def work() -> tuple[int, bytes]:
+        made = redeem_reward(
+            actor=staff.as_actor(),
+            member_id=member_id,
+            reward=sent["reward"],
+            quantity=_whole(sent["quantity"]),
+            store=store,
+            pick_up_store=sent["pick_up_store"].strip(),
+            tender=sent["tender"],
+            expected=Price(
+                _whole(sent["points"]) * _whole(sent["quantity"]),
+                _whole(sent["cash"]) * _whole(sent["quantity"]),
+            ),
+            now=now,
+        )
+        return 200, str(made.id).encode()
+
+    told = "\n".join(f"{name}={value}" for name, value in sent.items())
+    answer = run_once(
+        caller_id=staff.id,
+        key=f"console-{token}",
+        input_hash=hashlib.sha256(f"{request.path}\n{told}".encode()).digest(),
+        now=now,
+        work=work,
+    )
+    return UUID(answer.body.decode())
+
+
+def _whole(text: str) -> int:
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= 12 else 0
+
+
+def _place(request: HttpRequest) -> Any:
+    """The store where the person stands: the chosen one, or the only one they cover."""
+    chosen = chosen_store(request)
+    if chosen is not None or staff_of(request).all_stores:
+        return chosen
+    mine = stores_of(staff_of(request))
+    return mine[0] if len(mine) == 1 else None
+
+
+def _shelf(now: Any, member_id: UUID | None = None, usable: int = 0) -> list[Shelf]:
+    try:
+        return shelf(now=now, member_id=member_id, usable=usable)
+    except NoProgramme:
+        return []
+
+
+def _row(each: Shelf) -> dict[str, Any]:
+    return {
+        "each": each,
+        "offer": each.offer,
+        "name": localized(each.offer.names),
+        "kind": KINDS[each.offer.kind],
+        "way": WAYS[each.offer.fulfilment],
+        "missing": MISSING.get(each.missing, ""),
+        "taken": each.offer.stock - each.left
+        if each.offer.stock is not None and each.left is not None
+        else 0,
+    }
+
+
+def _get(request: HttpRequest, redemption_id: UUID) -> Redemption:
+    try:
+        return get_redemption(redemption_id, stores=visible_stores(request))
+    except UnknownRedemption as error:
+        raise Http404 from error
+
+
+def _told(found: Sequence[Redemption]) -> list[dict[str, Any]]:
+    ids = {each.member_id for each in found}
+    members = {each.member_id: each for each in candidates(Member.objects.filter(id__in=ids))}
+    return [
+        {
+            "each": each,
+            "name": localized(each.names),
+            "kind": KINDS[each.kind],
+            "status": RedemptionStatus(each.status).label,
+            "state": STATE_KINDS.get(each.status, ""),
+            "member": members.get(each.member_id),
+        }
+        for each in found
+    ]
+
+
+def _spaced(code: str) -> str:
+    """Two groups of four, as it is read aloud."""
+    return f"{code[:4]} {code[4:]}" if code else ""

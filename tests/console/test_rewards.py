@@ -1,0 +1,146 @@
+"""The reward catalogue on the pages: the shelf, redeeming for a member, the counter's code, and who may do what."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from django.test import Client
+
+from shuke.catalog.models import Store
+from shuke.core.values import Role
+from shuke.kit.clock import now
+from shuke.ledger.models import Account
+from shuke.members.models import Member
+from shuke.rewards.catalogue.invariants import verify_catalogue
+from shuke.rewards.catalogue.models import Redemption
+from shuke.rewards.catalogue.operations import code_of
+from tests.console.pages import MOST_QUERIES, client_of, queries_of, text_of
+from tests.factories.checkout import make_shop
+from tests.factories.core import make_staff
+from tests.factories.ledger import give
+from tests.factories.members import make_member
+
+pytestmark = pytest.mark.django_db
+MUG = {
+    "code": "mug", "name": {"zh-Hans": "马克杯", "zh-Hant": "馬克杯", "en": "Mug"}, "kind": "goods",
+    "points": 300, "cash": "9.90", "stock": 5, "collect_days": 7,
+}  # fmt: skip
+
+
+@pytest.fixture
+def member() -> Member:
+    make_shop(rewards=[MUG])
+    made = make_member(now=now(), phone="13812345678")
+    give(made.id, 1000, at=now())
+    return made
+
+
+def cashier() -> Client:
+    store = Store.objects.get(code="S1")
+    return client_of(make_staff(Role.CASHIER, all_stores=False, store_ids=[store.id]))
+
+
+def redeem(client: Client, member: Member, token: str = "t1", **typed: str):
+    sent = {
+        "token": token,
+        "reward": "mug",
+        "quantity": "1",
+        "points": "300",
+        "cash": "990",
+        "tender": "cash",
+    }
+    return client.post(f"/members/{member.id}/rewards", {**sent, **typed})
+
+
+@pytest.mark.parametrize(
+    ("language", "words"),
+    [
+        ("en", ["Rewards", "Mug", "Picked up", "Everybody"]),
+        ("zh-hans", ["积分商城", "马克杯", "到店领取", "消耗积分"]),
+        ("zh-hant", ["積分商城", "馬克杯", "到店領取", "消耗積分"]),
+    ],
+)
+def test_the_shelf_in_each_language(member: Member, language: str, words: list[str]) -> None:
+    page = text_of(client_of(language=language).get("/rewards"))
+    for word in words:
+        assert word in page, word
+
+
+def test_a_cashier_redeems_once_and_the_counter_hands_over_by_code(member: Member) -> None:
+    client = cashier()
+    client.post("/cashier/member", {"text": "13812345678"})  # found by a whole identifier: the file opens
+    first, again = redeem(client, member), redeem(client, member)
+    assert (first.status_code, again["Location"]) == (302, first["Location"])
+    made = Redemption.objects.get()
+    assert (made.pick_up_store.code, Account.objects.get(asset="points").balance) == ("S1", 700)
+    page = text_of(client.get(first["Location"]))
+    code = code_of(made)
+    assert f"{code[:4]} {code[4:]}" in page
+    found = client.post("/redemptions", {"code": code.lower()})
+    assert found["Location"] == f"/redemptions/{made.id}"
+    assert client.post(f"/redemptions/{made.id}/act", {"act": "hand_over"}).status_code == 302
+    made.refresh_from_db()
+    assert made.status == "done"
+    page = text_of(client.get(f"/redemptions/{made.id}"))
+    assert code[:4] + " " + code[4:] not in page  # of no more use
+    assert verify_catalogue() == []
+
+
+def test_a_wrong_code_and_a_changed_price_are_told(member: Member) -> None:
+    client = client_of()
+    answer = client.post("/redemptions", {"code": "AAAA"})
+    assert (answer.status_code, "eight letters and digits" in text_of(answer)) == (422, True)
+    refused = redeem(client, member, points="1", pick_up_store="S1")
+    assert (refused.status_code, "The price is now" in text_of(refused)) == (422, True)
+    refused = redeem(client, member, token="t2", quantity="999", pick_up_store="S1")
+    assert refused.status_code == 422
+    assert not Redemption.objects.exists()
+
+
+def test_cancelling_needs_a_reason_and_gives_points_back(member: Member) -> None:
+    client = client_of()
+    redeem(client, member, pick_up_store="S1")
+    made = Redemption.objects.get()
+    client.post(f"/redemptions/{made.id}/act", {"act": "cancel", "reason": " "})
+    made.refresh_from_db()
+    assert made.status == "placed"
+    client.post(f"/redemptions/{made.id}/act", {"act": "cancel", "reason": "changed her mind"})
+    assert Account.objects.get(asset="points").balance == 1000
+    assert "changed her mind" in text_of(client.get(f"/redemptions/{made.id}"))
+
+
+def test_people_of_other_stores_and_roles_stay_out(member: Member) -> None:
+    redeem(client_of(), member, pick_up_store="S1")
+    made = Redemption.objects.get()
+    other = Store.objects.get(code="S2")
+    elsewhere = client_of(make_staff(Role.CASHIER, all_stores=False, store_ids=[other.id]))
+    assert elsewhere.get(f"/redemptions/{made.id}").status_code == 404
+    assert elsewhere.post(f"/redemptions/{made.id}/act", {"act": "hand_over"}).status_code == 404
+    assert str(made.id) not in text_of(elsewhere.get("/redemptions"))
+    analyst = client_of(make_staff(Role.ANALYST))
+    assert analyst.get("/redemptions").status_code == 403
+    assert analyst.get("/rewards").status_code == 200
+    assert client_of(make_staff(Role.CASHIER)).get("/rewards").status_code == 403
+
+
+def test_no_page_asks_too_many_questions(member: Member) -> None:
+    client = client_of()
+    for each in range(12):
+        give(member.id, 300, at=now())
+        redeem(client, member, token=f"n{each}", pick_up_store="S1")
+    made = Redemption.objects.first()
+    assert made is not None
+    for path in (
+        "/rewards",
+        "/redemptions?show=all",
+        f"/redemptions/{made.id}",
+        f"/members/{member.id}/rewards",
+    ):
+        assert queries_of(client, path) <= MOST_QUERIES, path
+
+
+def test_two_forms_of_one_page_have_their_own_tokens(member: Member) -> None:
+    page = text_of(client_of().get(f"/members/{member.id}/rewards"))
+    tokens = re.findall(r'name="token" value="([0-9a-f]+)"', page)
+    assert len(tokens) == len(set(tokens)) == 1
