@@ -26,6 +26,7 @@ ROOM_COMMANDS: dict[str, tuple[str, str]] = {
     "staff": ("shuke.core.staff_commands", "Create accounts, set passwords, end lock-outs."),
     "members": ("shuke.members.commands", "Upkeep of the member file."),
     "ledger": ("shuke.ledger.commands", "Reconcile the points ledger, expire points."),
+    "coupons": ("shuke.rewards.commands", "Prove coupons, expire them, fetch codes."),
     "orders": ("shuke.checkout.commands", "Prove that orders, their lines and the ledger agree."),
     "tiers": ("shuke.checkout.tier_commands", "Prove that every tier follows from the sales and refunds."),
     "explain": ("shuke.checkout.explain_commands", "Say where a balance, a tier or a price came from."),
