@@ -13,7 +13,7 @@ from django.db import connection
 
 from shuke.analytics.operations import CONSUMER, refresh
 from shuke.analytics.values import RefreshResult
-from shuke.checkout.refunds import refund_order
+from shuke.checkout.refunds import refund_order, void_order
 from shuke.core.models import OutboxCursor
 from shuke.core.operations import publish_event
 from shuke.core.values import SYSTEM
@@ -69,6 +69,7 @@ def test_refreshes_from_events_equal_a_rebuild() -> None:
     chain = make_chain(sales=60)
     random = Random(3)
     now = CHAIN_NOW
+    standing = buy(chain, now, chain.members[3], "S2", 4)
     first = take_in(now)
     assert first.full
     assert first.events > 60
@@ -87,6 +88,12 @@ def test_refreshes_from_events_equal_a_rebuild() -> None:
         if step % 2:
             refund_order(actor=TILL, order_id=UUID(late["id"]), reason="test", now=now)
             make_member(now=now, join_store_id=chain.stores["S2"].id)
+        else:
+            # A void, and the end of a sale of another day: both change what stands of an earlier day.
+            mistake = buy(chain, now, chain.members[step], "S1", 3)
+            void_order(actor=TILL, order_id=UUID(mistake["id"]), reason="test", now=now)
+            refund_order(actor=TILL, order_id=UUID(standing["id"]), reason="test", now=now)
+        standing = buy(chain, now, chain.members[step], "S2", 4)
         if step == 5:
             change_status(
                 actor=SYSTEM,

@@ -31,6 +31,21 @@ def test_a_bound_key_knows_its_stores_only(till: Till, shop: Store) -> None:
     assert bound.patch("/stores/S1", {"name": "Renamed"}).json["name"] == "Renamed"
 
 
+def test_channels_are_added_and_renamed(till: Till, shop: Store) -> None:
+    made = till.post("/channels", {"code": "Kiosk", "name": "自助机"})
+    assert (made.status, made.json) == (201, {"code": "kiosk", "name": "自助机"})
+    assert till.post("/channels", {"code": "kiosk"}).code == "code_taken"
+    assert till.post("/channels", {"code": "two words"}).json["errors"][0]["pointer"] == "/code"
+    assert till.post("/channels", {"code": "app-2"}).json == {"code": "app-2", "name": "app-2"}
+    assert till.patch("/channels/kiosk", {"name": "Kiosk"}).json["name"] == "Kiosk"
+    assert till.patch("/channels/none", {"name": "x"}).code == "not_found"
+    codes = [row["code"] for row in till.get("/channels").json["channels"]]
+    assert {"kiosk", "app-2"} <= set(codes)
+    bound = Till(make_key(*Scope, store_ids=[shop.id])[1])
+    assert bound.post("/channels", {"code": "mine"}).code == "out_of_store_scope"
+    assert bound.patch("/channels/kiosk", {"name": "Mine"}).code == "out_of_store_scope"
+
+
 def test_products(till: Till) -> None:
     new: dict[str, Any] = {
         "sku": "T-1",

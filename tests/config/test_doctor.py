@@ -14,6 +14,7 @@ from django.db import connection
 from shuke.config import doctor
 from shuke.config.doctor import Finding, examine, is_production, to_json, to_text
 from shuke.config.environment import Environment, environment, read_environment
+from shuke.config.runtime import KeysetProblem
 from shuke.kit import clock
 
 
@@ -130,6 +131,17 @@ def test_an_overdue_seal() -> None:
 
     assert seal(1, 30).level == "WARN"
     assert seal(2, 1).level == "OK"
+
+
+def test_another_index_key_is_a_finding_about_keys(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(**_given: object) -> None:
+        raise KeysetProblem("keyset.json does not fit this database")
+
+    monkeypatch.setattr(doctor, "django_ready", refuse)
+    [found] = doctor._database(embedded=True)
+    assert (found.level, found.subject) == ("BAD", "Keys")
+    assert "does not fit" in found.state
+    assert found.advice
 
 
 def test_an_unreachable_database_is_a_finding(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from pathlib import Path
 
 import pytest
 from django.db import connection
 
 from shuke.config.environment import Environment, environment
-from shuke.config.runtime import RuntimeProblem, _check_database, _ensure_keyset
+from shuke.config.runtime import KeysetProblem, RuntimeProblem, _check_database, _ensure_keyset
+from shuke.core.models import KeysetMark
 from shuke.kit.crypto import Keyset
 from tests.factories.members import make_member
 
@@ -51,6 +53,44 @@ def test_a_keyset_that_does_not_fit_the_members_stops_the_start(here: Environmen
     with pytest.raises(RuntimeProblem, match=r"keyset\.json does not fit this database"):
         _ensure_keyset(here)
     assert here.keyset_path.read_text(encoding="utf-8") == text
+
+
+@pytest.mark.django_db(transaction=True)
+def test_an_altered_index_key_stops_the_start(here: Environment) -> None:
+    """The keys still open every member, but nobody would be found by phone any more."""
+    right = environment().keyset_path.read_text(encoding="utf-8")
+    here.keyset_path.parent.mkdir()
+    here.keyset_path.write_text(right, encoding="utf-8")
+    _ensure_keyset(here)
+    make_member()
+    altered = json.loads(right)
+    altered["index_key"] = json.loads(Keyset.generate().dumps())["index_key"]
+    here.keyset_path.write_text(json.dumps(altered), encoding="utf-8")
+    with pytest.raises(KeysetProblem, match="its index_key is another one"):
+        _ensure_keyset(here)
+    rotated = Keyset.loads(right).rotated()
+    here.keyset_path.write_text(rotated.dumps(), encoding="utf-8")
+    _ensure_keyset(here)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_before_anything_is_indexed_another_keyset_may_come(here: Environment) -> None:
+    _ensure_keyset(here)
+    here.keyset_path.write_text(Keyset.generate().dumps(), encoding="utf-8")
+    _ensure_keyset(here)
+    first = here.keyset_path.read_text(encoding="utf-8")
+    assert bytes(KeysetMark.objects.get().mark) == Keyset.loads(first).index_mark()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_database_of_an_earlier_release_learns_its_mark(here: Environment) -> None:
+    here.keyset_path.parent.mkdir()
+    here.keyset_path.write_text(environment().keyset_path.read_text(encoding="utf-8"), encoding="utf-8")
+    make_member()
+    KeysetMark.objects.all().delete()
+    _ensure_keyset(here)
+    _ensure_keyset(here)
+    assert KeysetMark.objects.count() == 1
 
 
 def test_an_unreachable_server_is_named_with_the_way_out(here: Environment) -> None:

@@ -93,6 +93,28 @@ def with_points(member: Member, tens: int = 50) -> None:
     sell(("A", tens), member=member, now=clock.now() - timedelta(minutes=1))
 
 
+def test_four_digits_of_one_member_need_no_second_enter(desk: Desk, member: Member) -> None:
+    desk.post("member", text="6621")
+    assert str(member.id) in desk.page() or member.number in desk.page()
+    assert desk.events["desk"]["focus"] == "scan"
+    assert carts_member(desk) == member.id
+    # Of two who share them nobody is taken unasked, and a name is never enough.
+    make_member("陈浩然", "+8613999996621", now=clock.now())
+    desk.post("pick")
+    desk.post("member", text="6621")
+    assert desk.events["desk"]["focus"] == "pick-1"
+    assert carts_member(desk) is None
+    desk.post("member", text="林若溪")
+    assert carts_member(desk) is None
+
+
+def carts_member(desk: Desk) -> Any:
+    """Whom the cart of this desk belongs to."""
+    page = desk.page()
+    found = re.search(r"desk-unpick", page)
+    return Member.objects.get(number=re.search(r"· (88\d{10})</p>", page)[1]).id if found else None  # type: ignore[index]
+
+
 # ---- who may
 
 

@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
-from django.utils import timezone
+from django.utils import timezone, translation
 
 from shuke.console.programme_words import tell
 from shuke.console.side_by_side import compare
@@ -56,6 +56,41 @@ def test_the_rules_in_force_are_told_in_each_language() -> None:
     ):
         page = text_of(client_of(language=language).get("/programme"))
         assert [word for word in words if word not in page] == []
+
+
+def test_every_switch_and_section_of_a_document_is_told() -> None:
+    """Whoever adds a policy adds its words: the page shows all of them, and the sections on money."""
+    told = tell(validate(SOURCE))
+    assert len(told.policies) == len(validate(SOURCE)["policies"])
+    sections = """
+stored_value:
+  top_up_least: 100
+  top_up_most: 3000
+  spend_order: bonus_first
+  bonus_max_percent: 50
+  bonuses: [{id: five, name: {zh-Hans: 充五百}, from: 500, give: 50, percent: 1.5, instalments: 5, valid_months: 6}]
+gift_cards: {least: 50, most: 1000, valid_months: 36, earns: false}
+card_limits: {registered_most: none, bearer_most: 800, bearer_months_least: 36}
+taxes: {rates: [{code: vat, name: {zh-Hans: 增值税}, percent: 13}], default: vat}
+offline: {accept_days: 3, allowance_points: 500, allowance: 100, allowance_hours: 1}
+adjustments: {points: {limits: {store_manager: 300, api_key: 100}, four_eyes_above: 50}}
+transfers: {points: {minimum: 10, maximum: 500, per_day: 1000, fee_percent: 2.5}}
+"""
+    with translation.override("en"):
+        told = tell(validate(SOURCE + sections))
+        found = {section.title: dict(section.facts) for section in told.sections}
+    assert (
+        found["Stored value"]["充五百"]
+        == "from ¥500: ¥50 + 1.5% bonus in 5 parts, one each month, valid for 6 months"
+    )
+    assert found["Stored value"]["Bonus money pays at most"] == "50% of the order"
+    assert found["Gift cards"]["A card lasts"] == "36 months"
+    assert found["Legal limits of cards"]["A member's stored value holds at most"] == "no limit"
+    assert found["Legal limits of cards"]["A gift card holds at most"] == "¥800"
+    assert found["Taxes"]["增值税"] == "13%"
+    assert found["Tills that are cut off"]["An allowance lasts"] == "1 hour"
+    assert any(words == "up to 300" for words in found["Adjustments by hand"].values())
+    assert "fee 2.5%" in " ".join(found["Transfers between members"].values())
 
 
 def test_growth_free_orders_and_missing_parts_have_words() -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import uuid
+from typing import Any
 
 import pytest
 from django.test import Client
@@ -105,6 +107,25 @@ def test_a_person_narrows_the_screens_to_their_own_stores_only() -> None:
     assert mine.name in client.get("/overview").content.decode()
     client.post("/store", {"store": ""})
     assert scope.SESSION_KEY not in client.session
+
+
+def test_the_top_bar_never_promises_stores_that_the_person_does_not_cover() -> None:
+    one, two = make_store(), make_store()
+
+    def bar(**scope_of: Any) -> str:
+        client = Client()
+        client.force_login(
+            make_staff(Role.CASHIER, **scope_of), backend="django.contrib.auth.backends.ModelBackend"
+        )
+        client.cookies["shuke_language"] = "en"
+        page = client.get("/products").content.decode()
+        found = re.search(r'<span class="truncate max-lg:sr-only">([^<]*)</span>', page)
+        assert found
+        return found[1]
+
+    assert bar() == "All stores"
+    assert bar(all_stores=False, store_ids=[one.id]) == one.name
+    assert bar(all_stores=False, store_ids=[one.id, two.id]) == "Your stores"
 
 
 def test_a_store_taken_away_meanwhile_no_longer_counts() -> None:

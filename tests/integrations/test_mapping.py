@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from shuke.integrations.errors import MappingInvalid
-from shuke.integrations.fields import FIELDS, fields_of
+from shuke.integrations.fields import FIELDS, OWN_SYSTEM, fields_of
 from shuke.integrations.mapping import complete, guess, load_mapping, read_mapping, suggest
 from shuke.integrations.values import Kind
 
@@ -19,7 +19,7 @@ def test_headers_in_chinese_and_english_are_guessed() -> None:
     ).columns == {
         "姓 名": "name",
         "手机号码": "phone",
-        "会员号": "number",
+        "会员号": "external:shop",
         "生日": "birthday",
         "性別": "gender",
         "开卡门店": "join_store",
@@ -34,6 +34,17 @@ def test_headers_in_chinese_and_english_are_guessed() -> None:
     assert guess(["商品编码", "品名", "零售价", "分类", "品牌"], Kind.PRODUCTS).fields() == [
         "sku", "name", "price", "category", "brand",
     ]  # fmt: skip
+
+
+def test_a_shops_own_member_number_is_an_id_of_the_shop_in_both_kinds_of_file() -> None:
+    """Member numbers of this house have 12 digits and a check digit; those of a shop's old system do not."""
+    members, orders = guess(["会员号", "姓名"], Kind.MEMBERS), guess(["单号", "会员号"], Kind.ORDERS)
+    assert members.columns["会员号"] == f"external:{OWN_SYSTEM}"
+    assert orders.columns["会员号"] == "member_external"
+    assert orders.member_system == OWN_SYSTEM
+    # Written as the field's own name it is what it says.
+    assert guess(["number"], Kind.MEMBERS).columns == {"number": "number"}
+    assert guess(["member_number"], Kind.ORDERS).columns == {"member_number": "member_number"}
 
 
 def test_a_suggestion_is_a_mapping_that_can_be_used() -> None:

@@ -38,8 +38,9 @@ class Refreshed(models.Model):
 class StoreDay(models.Model):
     """What one store sold in one channel on one local day; refunds count on the day they were given.
 
-    `orders` and `*_sales_minor` are gross and never change later; `points_issued` and `points_used` are net of what
-    refunds took or gave back that day. A refund gives back the sales value of its part.
+    `*_sales_minor` are gross and never change later; `points_issued` and `points_used` are net of what refunds took or gave
+    back that day. A refund gives back the sales value of its part. `orders` and `member_orders` count the day's orders of
+    which something still stands, and `member_kept_minor` what still stands of members' orders: both follow later refunds.
     """
 
     pk = models.CompositePrimaryKey("store_id", "day", "channel")
@@ -50,6 +51,7 @@ class StoreDay(models.Model):
     member_orders = models.IntegerField()
     sales_minor = models.BigIntegerField()
     member_sales_minor = models.BigIntegerField()
+    member_kept_minor = models.BigIntegerField(db_default=0)
     discount_minor = models.BigIntegerField()
     refunds = models.IntegerField()
     member_refunds = models.IntegerField()

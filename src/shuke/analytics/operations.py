@@ -34,9 +34,22 @@ FAVOURITES_KEPT = 5
 LONGEST_IMPORT = timedelta(days=40)
 """An imported chunk that spans more days than this is a history: taking in everything is then cheaper."""
 
-_DAY_EVENTS = frozenset(
-    {"checkout.order_committed.v1", "checkout.order_refunded.v1", "ledger.points_expired.v1"}
+_BACK_EVENTS = frozenset(
+    {
+        "checkout.order_refunded.v1",
+        "checkout.order_exchanged.v1",
+        "checkout.order_voided.v1",
+        "checkout.order_cancelled.v1",
+        "checkout.order_attached.v1",
+    }
 )
+"""What changes a sale of an earlier day as well."""
+_DAY_EVENTS = _BACK_EVENTS | {
+    "checkout.order_committed.v1",
+    "checkout.debt_written_off.v1",
+    "ledger.points_expired.v1",
+    "ledger.points_adjusted.v1",
+}
 _MEMBER_EVENTS = frozenset({"members.member_updated.v1", "loyalty.tier_changed.v1"})
 _REGISTERED = "members.member_registered.v1"
 _IMPORTED = "checkout.orders_imported.v1"
@@ -50,6 +63,7 @@ class _Touched:
     days: set[date] = field(default_factory=set)
     join_days: set[date] = field(default_factory=set)
     members: set[UUID] = field(default_factory=set)
+    orders: set[str] = field(default_factory=set)
     imports: list[dict[str, Any]] = field(default_factory=list)
     everything: bool = False
 
@@ -120,6 +134,9 @@ def _read_events(zone: ZoneInfo, now: datetime) -> _Touched:
         touched.events += len(events)
     for imported in touched.imports:
         _touch_import(touched, imported, zone)
+    for given_back in _sliced(sorted(touched.orders), MEMBERS_AT_ONCE):
+        sold = rows("SELECT occurred_at FROM checkout_order WHERE id = ANY(%s::uuid[])", [given_back])
+        touched.days |= {local_date(at, zone) for (at,) in sold}
     for some in _sliced(sorted(registered), MEMBERS_AT_ONCE):
         joined = rows("SELECT joined_at FROM members_member WHERE id = ANY(%s)", [some])
         touched.join_days |= {local_date(at, zone) for (at,) in joined}
@@ -129,6 +146,8 @@ def _read_events(zone: ZoneInfo, now: datetime) -> _Touched:
 def _touch(touched: _Touched, registered: set[UUID], event: Event, zone: ZoneInfo) -> None:
     if event.name == _IMPORTED:
         touched.imports.append(event.payload)
+    if event.name in _BACK_EVENTS:
+        touched.orders.add(event.payload["order_id"])
     if event.name in _DAY_EVENTS:
         touched.days.add(local_date(event.occurred_at, zone))
     if event.member_id is None:

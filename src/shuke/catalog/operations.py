@@ -18,7 +18,7 @@ from shuke.catalog.search import search_text
 from shuke.catalog.values import NewProduct, NewStore
 from shuke.core.errors import InvalidInput, NotFound, OutOfStoreScope
 from shuke.core.operations import record_audit
-from shuke.core.text import clean_text
+from shuke.core.text import clean_text, storable
 from shuke.core.values import Actor
 from shuke.kit.ids import uuid7
 
@@ -208,11 +208,55 @@ def ensure_channel(code: str, name: str = "") -> Channel:
 
     Raises InvalidInput.
     """
-    clean = clean_text("channel", code, 40).lower()
-    if not clean or not clean.replace("-", "").replace("_", "").isalnum():
-        raise InvalidInput(field="channel", reason=_("A channel code has letters, digits, - and _ only."))
+    clean = _channel_code("channel", code)
     title = clean_text("name", name, 80) or clean
     return Channel.objects.get_or_create(code=clean, defaults={"name": title})[0]
+
+
+def create_channel(*, actor: Actor, now: datetime, code: str, name: str = "") -> Channel:
+    """Add a channel; without a name it is called by its code. Codes are kept in small letters.
+
+    Raises InvalidInput, CodeTaken, and OutOfStoreScope for an actor bound to some stores: a channel is for all of them.
+    """
+    if not actor.all_stores:
+        raise OutOfStoreScope(field="code")
+    clean = _channel_code("code", code)
+    title = clean_text("name", name, 80) or clean
+    with transaction.atomic():
+        channel, is_new = Channel.objects.get_or_create(code=clean, defaults={"name": title})
+        if not is_new:
+            raise CodeTaken(field="code", value=clean)
+        _audit_channel(actor, now, "catalog.create_channel", clean, {"name": title})
+    return channel
+
+
+def change_channel(*, actor: Actor, now: datetime, code: str, name: str) -> Channel:
+    """Give a channel another name; its code stays. Raises NotFound, InvalidInput, OutOfStoreScope."""
+    if not actor.all_stores:
+        raise OutOfStoreScope(field="code")
+    title = clean_text("name", name, 80)
+    if not title:
+        raise InvalidInput(field="name", reason=_("Give the channel a name."))
+    with transaction.atomic():
+        channel = Channel.objects.select_for_update().filter(code=storable(code)).first()
+        if channel is None:
+            raise NotFound
+        if channel.name != title:
+            before, channel.name = channel.name, title
+            channel.save(update_fields=["name"])
+            _audit_channel(actor, now, "catalog.change_channel", channel.code, {"name": [before, title]})
+    return channel
+
+
+def _channel_code(field: str, code: str) -> str:
+    clean = clean_text(field, code, 40).lower()
+    if not clean or not clean.replace("-", "").replace("_", "").isalnum():
+        raise InvalidInput(field=field, reason=_("A channel code has letters, digits, - and _ only."))
+    return clean
+
+
+def _audit_channel(actor: Actor, now: datetime, action: str, code: str, data: Mapping[str, Any]) -> None:
+    record_audit(actor=actor, action=action, now=now, object_type="channel", object_id=code, data=data)
 
 
 def product_terms(product: NewProduct) -> str:

@@ -14,7 +14,7 @@ from importlib import metadata
 from typing import Any, Literal
 
 from shuke.config.environment import LOOPBACK_HOSTS, Environment, environment, unknown_variables
-from shuke.config.runtime import django_ready
+from shuke.config.runtime import KeysetProblem, django_ready
 from shuke.config.serve import current
 from shuke.config.supervisor import SUPERVISED
 from shuke.kit import clock, postgres
@@ -211,6 +211,8 @@ def _database(embedded: bool) -> list[Finding]:
             checks: tuple[Callable[[Any], Iterator[Finding]], ...] = (_server, _migrations, _audit, _jobs)
             for check in checks:
                 findings += check(cursor)
+    except KeysetProblem as error:
+        findings.append(Finding("BAD", "Keys", str(error), "Nothing starts until the right file is back."))
     except Exception as error:  # whatever it is, the operator must see it as a finding
         where = "the embedded server" if embedded else "the server of DATABASE_URL"
         findings.append(

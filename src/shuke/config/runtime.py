@@ -9,6 +9,7 @@ from typing import cast
 from uuid import UUID
 
 import psycopg
+from psycopg import sql
 
 from shuke.config.environment import Environment, environment
 from shuke.kit import postgres
@@ -21,6 +22,10 @@ CONNECT_SECONDS = 10
 
 class RuntimeProblem(RuntimeError):
     """The database or the keys cannot be used; the message says why and what to do."""
+
+
+class KeysetProblem(RuntimeProblem):
+    """The keyset is missing, damaged, or another one than this database was written with."""
 
 
 def say_on_stderr(text: str) -> None:
@@ -76,29 +81,66 @@ def _check_database(env: Environment) -> None:
 def _ensure_keyset(env: Environment) -> None:
     """Make the keyset on first start, but never beside data of another one: those would be unreadable.
 
-    A keyset that is there must open the newest member: with a wrong one, new members would be written under keys that the
-    old ones do not know, and nobody could be found again.
+    A keyset that is there must open the newest member, and its index key must be the one whose mark the database keeps:
+    with a wrong one, new members would be written under keys that the old ones do not know, and nobody could be found again.
     """
     with _connection(env) as connection:
         newest = _newest_data_key(connection)
+        indexed = newest is not None or _has_rows(connection, "checkout_giftcard")
     if not env.keyset_path.exists():
         if newest is not None:
-            raise RuntimeProblem(
+            raise KeysetProblem(
                 f"{env.keyset_path} is missing, but the database holds members encrypted with it. "
                 "Copy it from your other machine or from the backup of the secrets folder."
             )
         ensure_keyset(env.keyset_path)
-        return
     try:
         keyset = Keyset.loads(env.keyset_path.read_text(encoding="utf-8"))
         if newest is not None:
             member_id, wrapped = newest
             keyset.unwrap(wrapped, member_id.bytes)
+        with _connection(env) as connection:
+            fits = _index_key_fits(connection, keyset.index_mark(), indexed=indexed)
     except (ValueError, Undecipherable) as error:
-        raise RuntimeProblem(
+        raise KeysetProblem(
             f"{env.keyset_path} does not fit this database: {error}. "
             "Restore the file from the backup of the secrets folder, or point DATABASE_URL to its own database."
         ) from error
+    if not fits:
+        raise KeysetProblem(
+            f"{env.keyset_path} does not fit this database: its index_key is another one than members, cards and gift "
+            "cards were indexed with, so none of them would be found. Restore the file from the backup of the secrets folder."
+        )
+
+
+def _index_key_fits(
+    connection: psycopg.Connection[tuple[object, ...]], mark: bytes, *, indexed: bool
+) -> bool:
+    """Compare with the mark in the database. Before anything was indexed, and on the first start of a release that keeps
+    it, the mark is written down."""
+    table = connection.execute("SELECT to_regclass('core_keysetmark')").fetchone()
+    if table is None or table[0] is None:
+        return True  # the migrations come next
+    write = "INSERT INTO core_keysetmark (id, mark) VALUES (1, %s) ON CONFLICT (id) DO "
+    connection.execute(
+        write
+        + (
+            "NOTHING"
+            if indexed
+            else "UPDATE SET mark = excluded.mark WHERE core_keysetmark.mark <> excluded.mark"
+        ),
+        [mark],
+    )
+    row = connection.execute("SELECT mark FROM core_keysetmark WHERE id = 1").fetchone()
+    return row is not None and bytes(cast("bytes", row[0])) == mark
+
+
+def _has_rows(connection: psycopg.Connection[tuple[object, ...]], table: str) -> bool:
+    found = connection.execute("SELECT to_regclass(%s)", [table]).fetchone()
+    if found is None or found[0] is None:
+        return False
+    query = sql.SQL("SELECT 1 FROM {} LIMIT 1").format(sql.Identifier(table))
+    return connection.execute(query).fetchone() is not None
 
 
 def _newest_data_key(connection: psycopg.Connection[tuple[object, ...]]) -> tuple[UUID, bytes] | None:

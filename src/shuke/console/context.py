@@ -28,7 +28,7 @@ def shell(request: HttpRequest) -> dict[str, Any]:
             "house": localized(in_force.programme.name) if in_force else _("Shuke"),
             "finder_url": navigation.address_of("members", user),
             "nav": navigation.sidebar(user, request.path),
-            "chosen_store": SimpleLazyObject(lambda: scope.chosen_store(request)),
+            "chosen_store": SimpleLazyObject(lambda: scope.shown_store(request)),
         }
     return context
 

@@ -43,6 +43,7 @@ GROUPS: tuple[tuple[str | Promise, tuple[NavItem, ...]], ...] = (
             NavItem("overview", _("Overview"), "layout-dashboard", Permission.OVERVIEW_VIEW),
             NavItem("cashier", _("Cashier's desk"), "cash-register", Permission.CHECKOUT_USE),
             NavItem("redemptions", _("Pick-ups"), "gift", Permission.CHECKOUT_USE),
+            NavItem("refunds", _("Refunds"), "receipt-refund", Permission.CHECKOUT_REFUND),
             NavItem("members", _("Members"), "users", Permission.MEMBERS_VIEW),
             NavItem("adjustments", _("Adjustments"), "clipboard-list", Permission.LEDGER_ADJUST),
         ),
@@ -54,6 +55,7 @@ GROUPS: tuple[tuple[str | Promise, tuple[NavItem, ...]], ...] = (
             NavItem("rewards", _("Rewards"), "award", Permission.PROGRAMME_VIEW),
             NavItem("products", _("Products"), "package", Permission.CATALOG_VIEW),
             NavItem("stores", _("Stores"), "building-store", Permission.CATALOG_VIEW),
+            NavItem("channels", _("Channels"), "world", Permission.CATALOG_VIEW),
         ),
     ),
     (

@@ -15,6 +15,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext, pgettext, pgettext_lazy
 
 from shuke.console import formats
+from shuke.console.money_words import Section, tell_sections
 from shuke.kit.money import exponent, to_minor
 from shuke.loyalty.earning_words import (
     CAUSES,
@@ -65,6 +66,7 @@ class Told:
     redemption: list[tuple[str, str]]
     expiry: list[tuple[str, str]]
     policies: list[tuple[str, str]]
+    sections: list[Section]
 
 
 _POLICIES: tuple[tuple[str, str | Promise], ...] = (
@@ -72,6 +74,7 @@ _POLICIES: tuple[tuple[str, str | Promise], ...] = (
     ("spend_own_points", pgettext_lazy("programme page", "An order may spend the points it earns")),
     ("refund_spent_points", pgettext_lazy("programme page", "Points spent on a refunded order are")),
     ("refund_earned_points", pgettext_lazy("programme page", "Points earned by a refunded order are")),
+    ("refund_shortfall", pgettext_lazy("programme page", "Points missing at a refund are")),
     ("tier_on_refund", pgettext_lazy("programme page", "After a refund the tier is reviewed")),
     ("multiplier_stacking", pgettext_lazy("programme page", "Several multipliers on one purchase are")),
     ("multiplier_rounding", pgettext_lazy("programme page", "Points from multipliers are")),
@@ -100,7 +103,8 @@ def tell(document: Document) -> Told:
         expiry=[
             (localized(spec["name"]), describe_expiry(spec["expiry"])) for spec in document["assets"].values()
         ],
-        policies=[(str(label), str(CHOICES[document["policies"][key]])) for key, label in _POLICIES],
+        policies=_policies(document),
+        sections=tell_sections(document),
     )
 
 
@@ -124,6 +128,26 @@ def _tier(document: Document, rank: int, level: Mapping[str, Any]) -> TierCard:
         discount=discount,
         multiplier="" if factor == 1 else f"×{factor.normalize():f}",
     )
+
+
+def _policies(document: Document) -> list[tuple[str, str]]:
+    """The switches, then the two terms of days. A document of an earlier release lacks the newer ones."""
+    policies = document["policies"]
+    facts = [(str(label), str(CHOICES[policies[key]])) for key, label in _POLICIES if key in policies]
+    if "return_window_days" in policies:
+        facts.append((pgettext("programme page", "Return window"), _days(policies["return_window_days"])))
+    if "attach_days" in policies:
+        facts.append(
+            (
+                pgettext("programme page", "A receipt can be given to a member within"),
+                _days(policies["attach_days"]) if policies["attach_days"] else str(CHOICES["never"]),
+            )
+        )
+    return facts
+
+
+def _days(count: int) -> str:
+    return ngettext("%(count)d day", "%(count)d days", count) % {"count": count}
 
 
 def _terms(document: Document) -> list[tuple[str, str]]:

@@ -28,6 +28,14 @@ def chosen_store(request: HttpRequest) -> Store | None:
     )
 
 
+def shown_store(request: HttpRequest) -> Store | None:
+    """The store that the top bar names: the chosen one, or the only one of a person bound to it."""
+    staff = staff_of(request)
+    if not staff.all_stores and len(staff.store_ids) == 1:
+        return Store.objects.filter(id=staff.store_ids[0]).first()
+    return chosen_store(request)
+
+
 def choose_store(request: HttpRequest, store_id: UUID | None) -> bool:
     """Remember the choice. False, and nothing changed, when the store does not exist or is not theirs."""
     if store_id is None:

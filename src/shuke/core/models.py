@@ -81,6 +81,20 @@ class TxidBase(models.Model):
         constraints = [models.CheckConstraint(condition=models.Q(id=1), name="core_txidbase_one_row")]
 
 
+class KeysetMark(models.Model):
+    """At most one row: the mark of the index key that this database's blind indexes were made with.
+
+    A start with another one is refused (`config.runtime`): nobody would be found by phone any more, and new members would
+    be indexed apart from the old ones. It says nothing about the key itself.
+    """
+
+    id = models.SmallIntegerField(primary_key=True, default=1)
+    mark = models.BinaryField()
+
+    class Meta:
+        constraints = [models.CheckConstraint(condition=models.Q(id=1), name="core_keysetmark_one_row")]
+
+
 class AuditEvent(models.Model):
     """One act, append-only. `data` holds no personal data in clear. `hash` covers every other column."""
 

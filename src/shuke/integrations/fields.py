@@ -91,6 +91,9 @@ FIELDS: dict[Kind, tuple[Field, ...]] = {
     ),
 }
 DEFAULT_DISCOUNT = "given"
+OWN_SYSTEM = "shop"
+"""The system that a shop's own member numbers are taken to be of, in files of members and of orders alike."""
+_GUESSED = {"discount:": f"discount:{DEFAULT_DISCOUNT}", "external:": f"external:{OWN_SYSTEM}"}
 
 
 def fields_of(kind: Kind) -> dict[str, Field]:
@@ -125,7 +128,7 @@ def guess_field(kind: Kind, header: str) -> str | None:
     known = _headers()[kind]
     for field in FIELDS[kind]:
         if folded == fold_header(field.name) or folded in known.get(field.name, ()):
-            return f"discount:{DEFAULT_DISCOUNT}" if field.name == "discount:" else field.name
+            return _GUESSED.get(field.name, field.name)
     return None
 
 

@@ -18,7 +18,7 @@ import yaml
 from django.utils.translation import gettext_lazy as _
 
 from shuke.integrations.errors import MappingInvalid
-from shuke.integrations.fields import FIELDS, MEMBER_REFERENCES, find_field, guess_field
+from shuke.integrations.fields import FIELDS, MEMBER_REFERENCES, OWN_SYSTEM, find_field, guess_field
 from shuke.integrations.values import Kind
 from shuke.kit.money import BadAmount, exponent
 
@@ -108,13 +108,18 @@ def read_mapping(document: Any, kind: Kind) -> Mapping:
 
 
 def guess(headers: Sequence[str], kind: Kind) -> Mapping:
-    """What the headers most probably mean. Of two columns that mean the same the first counts."""
+    """What the headers most probably mean. Of two columns that mean the same the first counts.
+
+    A shop's own member number (会员号) is an id of the shop's system, in both kinds of file the same one, so that its
+    members and their orders find each other.
+    """
     columns: dict[str, str] = {}
     for header in headers:
         name = guess_field(kind, header)
         if name is not None and name not in columns.values():
             columns[header] = name
-    return Mapping(kind=kind, columns=columns)
+    system = OWN_SYSTEM if "member_external" in columns.values() else ""
+    return Mapping(kind=kind, columns=columns, member_system=system)
 
 
 def complete(mapping: Mapping, headers: Sequence[str]) -> Mapping:
@@ -166,7 +171,7 @@ def suggest(headers: Sequence[str], kind: Kind) -> str:
     lines += ["# constants: {}", "# values: {}", '# dates: {}      # e.g. {birthday: "%d/%m/%Y"}']
     lines += ["time_zone: Asia/Shanghai", "currency: CNY", "money: major", 'decimal: "."']
     if "member_external" in have:
-        lines.append("member_system: NAME-THE-SYSTEM")
+        lines.append(f"member_system: {mapping.member_system}")
     if kind is Kind.ORDERS:
         lines.append("settled: true")
     return "\n".join(lines) + "\n"

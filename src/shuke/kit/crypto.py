@@ -64,6 +64,10 @@ class Keyset:
             index_key=self._index_key,
         )
 
+    def index_mark(self) -> bytes:
+        """Tells index keys apart without giving them away; rotating the keys does not change it."""
+        return self.derive("index mark")[:INDEX_BYTES]
+
     def dumps(self) -> str:
         """The keyset as JSON, for its file."""
         keys = {key_id: base64.b64encode(key).decode() for key_id, key in self._keys.items()}

@@ -76,11 +76,11 @@ def _figures(period: Period, stores: Stores) -> list[StoreFigures]:
             orders=orders,
             members=0,
             # Half up; an average is shown, never added up again.
-            basket_minor=(2 * gross + orders) // (2 * orders) if orders else None,
+            basket_minor=(2 * kept + orders) // (2 * orders) if orders else None,
             points_issued=issued,
             points_used=used,
         )
-        for store_id, code, name, region, sales, previous, orders, gross, issued, used in rows(
+        for store_id, code, name, region, sales, previous, orders, kept, issued, used in rows(
             load("analytics", "compare_stores"), given
         )
     ]

@@ -3,7 +3,7 @@ SELECT s.id, s.code, s.name, s.region,
   coalesce(sum(t.member_sales_minor - t.member_refund_minor) FILTER (WHERE t.day >= %(first)s::date), 0)::bigint AS sales,
   coalesce(sum(t.member_sales_minor - t.member_refund_minor) FILTER (WHERE t.day < %(first)s::date), 0)::bigint AS previous,
   coalesce(sum(t.member_orders) FILTER (WHERE t.day >= %(first)s::date), 0)::bigint AS orders,
-  coalesce(sum(t.member_sales_minor) FILTER (WHERE t.day >= %(first)s::date), 0)::bigint AS gross,
+  coalesce(sum(t.member_kept_minor) FILTER (WHERE t.day >= %(first)s::date), 0)::bigint AS kept,
   coalesce(sum(t.points_issued) FILTER (WHERE t.day >= %(first)s::date), 0)::bigint AS issued,
   coalesce(sum(t.points_used) FILTER (WHERE t.day >= %(first)s::date), 0)::bigint AS used
 FROM analytics_storeday t

@@ -70,6 +70,21 @@ class Channel(Out):
     name: str
 
 
+class ChannelIn(In):
+    """A channel to add."""
+
+    code: Annotated[
+        Code, Meta(pattern="^[A-Za-z0-9_-]+$", description="Letters, digits, - and _; kept in small letters.")
+    ]
+    name: Annotated[str, Meta(max_length=80, description="Without one, the code.")] = ""
+
+
+class ChannelChange(In):
+    """The channel's new name."""
+
+    name: Annotated[str, Meta(min_length=1, max_length=80)]
+
+
 class ChannelList(Out):
     """All channels."""
 

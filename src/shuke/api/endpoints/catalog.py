@@ -8,6 +8,9 @@ import msgspec
 from ninja import Router
 
 from shuke.api.contracts.catalog import (
+    Channel,
+    ChannelChange,
+    ChannelIn,
     ChannelList,
     Product,
     ProductChange,
@@ -24,7 +27,14 @@ from shuke.api.cursors import BY_CODE, BY_NAME, checked_cursor
 from shuke.api.endpoint import Call, endpoint
 from shuke.catalog import models
 from shuke.catalog.errors import CodeTaken
-from shuke.catalog.operations import change_product, change_store, create_product, create_store
+from shuke.catalog.operations import (
+    change_channel,
+    change_product,
+    change_store,
+    create_channel,
+    create_product,
+    create_store,
+)
 from shuke.catalog.queries import (
     find_products,
     get_store_by_code,
@@ -122,7 +132,49 @@ def change_a_store(call: Call, code: str, body: StoreChange) -> tuple[int, dict[
 @endpoint(router, "GET", "/channels", scope=Scope.CATALOG_READ, answers={200: ChannelList}, tag="catalog")
 def channels(call: Call) -> tuple[int, dict[str, Any]]:
     """List the channels."""
-    return 200, {"channels": [{"code": row.code, "name": row.name} for row in list_channels()]}
+    return 200, {"channels": [_channel(row) for row in list_channels()]}
+
+
+@endpoint(
+    router,
+    "POST",
+    "/channels",
+    scope=Scope.CATALOG_WRITE,
+    body=ChannelIn,
+    answers={201: Channel},
+    tag="catalog",
+    keyed="once",
+    refusals=(CodeTaken, OutOfStoreScope, InvalidInput, IdempotencyConflict),
+)
+def create_a_channel(call: Call, body: ChannelIn) -> tuple[int, dict[str, Any]]:
+    """Add a channel.
+
+    Needs a key that covers all stores.
+    """
+    return 201, _channel(
+        create_channel(actor=call.caller.as_actor(), now=call.now, code=body.code, name=body.name)
+    )
+
+
+@endpoint(
+    router,
+    "PATCH",
+    "/channels/{code}",
+    scope=Scope.CATALOG_WRITE,
+    body=ChannelChange,
+    answers={200: Channel},
+    tag="catalog",
+    keyed="once",
+    refusals=(NotFound, OutOfStoreScope, InvalidInput, IdempotencyConflict),
+)
+def change_a_channel(call: Call, code: str, body: ChannelChange) -> tuple[int, dict[str, Any]]:
+    """Rename a channel.
+
+    Needs a key that covers all stores.
+    """
+    return 200, _channel(
+        change_channel(actor=call.caller.as_actor(), now=call.now, code=code, name=body.name)
+    )
 
 
 @endpoint(
@@ -216,6 +268,10 @@ def _by_sku(sku: str) -> models.Product:
 
 def _changes(body: msgspec.Struct) -> dict[str, Any]:
     return {name: value for name, value in msgspec.structs.asdict(body).items() if value is not msgspec.UNSET}
+
+
+def _channel(row: models.Channel) -> dict[str, Any]:
+    return {"code": row.code, "name": row.name}
 
 
 def _store(row: models.Store) -> dict[str, Any]:

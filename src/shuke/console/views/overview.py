@@ -167,7 +167,7 @@ def _frame(choice: Choice, stores: Sequence[Store], current: Freshness, now: dat
         "filter_stores": []
         if choice.fixed_store
         else [(store, store.code in choice.codes) for store in stores],
-        "filter_label": _filter_label(choice, stores),
+        "filter_label": _filter_label(choice, stores, everywhere=choice.store_ids is None),
         "clear_stores": choice.href(store=None, region=None),
     }
 
@@ -350,11 +350,11 @@ def _range_label(days: int) -> str:
     return _("%(days)d days") % {"days": days}
 
 
-def _filter_label(choice: Choice, stores: Sequence[Store]) -> str:
+def _filter_label(choice: Choice, stores: Sequence[Store], *, everywhere: bool) -> str:
     if choice.fixed_store:
         return choice.fixed_store.name
     if not choice.codes and not choice.regions:
-        return _("All stores")
+        return _("All stores") if everywhere else _("Your stores")
     if len(choice.codes) + len(choice.regions) == 1:
         return next((store.name for store in stores if store.code in choice.codes), "") or choice.regions[0]
     return _("%(number)d stores") % {"number": len(choice.store_ids or ())}

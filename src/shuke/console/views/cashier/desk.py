@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterable
 from datetime import datetime
 from decimal import Decimal
@@ -53,6 +54,7 @@ from shuke.members.queries import get_candidate, identify
 from shuke.members.values import Candidate
 
 RESULTS = 8
+_LAST_FOUR = re.compile(r"\d{4}")
 MAX_TEXT = 200
 
 
@@ -378,7 +380,9 @@ def _find_member(request: HttpRequest, counter: Counter, text: str) -> HttpRespo
     else:
         if text and not people:
             says.places["member"] = _("No member found. Check what you typed, or register them (F6).")
-    if len(people) == 1 and people[0].matched_by != "search":
+    # Four digits that fit one member only are as good as a number: the card shows whom they found. Words of a name that
+    # fit one member are not, because others may bear it who are no members.
+    if len(people) == 1 and (people[0].matched_by != "search" or _LAST_FOUR.fullmatch(text)):
         with open_cart(request) as cart:
             _take_member(cart, people[0].member_id)
         return _draw(request, counter, cart, says, focus="scan")
