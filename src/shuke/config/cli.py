@@ -28,6 +28,7 @@ ROOM_COMMANDS: dict[str, tuple[str, str]] = {
     "ledger": ("shuke.ledger.commands", "Reconcile the points ledger, expire points."),
     "coupons": ("shuke.rewards.commands", "Prove coupons, expire them, fetch codes."),
     "orders": ("shuke.checkout.commands", "Prove that orders, their lines and the ledger agree."),
+    "rewards": ("shuke.rewards.catalogue.commands", "Prove that redemptions and the ledger agree."),
     "tiers": ("shuke.checkout.tier_commands", "Prove that every tier follows from the sales and refunds."),
     "explain": ("shuke.checkout.explain_commands", "Say where a balance, a tier or a price came from."),
     "programme": ("shuke.loyalty.commands", "Validate, compare and apply the membership programme."),

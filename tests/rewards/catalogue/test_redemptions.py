@@ -332,3 +332,13 @@ def test_handing_over_and_cancelling_at_once_do_one_of_the_two() -> None:
             break
         # The stock is three pieces: give each cancelled one back to the next round.
     proved()
+
+
+def test_the_proof_sees_a_counter_and_points_that_are_wrong(shop: None) -> None:
+    member = make_member(now=NOW)
+    give(member.id, 600, at=NOW)
+    made = mug(member)
+    RewardStock.objects.update(taken=2)
+    Redemption.objects.filter(id=made.id).update(points=299)
+    found = [(each.what, each.said, each.found) for each in verify_catalogue()]
+    assert found == [("points", 299, 300), ("stock", 2, 1)]

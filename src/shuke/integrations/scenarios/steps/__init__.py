@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from importlib import import_module
 
-ROOMS = ("loyalty", "ledger", "moves", "acts", "checkout", "returns", "prepaid", "members")
+ROOMS = ("loyalty", "ledger", "moves", "acts", "checkout", "returns", "prepaid", "members", "rewards")
 
 
 def register() -> None:
