@@ -121,6 +121,14 @@ def products_by_sku(skus: Iterable[str]) -> dict[str, Product]:
     }
 
 
+def missing_goods(*, skus: Iterable[str], categories: Iterable[str]) -> tuple[set[str], set[str]]:
+    """Which of these SKUs nobody sells (unknown, or retired), and which categories do not exist. Two queries."""
+    asked, paths = set(skus), set(categories)
+    sold = Product.objects.filter(sku__in=asked, is_active=True).values_list("sku", flat=True)
+    known = Category.objects.filter(path__in=paths).values_list("path", flat=True)
+    return asked - set(sold), paths - set(known)
+
+
 def _in(category: str, brand: str, include_inactive: bool) -> QuerySet[Product]:
     products = Product.objects.all() if include_inactive else Product.objects.filter(is_active=True)
     if category:

@@ -4,3 +4,9 @@ from django.apps import AppConfig
 class LoyaltyConfig(AppConfig):
     name = "shuke.loyalty"
     label = "loyalty"
+
+    def ready(self) -> None:
+        from shuke.loyalty.cautions import register_check
+        from shuke.loyalty.coupon_cautions import unknown_goods
+
+        register_check("loyalty.coupon_goods", unknown_goods)

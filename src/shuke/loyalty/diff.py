@@ -180,7 +180,14 @@ _TERMS: Fields = (
     ("expiry", pgettext_lazy("programme", "expire"), describe_expiry),
     ("pending", pgettext_lazy("programme", "usable"), describe_pending),
 )
-_SILENT = {"stacking": "stackable", "priority": 0, "multiplied": True, "caps": None, "budget": None}
+_SILENT = {
+    "stacking": "stackable",
+    "priority": 0,
+    "multiplied": True,
+    "caps": None,
+    "budget": None,
+    "refund_coupon": "restore",
+}
 """What a rule means where it says nothing: an optional key, or one that an earlier release did not know."""
 _ABSENT = object()
 _EFFECT = frozenset({"give", "per", "rounding", "round_per", "fixed", "fixed_per"})
@@ -241,6 +248,7 @@ _POLICIES: Fields = (
     ("refund_spent_points", pgettext_lazy("programme", "spent points at a refund:"), _word),
     ("refund_earned_points", pgettext_lazy("programme", "earned points at a refund:"), _word),
     ("refund_shortfall", pgettext_lazy("programme", "points missing at a refund:"), _word),
+    ("refund_coupon", pgettext_lazy("programme", "coupons at a full refund:"), _word),
     ("attach_days", pgettext_lazy("programme", "sales attached later, by receipt, within:"), _days),
     ("tier_on_refund", pgettext_lazy("programme", "tier after a refund:"), _word),
     ("multiplier_stacking", pgettext_lazy("programme", "several multipliers:"), _word),

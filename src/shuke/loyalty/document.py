@@ -18,6 +18,7 @@ from django.utils.translation import gettext_lazy as _
 
 from shuke.loyalty import earning_document, source
 from shuke.loyalty.asset_document import ADJUSTMENTS_DEFAULT, adjustments, assets, transfers
+from shuke.loyalty.coupon_document import read_coupons
 from shuke.loyalty.errors import InvalidProgramme, Problem
 from shuke.loyalty.readers import (
     Key,
@@ -113,6 +114,7 @@ def _programme(notes: Notes, root: Node) -> dict[str, Any]:
         "gift_cards": Key(read_gift_cards),
         "card_limits": Key(read_card_limits),
         "offline": Key(read_offline),
+        "coupons": Key(read_coupons),
         "rewards": Key(read_rewards),
         "adjustments": Key(adjustments, default=ADJUSTMENTS_DEFAULT),
         "transfers": Key(transfers, default={}),
@@ -304,6 +306,7 @@ _POLICIES = {
     "refund_earned_points": Key(choice("claw_back", "keep"), default="claw_back"),
     "refund_shortfall": Key(choice("debt", "cash_value", "write_off"), default="debt"),
     "tier_on_refund": Key(choice("at_once", "period_end"), default="at_once"),
+    "refund_coupon": Key(choice("restore", "void"), default="restore"),
     "attach_days": Key(whole(0, 366), default=7),
     "multiplier_stacking": Key(choice("add", "best", "multiply"), default="add"),
     "multiplier_rounding": Key(choice("floor", "half_up", "ceil"), default="floor"),

@@ -315,7 +315,8 @@ def _tier(notes: Notes, node: Node, path: str) -> Any:
     return one_of(notes.tiers, pgettext_lazy("programme", "tier"))(notes, node, path)
 
 
-def _category(notes: Notes, node: Node, path: str) -> str | None:
+def category(notes: Notes, node: Node, path: str) -> str | None:
+    """A category by its path from the top."""
     value: str | None = text(longest=240)(notes, node, path)
     if value is not None and any(part != part.strip() or not part for part in value.split("/")):
         notes.add(
@@ -383,7 +384,7 @@ def _hour(notes: Notes, node: Node, path: str) -> str | None:
     return found.text
 
 
-def _hours(notes: Notes, node: Node, path: str) -> list[dict[str, str]] | None:
+def hours(notes: Notes, node: Node, path: str) -> list[dict[str, str]] | None:
     """Parts of the day; none may overlap another."""
     one = mapping({"from": Key(_hour, required=True), "to": Key(_hour, required=True)})
     found: list[dict[str, str]] | None = sequence(one, least=1, most=24)(notes, node, path)
@@ -416,7 +417,7 @@ def _minutes_of(part: dict[str, str]) -> list[int]:
 
 
 _GOODS = {
-    "categories": _some(_category),
+    "categories": _some(category),
     "skus": _some(text(longest=64)),
     "brands": _some(text(longest=80)),
 }
@@ -431,7 +432,7 @@ _MEMBER = {
 _TIME = {
     "weekdays": _some(choice(*WEEKDAYS)),
     "month_days": _some(whole(1, 31)),
-    "hours": Key(_hours),
+    "hours": Key(hours),
     "dates": Key(_dates),
 }
 _SALE = {

@@ -1,4 +1,4 @@
-"""What changes in the sections on money and rewards, key by key: taxes, stored value, gift cards, limits, offline, rewards.
+"""What changes in the sections on money, coupons and rewards, key by key.
 
 Values are shown as they stand in the document: they are figures and plain words already. A list of rates or bonus rules
 is compared by code or id, so that an entry moved within it is no change.
@@ -17,6 +17,7 @@ SECTIONS = {
     "gift_cards": pgettext_lazy("programme", "Gift cards:"),
     "card_limits": pgettext_lazy("programme", "Legal card limits:"),
     "offline": pgettext_lazy("programme", "Sales made offline:"),
+    "coupons": pgettext_lazy("programme", "Coupons:"),
     "rewards": pgettext_lazy("programme", "Rewards:"),
 }
 

@@ -25,6 +25,7 @@ from shuke.loyalty.assets import (
 )
 from shuke.loyalty.book_policies import compile_adjustments, compile_transfers
 from shuke.loyalty.conditions import compile_conditions
+from shuke.loyalty.coupons import compile_coupons
 from shuke.loyalty.earning import (
     NO_CAPS,
     PLAIN,
@@ -52,6 +53,7 @@ from shuke.loyalty.tenders import (
     compile_taxes,
 )
 from shuke.rewards.catalogue.values import Offer
+from shuke.rewards.values import CouponTemplate
 
 Downgrade = Literal["one_level", "to_qualified", "never", "at_once"]
 Metric = Literal["spend", "growth"]
@@ -132,6 +134,8 @@ class Policies:
     claw_back_earned: bool
     tier_on_refund_at_once: bool
     refund_shortfall: Shortfall
+    restore_coupons: bool
+    """A sale that is refunded as a whole gives its coupons back, while they are valid."""
     attach_days: int
     """How long a sale without a member can still be attached to one by its receipt; 0: never."""
     stacking: Stacking
@@ -165,6 +169,7 @@ class Programme:
     card_limits: CardLimits = NO_LIMITS
     offline: Offline = NO_OFFLINE
     rewards: Mapping[str, Offer] = field(default_factory=dict)
+    coupons: Mapping[str, CouponTemplate] = field(default_factory=dict)
     """By code, in the order of the document."""
 
 
@@ -221,6 +226,7 @@ def compile_programme(document: Mapping[str, Any]) -> Programme:
             claw_back_earned=policies.get("refund_earned_points", "claw_back") == "claw_back",
             tier_on_refund_at_once=policies.get("tier_on_refund", "at_once") == "at_once",
             refund_shortfall=policies.get("refund_shortfall", "debt"),
+            restore_coupons=policies.get("refund_coupon", "restore") == "restore",
             attach_days=policies.get("attach_days", 7),
             stacking=policies.get("multiplier_stacking", "add"),
             multiplier_rounding=policies.get("multiplier_rounding", "floor"),
@@ -231,6 +237,7 @@ def compile_programme(document: Mapping[str, Any]) -> Programme:
         gift_cards=compile_gift_cards(document.get("gift_cards"), currency),
         card_limits=compile_limits(document.get("card_limits"), currency),
         offline=compile_offline(document.get("offline"), currency),
+        coupons=compile_coupons(document.get("coupons", ()), currency),
         rewards=compile_rewards(document.get("rewards", ()), currency, ZoneInfo(document["time_zone"])),
     )
 

@@ -53,6 +53,8 @@ CHOICES = {
     "give_rest": pgettext_lazy("programme", "the rest is given"),
     "give_nothing": pgettext_lazy("programme", "nothing is given"),
     "cash_value": pgettext_lazy("programme", "paid in money"),
+    "restore": pgettext_lazy("programme", "given back while valid"),
+    "void": pgettext_lazy("programme", "lost"),
     "write_off": pgettext_lazy("programme", "written off once approved"),
     True: pgettext_lazy("programme", "yes"),
     False: pgettext_lazy("programme", "no"),

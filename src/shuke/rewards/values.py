@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
-from typing import Literal
+from typing import Literal, Protocol
 from uuid import UUID
 
 CouponType = Literal[
@@ -43,6 +43,19 @@ Spread = Literal["amount", "quantity"]
 CouponState = Literal["issued", "held", "used", "expired", "void"]
 
 MINUTES_OF_A_DAY = 24 * 60
+
+
+class Line(Protocol):
+    """What coupons look at in a line of a sale."""
+
+    @property
+    def sku(self) -> str: ...
+    @property
+    def category(self) -> str: ...
+    @property
+    def brand(self) -> str: ...
+    @property
+    def quantity(self) -> int: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,11 +217,19 @@ FREE_ROOM = Room()
 
 
 @dataclass(frozen=True, slots=True)
+class Reason:
+    """Why a coupon does not count: a stable code and its figures (money in minor units)."""
+
+    code: str
+    params: Mapping[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class Candidate:
     """A coupon that a sale may use: a piece (`coupon_id`) or a public code (`coupon_id` None).
 
-    `id` names it in requests and answers: the piece's id, or the code. `unusable` is a reason known beforehand (its state,
-    its holder), and `params` go with it.
+    `id` names it in requests and answers: the piece's id, or the code. `unusable` is a reason known beforehand: its state,
+    its holder.
     """
 
     id: str
@@ -219,5 +240,4 @@ class Candidate:
     valid_from: datetime | None = None
     valid_until: datetime | None = None
     room: Room = FREE_ROOM
-    unusable: str = ""
-    params: Mapping[str, object] = field(default_factory=dict)
+    unusable: Reason | None = None
