@@ -122,6 +122,7 @@ def read_coupons(notes: Notes, node: Node, path: str) -> list[dict[str, Any]] | 
         for key in ("code", "public_code"):
             _once(notes, node.items, path, found, key)
         _check_stacking(notes, node.items, path, found)
+    notes.coupons.extend(each["code"] for each in found or () if each.get("code"))
     return found
 
 

@@ -43,6 +43,8 @@ class Notes:
     assets: set[str] = field(default_factory=set)
     tiers: list[str] = field(default_factory=list)
     tiers_by_growth: bool = False
+    coupons: list[str] = field(default_factory=list)
+    """Codes of the coupon templates."""
     budgets: dict[str, str] = field(default_factory=dict)
     """Budget id → its asset."""
     ids: dict[str, str] = field(default_factory=dict)

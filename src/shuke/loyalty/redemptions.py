@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 from shuke.catalog.errors import UnknownStore
 from shuke.catalog.models import Store
-from shuke.core.values import Actor
+from shuke.core.values import SYSTEM, Actor
 from shuke.kit.clock import end_of_day, local_date, start_of_day
 from shuke.loyalty.books import terms_of
 from shuke.loyalty.errors import NoProgramme
@@ -20,10 +21,13 @@ from shuke.loyalty.models import Standing
 from shuke.loyalty.programme import Programme
 from shuke.loyalty.queries import InForce, programme_at
 from shuke.rewards.catalogue import operations as catalogue
-from shuke.rewards.catalogue.errors import UnknownReward
+from shuke.rewards.catalogue.errors import NotCancellable, UnknownReward
 from shuke.rewards.catalogue.models import Redemption
 from shuke.rewards.catalogue.queries import stock_taken
 from shuke.rewards.catalogue.values import Offer, Price, Terms
+from shuke.rewards.errors import CouponNotOpen
+from shuke.rewards.models import Coupon, State
+from shuke.rewards.operations import issue_coupons, void_coupon
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,12 +103,57 @@ def redeem_reward(
         currency=programme.currency,
         programme_version_id=in_force.version_id,
         now=now,
+        give=_coupons_of(in_force, offer, now) if offer.kind == "coupon" else None,
     )
 
 
 def cancel_redemption(*, actor: Actor, redemption_id: UUID, reason: str, now: datetime) -> Redemption:
-    """As `rewards.catalogue.operations.cancel_redemption`."""
-    return catalogue.cancel_redemption(actor=actor, redemption_id=redemption_id, reason=reason, now=now)
+    """As `rewards.catalogue.operations.cancel_redemption`. Coupons go back only while the member still holds all of them."""
+
+    def take_back(redemption: Redemption) -> None:
+        if redemption.kind == "coupon":
+            _take_coupons_back(redemption, actor, reason, now)
+
+    return catalogue.cancel_redemption(
+        actor=actor, redemption_id=redemption_id, reason=reason, now=now, take_back=take_back
+    )
+
+
+def _coupons_of(in_force: InForce, offer: Offer, now: datetime) -> catalogue.Give:
+    """What hands the coupons out, as many as were redeemed: by the house, since it is the reward's price that pays."""
+
+    def give(redemption: Redemption) -> dict[str, Any]:
+        issued = issue_coupons(
+            actor=SYSTEM,
+            template=in_force.programme.coupons[offer.coupon],
+            version_id=in_force.version_id,
+            zone=in_force.programme.zone,
+            member_ids=[redemption.member_id],
+            source="reward",
+            reference=str(redemption.id),
+            now=now,
+            count=redemption.quantity,
+        )
+        return {
+            "template": offer.coupon,
+            "coupons": [str(coupon_id) for coupon_id, _member in issued.coupons],
+        }
+
+    return give
+
+
+def _take_coupons_back(redemption: Redemption, actor: Actor, reason: str, now: datetime) -> None:
+    """Raises NotCancellable when one of them was used, passed on, or has lapsed."""
+    given = [UUID(each) for each in redemption.given["coupons"]]
+    held = Coupon.objects.filter(id__in=given, member_id=redemption.member_id, state=State.HELD)
+    # Locked, so that none is used or passed on meanwhile.
+    if len(held.select_for_update().order_by("id")) != len(given):
+        raise NotCancellable
+    try:
+        for coupon_id in sorted(given):
+            void_coupon(actor=actor, coupon_id=coupon_id, reason=reason, now=now)
+    except CouponNotOpen as error:
+        raise NotCancellable from error
 
 
 def currency_of(now: datetime) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from shuke.loyalty import source
 from shuke.loyalty.readers import (
@@ -52,7 +53,7 @@ def _reward(notes: Notes, node: Node, path: str) -> dict[str, Any] | None:
         {
             "code": Key(slug(longest=40), required=True),
             "name": Key(names, required=True),
-            "kind": Key(choice("goods", "bonus", "activity"), required=True),
+            "kind": Key(choice("goods", "coupon", "bonus", "activity"), required=True),
             "points": Key(whole(0, MAX_POINTS), required=True),
             "cash": Key(amount(above_zero=False)),
             "tier_prices": Key(sequence(_tier_price, least=1, most=50)),
@@ -64,7 +65,7 @@ def _reward(notes: Notes, node: Node, path: str) -> dict[str, Any] | None:
             "fulfilment": Key(choice("at_once", "pick_up", "delivery")),
             "collect_days": Key(whole(1, 366)),
             "uncollected": Key(choice("return", "keep")),
-            "coupon": Key(slug(longest=40)),
+            "coupon": Key(one_of(notes.coupons, pgettext_lazy("programme", "coupon template"))),
             "bonus": Key(amount(above_zero=True)),
             "tier": Key(tier),
             "months": Key(whole(1, 120)),

@@ -17,6 +17,7 @@ from shuke.ledger.errors import NotEnough
 from shuke.ledger.models import Account, Lot, Transfer
 from shuke.ledger.operations import expire_lots
 from shuke.ledger.queries import reconcile
+from shuke.loyalty.queries import programme_at
 from shuke.loyalty.redemptions import cancel_redemption, redeem_reward, shelf
 from shuke.rewards.catalogue import errors
 from shuke.rewards.catalogue.invariants import verify_catalogue
@@ -24,6 +25,10 @@ from shuke.rewards.catalogue.models import Redemption, RedemptionStep, RewardSto
 from shuke.rewards.catalogue.operations import code_of, hand_over, lapse_uncollected, mark_ready
 from shuke.rewards.catalogue.queries import figures_of, find_by_code, list_redemptions
 from shuke.rewards.catalogue.values import Price
+from shuke.rewards.errors import CouponsOutOfStock
+from shuke.rewards.invariants import verify_coupons
+from shuke.rewards.models import Coupon
+from shuke.rewards.operations import pass_coupon
 from tests.core.races import race
 from tests.factories.checkout import make_shop
 from tests.factories.core import make_staff
@@ -49,6 +54,13 @@ TRIP: dict[str, Any] = {
     "code": "trip", "name": NAME, "kind": "activity", "points": 100, "tiers": ["gold"],
     "dates": {"from": "2026-03-01", "to": "2026-03-31"}, "fulfilment": "at_once",
 }  # fmt: skip
+VOUCHER: dict[str, Any] = {
+    "code": "voucher", "name": NAME, "kind": "coupon", "points": 100, "coupon": "ten",
+}  # fmt: skip
+TEN = {
+    "code": "ten", "name": NAME, "type": "amount_off", "amount": "10.00", "transferable": True,
+    "validity": {"days_after_issue": 30}, "limits": {"stock": 5},
+}  # fmt: skip
 ASSETS = {
     "stored_value": {"name": {"zh-Hans": "储值"}},
     "bonus": {"name": {"zh-Hans": "赠送金"}, "expiry": {"model": "rolling", "months": 6}},
@@ -57,7 +69,7 @@ ASSETS = {
 
 @pytest.fixture
 def shop(db: None) -> None:
-    make_shop(rewards=[MUG, PURSE, TRIP], assets=ASSETS)
+    make_shop(rewards=[MUG, PURSE, TRIP, VOUCHER], coupons=[TEN], assets=ASSETS)
 
 
 def points(member_id: UUID) -> tuple[int, int]:
@@ -342,3 +354,51 @@ def test_the_proof_sees_a_counter_and_points_that_are_wrong(shop: None) -> None:
     Redemption.objects.filter(id=made.id).update(points=299)
     found = [(each.what, each.said, each.found) for each in verify_catalogue()]
     assert found == [("points", 299, 300), ("stock", 2, 1)]
+
+
+def voucher(member: Any, quantity: int = 1) -> Redemption:
+    return redeem_reward(actor=SYSTEM, member_id=member.id, reward="voucher", quantity=quantity, now=NOW)
+
+
+def test_points_become_coupons_and_come_back_while_they_are_untouched(shop: None) -> None:
+    member = make_member(now=NOW)
+    give(member.id, 1000, at=NOW)
+    made = voucher(member, 2)
+    held = Coupon.objects.filter(member_id=member.id, state="held", source="reward")
+    assert (made.status, held.count(), points(member.id)) == ("done", 2, (800, 0))
+    assert {str(each) for each in held.values_list("id", flat=True)} == set(made.given["coupons"])
+    assert held.first().valid_until == datetime(2026, 4, 9, 16, tzinfo=UTC)
+    proved()
+    cancelled = cancel_redemption(actor=SYSTEM, redemption_id=made.id, reason="changed", now=NOW)
+    assert (cancelled.status, points(member.id)) == ("cancelled", (1000, 0))
+    assert set(Coupon.objects.values_list("state", flat=True)) == {"void"}
+    proved()
+    assert verify_coupons()[1] == []
+
+
+def test_a_coupon_that_went_to_a_friend_does_not_come_back(shop: None) -> None:
+    member, friend = make_member(now=NOW), make_member(now=NOW)
+    give(member.id, 1000, at=NOW)
+    made = voucher(member, 2)
+    template = programme_at(NOW).programme.coupons["ten"]  # type: ignore[union-attr]
+    pass_coupon(
+        actor=SYSTEM,
+        coupon_id=UUID(made.given["coupons"][0]),
+        receiver_id=friend.id,
+        template=template,
+        now=NOW,
+    )
+    with pytest.raises(errors.NotCancellable):
+        cancel_redemption(actor=SYSTEM, redemption_id=made.id, reason="changed", now=NOW)
+    assert points(member.id) == (800, 0)
+    assert sorted(Coupon.objects.values_list("state", flat=True)) == ["held", "held"]
+    proved()
+
+
+def test_coupons_that_are_out_of_stock_cost_nothing(shop: None) -> None:
+    member = make_member(now=NOW)
+    give(member.id, 1000, at=NOW)
+    with pytest.raises(CouponsOutOfStock):
+        voucher(member, 6)
+    assert (points(member.id), Redemption.objects.count(), Coupon.objects.count()) == ((1000, 0), 0, 0)
+    proved()

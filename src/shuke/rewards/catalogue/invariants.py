@@ -9,7 +9,8 @@ from django.db import connection
 
 @dataclass(frozen=True, slots=True)
 class CatalogueDifference:
-    """Something that says other than what it stands for: a stock counter, or a redemption's points against the ledger."""
+    """Something that says other than what it stands for: a stock counter, or a redemption's points
+    against the ledger, its coupons against those handed out."""
 
     what: str
     name: str
@@ -31,6 +32,11 @@ def verify_catalogue(*, most: int = 10) -> list[CatalogueDifference]:
             " (SELECT -sum(e.amount)::bigint AS spent FROM ledger_entry e"
             "  WHERE e.transfer_id = r.transfer_id AND e.account = 'member' AND e.asset = 'points') e ON true"
             " WHERE r.points <> coalesce(e.spent, 0)"
+            " UNION ALL"
+            " SELECT 'coupons', r.id::text, r.quantity, coalesce(c.pieces, 0) FROM rewards_redemption r LEFT JOIN LATERAL"
+            " (SELECT count(*) AS pieces FROM rewards_coupon c WHERE c.source = 'reward' AND c.reference = r.id::text"
+            "  AND (c.state <> 'void' OR r.status = 'cancelled')) c ON true"
+            " WHERE r.kind = 'coupon' AND r.quantity <> coalesce(c.pieces, 0)"
             " ORDER BY 1, 2 LIMIT %s",
             [most],
         )
