@@ -1,4 +1,4 @@
-"""`python -m benchmarks [sale|money|growth|import|expiry …]`: measure, print the table, write RESULTS.md when all of it ran."""
+"""`python -m benchmarks [SUITE …]`: measure, print the table, write RESULTS.md when all suites ran."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pathlib import Path
 from benchmarks.rig import rig
 from benchmarks.sale import Result, measure_growth, measure_sale
 
-SUITES = ("sale", "money", "growth", "import", "expiry")
+SUITES = ("sale", "money", "growth", "import", "expiry", "simulate")
 
 
 def main() -> None:
@@ -24,6 +24,7 @@ def main() -> None:
         "--large", type=int, default=1_000_000, help="members of the growth suite's large end"
     )
     parser.add_argument("--lots", type=int, default=1_000_000, help="lots of the expiry suite")
+    parser.add_argument("--replayed", type=int, default=50_000, help="sales of the simulate suite")
     parser.add_argument("--seconds", type=float, default=8, help="length of one timed stretch")
     options = parser.parse_args()
     results: list[Result] = []
@@ -60,6 +61,10 @@ def _run(suite: str, options: argparse.Namespace) -> list[Result]:
         from benchmarks.bulk import measure_import
 
         return measure_import()
+    if suite == "simulate":
+        from benchmarks.simulate import measure_simulate
+
+        return measure_simulate(orders=options.replayed)
     with rig() as target:
         if suite == "sale":
             return measure_sale(target, members=options.members, seconds=options.seconds)

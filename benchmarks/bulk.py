@@ -21,9 +21,9 @@ ALL_ORDERS = 155_848
 def measure_import() -> list[Result]:
     """Load the demo in a fresh home, once in full and once by half, then COPY its rows into equal tables."""
     with tempfile.TemporaryDirectory(prefix="shuke-bench-") as folder:
-        whole = _load(Path(folder) / "whole", orders=0)
+        whole = load_demo(Path(folder) / "whole", orders=0)
         seconds, copy_seconds = _import_seconds(Path(folder) / "whole"), _copy_seconds(Path(folder) / "whole")
-        half = _load(Path(folder) / "half", orders=ALL_ORDERS // 2)
+        half = load_demo(Path(folder) / "half", orders=ALL_ORDERS // 2)
     ratio, growth = seconds / copy_seconds, whole / half
     return [
         Result("Import of the demo year (orders, lines, entries, lots, tiers)", f"{seconds:.0f} s",
@@ -35,7 +35,7 @@ def measure_import() -> list[Result]:
     ]  # fmt: skip
 
 
-def _load(home: Path, *, orders: int) -> int:
+def load_demo(home: Path, *, orders: int) -> int:
     """Load the demo into a home; returns the peak memory in bytes, summed over the importer's processes."""
     home.mkdir(mode=0o711, parents=True)
     home.parent.chmod(0o711)

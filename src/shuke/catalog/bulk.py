@@ -62,6 +62,7 @@ def put_products_in_bulk(*, actor: Actor, now: datetime, rows: Iterable[NewProdu
                 "varchar",
                 "varchar",
                 "int8",
+                "int8",
                 "varchar",
                 "bool",
                 "timestamptz",
@@ -127,4 +128,4 @@ def _merge(thing: str, types: Sequence[str], rows: Iterable[tuple[Any, ...]]) ->
 
 def _product_row(p: NewProduct, now: datetime) -> tuple[Any, ...]:
     what = (uuid7(), p.sku, p.name, product_terms(p), p.category or None, p.brand)
-    return (*what, p.price_minor, p.currency, p.is_active, now)
+    return (*what, p.price_minor, p.cost_minor, p.currency, p.is_active, now)

@@ -48,6 +48,8 @@ class Product(models.Model):
     brand = models.CharField(max_length=80, blank=True)
     price_minor = models.BigIntegerField(null=True)
     """List price of one unit in the currency's minor unit; null when the till must state it."""
+    cost_minor = models.BigIntegerField(null=True)
+    """What one unit costs the shop; null when not known. Only staff who may see finances are shown it."""
     currency = models.CharField(max_length=3, default="CNY")
     is_active = models.BooleanField(default=True)
     created_at = models.DateTimeField()
@@ -61,5 +63,8 @@ class Product(models.Model):
         constraints = [
             models.CheckConstraint(
                 condition=models.Q(price_minor__gte=0), name="catalog_product_price_not_negative"
-            )
+            ),
+            models.CheckConstraint(
+                condition=models.Q(cost_minor__gte=0), name="catalog_product_cost_not_negative"
+            ),
         ]

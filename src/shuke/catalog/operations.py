@@ -23,7 +23,7 @@ from shuke.core.values import Actor
 from shuke.kit.ids import uuid7
 
 STORE_FIELDS = ("name", "region", "is_open", "opened_on")
-PRODUCT_FIELDS = ("name", "category", "brand", "price_minor", "currency", "is_active")
+PRODUCT_FIELDS = ("name", "category", "brand", "price_minor", "cost_minor", "currency", "is_active")
 
 
 def create_store(
@@ -99,10 +99,12 @@ def create_product(
     category: str = "",
     brand: str = "",
     price_minor: int | None = None,
+    cost_minor: int | None = None,
     currency: str = "CNY",
     is_active: bool = True,
 ) -> Product:
-    """Add a product; its category path is created with it. `price_minor` in the currency's minor unit.
+    """Add a product; its category path is created with it. `price_minor` and `cost_minor` in the currency's minor
+    unit.
 
     Raises InvalidInput, CodeTaken.
     """
@@ -113,6 +115,7 @@ def create_product(
             category=category,
             brand=brand,
             price_minor=price_minor,
+            cost_minor=cost_minor,
             currency=currency,
             is_active=is_active,
         )
@@ -128,6 +131,7 @@ def create_product(
                 "category": node,
                 "brand": new.brand,
                 "price_minor": new.price_minor,
+                "cost_minor": new.cost_minor,
                 "currency": new.currency,
                 "is_active": new.is_active,
                 "created_at": now,
@@ -140,7 +144,7 @@ def create_product(
 
 
 def change_product(*, actor: Actor, now: datetime, product_id: UUID, changes: Mapping[str, Any]) -> Product:
-    """Change name, category, brand, price_minor, currency or is_active. Raises NotFound, InvalidInput."""
+    """Change name, category, brand, price_minor, cost_minor, currency or is_active. Raises NotFound, InvalidInput."""
     _check_fields(changes, PRODUCT_FIELDS)
     with transaction.atomic():
         product = Product.objects.select_for_update().filter(id=product_id).first()
@@ -152,6 +156,7 @@ def change_product(*, actor: Actor, now: datetime, product_id: UUID, changes: Ma
             category=product.category_id or "",
             brand=product.brand,
             price_minor=product.price_minor,
+            cost_minor=product.cost_minor,
             currency=product.currency,
             is_active=product.is_active,
         )
@@ -160,7 +165,7 @@ def change_product(*, actor: Actor, now: datetime, product_id: UUID, changes: Ma
         if changed:
             product.name, product.brand = after.name, after.brand
             product.price_minor, product.currency = after.price_minor, after.currency
-            product.is_active = after.is_active
+            product.cost_minor, product.is_active = after.cost_minor, after.is_active
             product.category = ensure_category(after.category) if after.category else None
             product.search_text = product_terms(after)
             product.save()

@@ -38,11 +38,12 @@ def clean_product(product: NewProduct) -> NewProduct:
         exponent(product.currency)
     except BadAmount as error:
         raise _refuse("currency", _("A currency is a code such as CNY.")) from error
-    price = product.price_minor
-    if price is not None and (
-        isinstance(price, bool) or not isinstance(price, int) or not 0 <= price <= MAX_MINOR
-    ):
-        raise _refuse("price_minor", _("A price is a whole number of minor units, not negative."))
+    for field in ("price_minor", "cost_minor"):
+        price = getattr(product, field)
+        if price is not None and (
+            isinstance(price, bool) or not isinstance(price, int) or not 0 <= price <= MAX_MINOR
+        ):
+            raise _refuse(field, _("A price is a whole number of minor units, not negative."))
     return replace(
         product,
         sku=_code("sku", product.sku, 64),

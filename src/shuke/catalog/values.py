@@ -22,13 +22,14 @@ class NewStore:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewProduct:
-    """A product to create or, when its SKU is known, to bring up to date. `price_minor` in the currency's minor unit."""
+    """A product to create or, when its SKU is known, to bring up to date. Price and cost in the currency's minor unit."""
 
     sku: str
     name: str
     category: str = ""
     brand: str = ""
     price_minor: int | None = None
+    cost_minor: int | None = None
     currency: str = "CNY"
     is_active: bool = True
 

@@ -31,7 +31,10 @@ ROOM_COMMANDS: dict[str, tuple[str, str]] = {
     "rewards": ("shuke.rewards.catalogue.commands", "Prove that redemptions and the ledger agree."),
     "tiers": ("shuke.checkout.tier_commands", "Prove that every tier follows from the sales and refunds."),
     "explain": ("shuke.checkout.explain_commands", "Say where a balance, a tier or a price came from."),
-    "programme": ("shuke.loyalty.commands", "Validate, compare and apply the membership programme."),
+    "programme": (
+        "shuke.checkout.simulate.commands",
+        "Validate, compare and apply the membership programme.",
+    ),
     "import": ("shuke.integrations.commands", "Import members, products, stores and orders from files."),
     "scenario": ("shuke.integrations.scenarios.commands", "Run scenarios: the conformance kit."),
     "analytics": ("shuke.analytics.commands", "Refresh and rebuild the reports."),

@@ -51,6 +51,7 @@ FIELDS: dict[Kind, tuple[Field, ...]] = {
         Field("category", limit=240),
         Field("brand", limit=80),
         Field("price", "money"),
+        Field("cost", "money"),
         Field("is_active", "boolean"),
     ),
     Kind.MEMBERS: (

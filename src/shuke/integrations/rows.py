@@ -125,6 +125,7 @@ def _products(rows: list[Row], on_existing: OnExisting, currency: str, now: date
             category=_given(row, "category", (old.category_id or "") if old else "").replace(">", "/"),
             brand=_given(row, "brand", old.brand if old else ""),
             price_minor=_given(row, "price", old.price_minor if old else None),
+            cost_minor=_given(row, "cost", old.cost_minor if old else None),
             currency=currency,
             is_active=_given(row, "is_active", old.is_active if old else True),
         )

@@ -57,7 +57,7 @@ Accept = Annotated[bool, typer.Option("--accept-warnings", help="Publish althoug
 @app.command("validate")
 def validate_file(file: File) -> None:
     """Check a document and list everything that is wrong with it, as file:line: path: problem."""
-    _source, document = _read(file)
+    _source, document = read_draft(file)
     rules = sum(len(document.get(section, ())) for section in ("earning", "multipliers", "accruals"))
     typer.echo(
         f"{file}: valid. {localized(document['name'])}: {rules} rules, {len(document['tiers']['levels'])} tiers."
@@ -67,7 +67,7 @@ def validate_file(file: File) -> None:
 @app.command()
 def diff(file: File) -> None:
     """Say what the document would change against the version in force now."""
-    _source, document = _read(file)
+    _source, document = read_draft(file)
     in_force = programme_at(clock.now())
     if in_force is None:
         typer.echo("No programme is in force: the document would be the first version.")
@@ -84,7 +84,7 @@ def apply(
     accept_warnings: Accept = False,
 ) -> None:
     """Publish the document as the next version."""
-    source, document = _read(file)
+    source, document = read_draft(file)
     with _refusals():
         now = clock.now()
         starts = _instant(effective_at, document["time_zone"]) if effective_at else None
@@ -192,7 +192,7 @@ def versions() -> None:
         )
 
 
-def _read(file: Path) -> tuple[bytes, dict[str, Any]]:
+def read_draft(file: Path) -> tuple[bytes, dict[str, Any]]:
     """A file and its checked document, or everything that is wrong with it and exit code 1."""
     try:
         with file.open("rb") as opened:

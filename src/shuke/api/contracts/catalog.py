@@ -101,6 +101,9 @@ class ProductIn(In):
     price_minor: Annotated[
         Amount | None, Meta(description="List price of one unit; null: the till states it.")
     ] = None
+    cost_minor: Annotated[
+        Amount | None, Meta(description="What one unit costs the shop; null: not known.")
+    ] = None
     currency: Currency = "CNY"
     is_active: bool = True
 
@@ -112,6 +115,7 @@ class ProductChange(In):
     category: CategoryPath | UnsetType = UNSET
     brand: Brand | UnsetType = UNSET
     price_minor: Amount | UnsetType | None = UNSET
+    cost_minor: Amount | UnsetType | None = UNSET
     currency: Currency | UnsetType = UNSET
     is_active: bool | UnsetType = UNSET
 
@@ -139,6 +143,7 @@ class Product(Out):
     category: str
     brand: str
     price_minor: int | None
+    cost_minor: int | None
     currency: str
     is_active: bool
     created_at: datetime

@@ -294,6 +294,7 @@ def _product(row: models.Product) -> dict[str, Any]:
         "category": row.category_id or "",
         "brand": row.brand,
         "price_minor": row.price_minor,
+        "cost_minor": row.cost_minor,
         "currency": row.currency,
         "is_active": row.is_active,
         "created_at": row.created_at,

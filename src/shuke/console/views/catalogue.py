@@ -64,15 +64,30 @@ class ProductForm(forms.Form):
         help_text=gettext_lazy("Left empty, the till must state the price."),
         widget=forms.TextInput(attrs={"inputmode": "decimal"}),
     )
+    cost = forms.CharField(
+        label=gettext_lazy("Cost price"),
+        max_length=20,
+        required=False,
+        help_text=gettext_lazy("What one unit costs the shop. Simulations then tell margins, too."),
+        widget=forms.TextInput(attrs={"inputmode": "decimal"}),
+    )
     is_active = forms.BooleanField(label=gettext_lazy("On sale"), required=False, initial=True)
 
-    def __init__(self, *args: Any, currency: str, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, currency: str, with_cost: bool, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        if not with_cost:
+            del self.fields["cost"]
         self.currency = currency
         self.fields["price"].label = _("List price (%(currency)s)") % {"currency": currency}
 
     def clean_price(self) -> int | None:
-        text = self.cleaned_data["price"]
+        return self._minor("price")
+
+    def clean_cost(self) -> int | None:
+        return self._minor("cost")
+
+    def _minor(self, field: str) -> int | None:
+        text = self.cleaned_data[field]
         try:
             minor = to_minor(text, self.currency) if text else None
         except BadAmount:
@@ -163,6 +178,7 @@ def product(request: HttpRequest, product_id: UUID) -> HttpResponse:
         "console/product.html",
         {
             "product": found,
+            "sees_cost": _sees_cost(request),
             "may_write": staff_of(request).may(Permission.CATALOG_WRITE),
             "may_audit": staff_of(request).may(Permission.AUDIT_VIEW),
         },
@@ -173,7 +189,7 @@ def product(request: HttpRequest, product_id: UUID) -> HttpResponse:
 def product_new(request: HttpRequest) -> HttpResponse:
     """Add a product."""
     currency = reporting_currency(clock.now())
-    form = ProductForm(request.POST or None, currency=currency)
+    form = ProductForm(request.POST or None, currency=currency, with_cost=_sees_cost(request))
     if request.method == "POST" and form.is_valid():
         data = form.cleaned_data
         made = attempt(
@@ -186,10 +202,11 @@ def product_new(request: HttpRequest) -> HttpResponse:
                 category=data["category"],
                 brand=data["brand"],
                 price_minor=data["price"],
+                cost_minor=data.get("cost"),
                 currency=currency,
                 is_active=data["is_active"],
             ),
-            fields={"price_minor": "price"},
+            fields={"price_minor": "price", "cost_minor": "cost"},
         )
         if made:
             messages.success(request, _("The product was added."))
@@ -206,13 +223,18 @@ def product_edit(request: HttpRequest, product_id: UUID) -> HttpResponse:
         "category": found.category_id or "",
         "brand": found.brand,
         "price": "" if found.price_minor is None else to_text(found.price_minor, found.currency),
+        "cost": "" if found.cost_minor is None else to_text(found.cost_minor, found.currency),
         "is_active": found.is_active,
     }
-    form = ProductForm(request.POST or None, initial=initial, currency=found.currency)
+    form = ProductForm(
+        request.POST or None, initial=initial, currency=found.currency, with_cost=_sees_cost(request)
+    )
     del form.fields["sku"]
     if request.method == "POST" and form.is_valid():
         data = form.cleaned_data
         changes = {key: data[key] for key in ("name", "category", "brand", "is_active")}
+        if "cost" in data:
+            changes["cost_minor"] = data["cost"]
         changed = attempt(
             form,
             lambda: operations.change_product(
@@ -221,12 +243,16 @@ def product_edit(request: HttpRequest, product_id: UUID) -> HttpResponse:
                 product_id=product_id,
                 changes={**changes, "price_minor": data["price"]},
             ),
-            fields={"price_minor": "price"},
+            fields={"price_minor": "price", "cost_minor": "cost"},
         )
         if changed:
             messages.success(request, _("The product was changed."))
             return redirect("console:product", product_id)
     return _product_form(request, form, found)
+
+
+def _sees_cost(request: HttpRequest) -> bool:
+    return staff_of(request).may(Permission.FINANCE_VIEW)
 
 
 def _product_form(request: HttpRequest, form: ProductForm, found: Product | None) -> HttpResponse:

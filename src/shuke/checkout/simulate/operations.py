@@ -1,0 +1,233 @@
+"""One simulation from end to end: the real sales of a period under two programmes, and the report of what differs.
+
+Members are replayed one after another, a batch at a time, so that memory is that of a batch. Where they draw on a budget
+together, the order in which they bought decides who gets what: then the period is replayed day by day, and every member
+who bought is kept until its end.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from django.db import transaction
+
+from shuke.checkout.errors import NoProgramme
+from shuke.checkout.simulate.book import Book
+from shuke.checkout.simulate.reading import Reader, Wanted
+from shuke.checkout.simulate.report import report
+from shuke.checkout.simulate.tally import Between, Side
+from shuke.checkout.simulate.values import Did, Event, RefundOf, Sale, Start
+from shuke.core.errors import InvalidInput
+from shuke.kit.clock import local_date
+from shuke.loyalty.document import digest_of
+from shuke.loyalty.programme import compile_programme
+from shuke.loyalty.queries import programme_at, version_by_id, version_by_number
+
+MEMBERS_PER_BATCH = 200
+DAY = timedelta(days=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Against:
+    """What the draft is held against: a published version, for the whole period."""
+
+    number: int
+    document: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A checked draft, the period [since, until), and the programme that it is compared with."""
+
+    document: Mapping[str, Any]
+    since: datetime
+    until: datetime
+    against: Against
+
+
+@dataclass(slots=True)
+class Progress:
+    """How far a run has come: `done` of `total` batches' worth, and what it needs to go on (None: it cannot be taken up)."""
+
+    done: int
+    total: int
+    kept: dict[str, Any] | None = None
+
+
+Watch = Callable[[Progress], None]
+
+
+@dataclass(slots=True)
+class _Run:
+    current: Side
+    draft: Side
+    between: Between
+    reader: Reader
+    question: Question
+    last: UUID | None = None
+
+    def dump(self) -> dict[str, Any]:
+        return {
+            "current": self.current.dump(),
+            "draft": self.draft.dump(),
+            "between": self.between.dump(),
+            "last": str(self.last),
+        }
+
+    def load(self, kept: Mapping[str, Any]) -> None:
+        self.current.load(kept["current"])
+        self.draft.load(kept["draft"])
+        self.between.load(kept["between"])
+        self.last = UUID(kept["last"])
+
+
+class _Pair:
+    """One member under both programmes."""
+
+    __slots__ = ("current", "draft", "first_order_at")
+
+    def __init__(self, run: _Run, start: Start) -> None:
+        self.current = Book(run.current, start)
+        self.draft = Book(run.draft, start)
+        self.first_order_at = start.first_order_at
+
+    def play(self, event: Event, returned: set[UUID]) -> None:
+        for book in (self.current, self.draft):
+            if isinstance(event, Sale):
+                is_first = self.first_order_at is None or self.first_order_at >= event.at
+                book.sell(event, is_first=is_first, will_return=event.id in returned)
+            elif isinstance(event, RefundOf):
+                book.give_back(event)
+            elif isinstance(event, Did):
+                book.did(event)
+            else:
+                book.moved(event)
+
+    def close(self, run: _Run) -> None:
+        until = run.question.until
+        self.current.close(until)
+        self.draft.close(until)
+        worth = [book.benefit_minor + book.side.cash(book.points_net) for book in (self.current, self.draft)]
+        tiers = [book.side.programme.tiers.level(book.tier.tier).code for book in (self.current, self.draft)]
+        run.between.count(
+            difference=worth[1] - worth[0],
+            tier=tiers[0],
+            draft_tier=tiers[1],
+            orders=self.current.orders,
+            sales_minor=self.current.sales_minor,
+        )
+
+
+def ask(
+    *,
+    document: Mapping[str, Any],
+    since: datetime,
+    until: datetime,
+    now: datetime,
+    against: int | None = None,
+) -> Question:
+    """A question that can be answered. `against`: a version's number; None: what is in force now.
+
+    Raises InvalidInput for a period that is none or not over yet, NoProgramme, UnknownVersion, and InvalidInput for a draft
+    in another currency.
+    """
+    if not since < until:
+        raise InvalidInput(field="from", reason="The period must end after it begins.")
+    if until > now:
+        raise InvalidInput(field="to", reason="The period must be over.")
+    if against is not None:
+        version = version_by_number(against)
+    else:
+        in_force = programme_at(now)
+        if in_force is None:
+            raise NoProgramme
+        version = version_by_id(in_force.version_id)
+    if document["currency"] != version.document["currency"]:
+        raise InvalidInput(field="currency", reason="The draft must keep the currency of the programme.")
+    return Question(document, since, until, Against(version.number, version.document))
+
+
+def simulate(
+    question: Question, *, watch: Watch = lambda _p: None, kept: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
+    """Replay the period and report. Same question and same books: the same report, byte for byte.
+
+    `watch` hears of every batch; `kept` is what it heard of an earlier run of the same question, which is then gone on with.
+    Writes nothing.
+    """
+    run = _prepared(question)
+    if run.reader.wanted.shared_budgets:
+        _by_day(run, watch)
+    else:
+        if kept:
+            run.load(kept)
+        _by_member(run, watch)
+    return report(question.since, question.until, _named(question), run.current, run.draft, run.between)
+
+
+def _prepared(question: Question) -> _Run:
+    current, draft = compile_programme(question.against.document), compile_programme(question.document)
+    reader = Reader(Wanted(question.since, question.until, (current, draft)))
+    sides = [Side(programme, reader.budgets(programme)) for programme in (current, draft)]
+    return _Run(sides[0], sides[1], Between(), reader, question)
+
+
+def _by_member(run: _Run, watch: Watch) -> None:
+    total = run.reader.count_members()
+    done = run.between.members
+    while True:
+        with transaction.atomic():
+            members = run.reader.members_after(run.last, MEMBERS_PER_BATCH)
+            if not members:
+                return
+            starts = run.reader.starts(members)
+            events, returned = run.reader.events(members, run.question.since, run.question.until)
+        pairs = {member_id: _Pair(run, starts[member_id]) for member_id in members}
+        for event in events:
+            pairs[event.member_id].play(event, returned)
+        for member_id in members:
+            pairs[member_id].close(run)
+        run.last = members[-1]
+        done += len(members)
+        watch(Progress(done, max(total, done), run.dump()))
+
+
+def _by_day(run: _Run, watch: Watch) -> None:
+    question, pairs = run.question, dict[UUID, _Pair]()
+    zone = run.current.programme.zone
+    days = (local_date(question.until, zone) - local_date(question.since, zone)).days + 1
+    at, done = question.since, 0
+    while at < question.until:
+        end = min(at + DAY, question.until)
+        with transaction.atomic():
+            events, returned = run.reader.events(None, at, end)
+            new = sorted({event.member_id for event in events} - pairs.keys())
+            for batch in _batches(new):
+                starts = run.reader.starts(batch)
+                pairs.update((member_id, _Pair(run, starts[member_id])) for member_id in batch)
+        for event in events:
+            pairs[event.member_id].play(event, returned)
+        at, done = end, done + 1
+        watch(Progress(done, days + 1))
+    while members := run.reader.members_after(run.last, MEMBERS_PER_BATCH):
+        others = [member_id for member_id in members if member_id not in pairs]
+        starts = run.reader.starts(others)
+        for member_id in members:
+            (pairs.pop(member_id, None) or _Pair(run, starts[member_id])).close(run)
+        run.last = members[-1]
+    watch(Progress(days + 1, days + 1))
+
+
+def _batches(members: Sequence[UUID]) -> list[Sequence[UUID]]:
+    return [members[i : i + MEMBERS_PER_BATCH] for i in range(0, len(members), MEMBERS_PER_BATCH)]
+
+
+def _named(question: Question) -> dict[str, Any]:
+    return {
+        "current": {"version": question.against.number, "digest": digest_of(question.against.document)},
+        "draft": {"digest": digest_of(question.document)},
+    }

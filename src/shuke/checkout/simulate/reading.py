@@ -1,0 +1,325 @@
+"""Where members stood when the period began, and what they then did, read in batches of members or of days.
+
+Nothing is read order by order: a batch costs the same few statements whether its members bought once or daily.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from typing import Any
+from uuid import UUID
+
+from django.db import connection
+
+from shuke.checkout.logic import CartLine
+from shuke.checkout.simulate.tally import Budgets, needs_tenders
+from shuke.checkout.simulate.values import (
+    Back,
+    Counted,
+    Did,
+    Event,
+    Moved,
+    RefundOf,
+    Sale,
+    SoldLine,
+    Start,
+    StartLot,
+)
+from shuke.core.keyset import keyset
+from shuke.kit.sql import load
+from shuke.ledger.logic import WAITING, OpenLot
+from shuke.loyalty.logic import TierState, window_start
+from shuke.loyalty.programme import Programme
+from shuke.loyalty.queries import version_by_id
+from shuke.members.profile import open_profile
+
+_NEVER_WAS = {"void", "cancellation"}
+_KEPT = {"given", "coupon"}
+"""Discounts that stay what they were: the till's own, and coupons, of which a draft cannot know who would hold them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """The period, and what the two programmes look at."""
+
+    since: datetime
+    until: datetime
+    programmes: tuple[Programme, ...]
+
+    @property
+    def birthdays(self) -> bool:
+        return any(p.uses_birthday or any(rule.when.birthday for rule in p.accruals) for p in self.programmes)
+
+    @property
+    def counted(self) -> list[str]:
+        return sorted({r for p in self.programmes for r in (*p.needs.counted, *p.accrual_needs.counted)})
+
+    @property
+    def tenders(self) -> bool:
+        return any(needs_tenders(p) for p in self.programmes)
+
+    @property
+    def shared_budgets(self) -> bool:
+        """True when members draw on one pot, so that their order matters."""
+        return any(p.needs.budgets or p.accrual_needs.budgets for p in self.programmes)
+
+
+@dataclass(frozen=True, slots=True)
+class _Product:
+    sku: str
+    category: str
+    brand: str
+    cost: int | None
+
+
+@dataclass(slots=True)
+class Reader:
+    """Reads for one run; remembers products and stores."""
+
+    wanted: Wanted
+    _products: dict[UUID, _Product] = field(default_factory=dict)
+    _stores: dict[UUID, str] = field(default_factory=dict)
+
+    def members_after(self, last: UUID | None, limit: int) -> list[UUID]:
+        """The next members by id who had joined before the period ended."""
+        rows = _rows(
+            "SELECT id FROM members_member WHERE joined_at < %s AND (%s::uuid IS NULL OR id > %s) ORDER BY id LIMIT %s",
+            [self.wanted.until, last, last, limit],
+        )
+        return [row[0] for row in rows]
+
+    def count_members(self) -> int:
+        """How many `members_after` will find."""
+        rows = _rows("SELECT count(*) FROM members_member WHERE joined_at < %s", [self.wanted.until])
+        return int(rows[0][0])
+
+    def budgets(self, programme: Programme) -> Budgets:
+        """What had been drawn on a programme's budgets when the period began."""
+        ids = list(programme.budgets)
+        rows = _rows(
+            "SELECT budget, period, sum(amount)::bigint FROM loyalty_use WHERE budget = ANY(%s) AND occurred_at < %s"
+            " GROUP BY budget, period",
+            [ids, self.wanted.since],
+        )
+        return Budgets({(budget, period): amount for budget, period, amount in (rows if ids else ())})
+
+    def starts(self, members: Sequence[UUID]) -> dict[UUID, Start]:
+        """Where these members stood."""
+        ids, since = list(members), self.wanted.since
+        profile = "m.profile, k.wrapped" if self.wanted.birthdays else "NULL, NULL"
+        starts: dict[UUID, Start] = {}
+        for member_id, joined, tags, sealed, wrapped in _rows(
+            f"SELECT m.id, m.joined_at, m.tags, {profile} FROM members_member m"  # noqa: S608  one of two fixed texts
+            " LEFT JOIN members_datakey k ON k.member_id = m.id WHERE m.id = ANY(%s)",
+            [ids],
+        ):
+            born = _birthday(member_id, wrapped, sealed)
+            starts[member_id] = Start(member_id, joined, frozenset(tags), born)
+        self._read_tiers(starts, ids)
+        for member_id, *row in _rows(load("checkout", "simulate_lots"), {"members": ids, "since": since}):
+            if row[0] is None:
+                starts[member_id].debt = -row[1]
+            else:
+                starts[member_id].lots.append(_start_lot(*row))
+        self._read_window(starts, ids)
+        for member_id, *group in _rows(
+            "SELECT member_id, kind, code, since, until FROM loyalty_membergroup WHERE member_id = ANY(%s)"
+            " ORDER BY kind, code",
+            [ids],
+        ):
+            starts[member_id].groups.append(tuple(group))
+        for member_id, first in _rows(
+            "SELECT member_id, min(occurred_at) FROM checkout_order WHERE member_id = ANY(%s) GROUP BY member_id",
+            [ids],
+        ):
+            starts[member_id].first_order_at = first
+        if self.wanted.counted:
+            for member_id, rule, day, amount in _rows(
+                "SELECT member_id, rule, day, sum(amount)::bigint FROM loyalty_use WHERE member_id = ANY(%s)"
+                " AND rule = ANY(%s) AND budget IS NULL AND occurred_at < %s GROUP BY member_id, rule, day",
+                [ids, self.wanted.counted, since],
+            ):
+                starts[member_id].used.setdefault(rule, {})[day] = amount
+        return starts
+
+    def events(
+        self, members: Sequence[UUID] | None, since: datetime, until: datetime
+    ) -> tuple[list[Event], set[UUID]]:
+        """What happened in [since, until), in the order of time, and the orders of it that were refunded in the period.
+
+        `members` None: to anyone.
+        """
+        asked = {
+            "members": list(members) if members is not None else None,
+            "since": since,
+            "until": until,
+            "begin": self.wanted.since,
+            "end": self.wanted.until,
+        }
+        sales, returned = self._sales(asked)
+        events: list[tuple[datetime, UUID, Event]] = [(sale.at, sale.id, sale) for sale in sales]
+        events += [(each.at, each.id, each) for each in self._refunds(asked)]
+        for row in _rows(load("checkout", "simulate_accruals"), asked):
+            events.append((row[2], row[0], Did(*row)))
+        events += [(each.at, each.id, each) for each in self._moves(asked)]
+        events.sort(key=lambda each: each[:2])
+        return [event for _at, _id, event in events], returned
+
+    # The parts ---------------------------------------------------------------------------------------
+
+    def _read_tiers(self, starts: Mapping[UUID, Start], ids: list[UUID]) -> None:
+        for member_id, at, before, after, review_at in _rows(
+            "SELECT member_id, occurred_at, from_tier, to_tier, review_at FROM loyalty_tierchange"
+            " WHERE member_id = ANY(%s) AND occurred_at < %s ORDER BY member_id, occurred_at, id",
+            [ids, self.wanted.since],
+        ):
+            former = starts[member_id].tier
+            held = former.since if former and before == after else at
+            starts[member_id].tier = TierState(after, held, review_at)
+
+    def _read_window(self, starts: Mapping[UUID, Start], ids: list[UUID]) -> None:
+        """Orders before the period that may still count: back to the window of the oldest tier that is held."""
+        since = self.wanted.since
+        held = min([since, *(start.tier.since for start in starts.values() if start.tier)])
+        first = min(window_start(p.tiers, held, p) for p in self.wanted.programmes)
+        for member_id, *counted in _rows(
+            load("checkout", "simulate_window"), {"members": ids, "first": first, "since": since}
+        ):
+            starts[member_id].counted.append(Counted(*counted))
+
+    def _sales(self, asked: Mapping[str, Any]) -> tuple[list[Sale], set[UUID]]:
+        heads = _rows(load("checkout", "simulate_sales"), asked)
+        if not heads:
+            return [], set()
+        ids = [head[0] for head in heads]
+        lines = self._lines(ids)
+        tenders: dict[UUID, list[tuple[str, int, UUID | None]]] = defaultdict(list)
+        if self.wanted.tenders:
+            for order_id, *tender in _rows(
+                "SELECT order_id, kind, amount_minor, holder_id FROM checkout_tender WHERE order_id = ANY(%s)"
+                " ORDER BY order_id, seq",
+                [ids],
+            ):
+                tenders[order_id].append(tuple(tender))
+        self._know_stores({head[3] for head in heads})
+        returned = {head[0] for head in heads if head[8]}
+        sales = []
+        for order_id, member_id, at, store_id, channel, used, tier, version_id, _back in heads:
+            own, discounted, coupons = lines[order_id]
+            sales.append(
+                Sale(
+                    order_id,
+                    member_id,
+                    at,
+                    self._stores[store_id],
+                    channel,
+                    own,
+                    used,
+                    tuple(tenders[order_id]),
+                    settled=not discounted and _had_discount(version_id, tier),
+                    coupons_minor=coupons,
+                )
+            )
+        return sales, returned
+
+    def _lines(self, ids: list[UUID]) -> dict[UUID, tuple[tuple[SoldLine, ...], bool, int]]:
+        """The lines of each order, whether its programme gave a discount on one of them, and what coupons took off."""
+        rows = _rows(
+            "SELECT order_id, line_no, product_id, (quantity * 1000)::int, list_minor, discount_minor, detail"
+            " FROM checkout_orderline WHERE order_id = ANY(%s) ORDER BY order_id, line_no",
+            [ids],
+        )
+        self._know_products({row[2] for row in rows})
+        products, found = self._products, dict[UUID, tuple[list[SoldLine], list[bool], list[int]]]()
+        for order_id, _no, product_id, quantity, full, off, detail in rows:
+            product = products[product_id]
+            given: tuple[tuple[str, int], ...] = ()
+            own, discounted, coupons = found.setdefault(order_id, ([], [], []))
+            if detail is not None:
+                parts = json.loads(detail) if isinstance(detail, str) else detail
+                given = tuple((part["code"], part["minor"]) for part in parts if part["kind"] in _KEPT)
+                if len(given) < len(parts):
+                    discounted.append(True)
+                coupons += [part["minor"] for part in parts if part["kind"] == "coupon"]
+            cart = CartLine(
+                product_id, product.sku, product.category, quantity, full, given, None, product.brand
+            )
+            own.append(SoldLine(cart, full - off, product.cost))
+        return {
+            order_id: (tuple(own), bool(discounted), sum(coupons))
+            for order_id, (own, discounted, coupons) in found.items()
+        }
+
+    def _refunds(self, asked: Mapping[str, Any]) -> Iterator[RefundOf]:
+        rows = _rows(load("checkout", "simulate_refunds"), asked)
+        grouped: dict[UUID, tuple[Any, list[Back]]] = {}
+        for refund_id, order_id, member_id, at, kind, line_no, quantity, sales_minor, basis in rows:
+            head = (order_id, member_id, at, kind)
+            _head, lines = grouped.setdefault(refund_id, (head, []))
+            lines.append(Back(line_no, quantity, sales_minor, basis == "goods"))
+        for refund_id, ((order_id, member_id, at, kind), lines) in grouped.items():
+            yield RefundOf(refund_id, order_id, member_id, at, tuple(lines), kind in _NEVER_WAS)
+
+    def _moves(self, asked: Mapping[str, Any]) -> Iterator[Moved]:
+        rows = _rows(load("checkout", "simulate_moves"), asked)
+        grouped: dict[UUID, tuple[UUID, datetime, list[tuple[UUID | None, int]], dict[UUID, StartLot]]] = {}
+        for transfer_id, member_id, at, units, *lot in rows:
+            _m, _at, legs, opened = grouped.setdefault(transfer_id, (member_id, at, [], {}))
+            legs.append((lot[0], units))
+            if lot[0] is not None:
+                opened[lot[0]] = _start_lot(*lot)
+        for transfer_id, (member_id, at, legs, opened) in grouped.items():
+            yield Moved(transfer_id, member_id, at, tuple(legs), opened)
+        for refund_id, member_id, at, *counted in _rows(load("checkout", "simulate_older_refunds"), asked):
+            order_id, qualifying, growth, ended = counted
+            yield Moved(refund_id, member_id, at, (), {}, (order_id, qualifying, growth, ended))
+
+    def _know_products(self, ids: set[UUID]) -> None:
+        new = [each for each in ids if each not in self._products]
+        if new:
+            for product_id, *facts in _rows(
+                "SELECT id, sku, coalesce(category_path, ''), brand, cost_minor FROM catalog_product WHERE id = ANY(%s)",
+                [new],
+            ):
+                self._products[product_id] = _Product(*facts)
+
+    def _know_stores(self, ids: Iterable[UUID]) -> None:
+        new = [each for each in ids if each not in self._stores]
+        if new:
+            self._stores.update(_rows("SELECT id, code FROM catalog_store WHERE id = ANY(%s)", [new]))
+
+
+def _rows(statement: str, parameters: Any) -> list[Any]:
+    with connection.cursor() as cursor:
+        cursor.execute(statement, parameters)
+        rows: list[Any] = cursor.fetchall()
+    return rows
+
+
+def _birthday(member_id: UUID, wrapped: bytes | None, sealed: bytes | None) -> tuple[int, int] | None:
+    if wrapped is None or sealed is None:
+        return None
+    born: date | None = open_profile(member_id, keyset().unwrap(wrapped, member_id.bytes), sealed).birthday
+    return (born.month, born.day) if born else None
+
+
+def _start_lot(
+    lot_id: UUID,
+    remaining: int,
+    earned_at: datetime,
+    active_at: datetime,
+    expires_at: datetime | None,
+    slides: bool,
+) -> StartLot:
+    # What waits for an event is taken to be usable: whether it came is not on record.
+    active = earned_at if active_at == WAITING else active_at
+    return StartLot(OpenLot(lot_id, remaining, earned_at, active, expires_at), slides)
+
+
+def _had_discount(version_id: UUID | None, tier: str) -> bool:
+    """True when the tier had a discount under the version that priced the sale, so that none given means prices were final."""
+    return version_id is not None and version_by_id(version_id).programme.tiers.level(tier).discount > 0

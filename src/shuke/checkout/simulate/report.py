@@ -1,0 +1,206 @@
+"""What a simulation says in the end: one JSON document of whole numbers, in a fixed order, without the time it was made.
+
+Amounts are minor units of the programme's currency, points units. `cost` of a side is what it gives members: discounts,
+and the points it issues (less those taken back) at what they are worth at the till.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from shuke.checkout.simulate.tally import PLACE_FIGURES, Between, Side
+
+SCHEMA = 1
+
+
+def report(
+    since: datetime,
+    until: datetime,
+    programmes: Mapping[str, Any],
+    current: Side,
+    draft: Side,
+    between: Between,
+) -> dict[str, Any]:
+    """The report of a run; `json.dumps` of it is the same whenever the same is asked of the same books."""
+    sides = {"current": _side(current), "draft": _side(draft)}
+    return {
+        "schema": SCHEMA,
+        "from": since.isoformat(),
+        "to": until.isoformat(),
+        "currency": draft.programme.currency,
+        "programmes": dict(programmes),
+        **sides,
+        "difference": _minus(sides["draft"], sides["current"]),
+        "members": _members(current, draft, between),
+        "tiers": _tiers(current, draft, between),
+        "months": _months(current, draft),
+        "stores": _stores(current, draft),
+        "notes": _notes(sides),
+    }
+
+
+def _notes(sides: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """What the reader of the figures has to know; `code` says which, and the rest how much of it there was."""
+    notes: list[dict[str, Any]] = []
+    current = sides["current"]
+    if current["coupon_orders"]:
+        notes.append(
+            {"code": "coupons_kept", "orders": current["coupon_orders"], "minor": current["coupons_minor"]}
+        )
+    notes += [
+        {"code": "unplayed", "side": side, "what": what, "times": times}
+        for side in ("current", "draft")
+        for what, times in sides[side]["unplayed"].items()
+    ]
+    if not current["costed_minor"]:
+        notes.append({"code": "no_cost_prices"})
+    elif current["costed_minor"] < current["payable_minor"]:
+        notes.append(
+            {
+                "code": "some_cost_prices",
+                "minor": current["costed_minor"],
+                "of_minor": current["payable_minor"],
+            }
+        )
+    return notes
+
+
+def _side(side: Side) -> dict[str, Any]:
+    kept = side.dump()
+    figures: dict[str, int] = kept["figures"]
+    issued = figures["points_earned"] + figures["points_accrued"] - figures["points_taken_back"]
+    cost = {
+        "points_issued_minor": side.cash(issued),
+        "discount_minor": figures["discount_minor"],
+        "total_minor": side.cash(issued) + figures["discount_minor"],
+    }
+    return {
+        **figures,
+        "points_issued": issued,
+        "cost": cost,
+        "liability": {"points": figures["points_open"], "minor": side.cash(figures["points_open"])},
+        "by_rule": {
+            asset: [
+                {
+                    "id": rule,
+                    "units": units,
+                    **({"minor": side.cash(units)} if asset == "points" else {}),
+                }
+                for rule, units in sorted(rules.items())
+            ]
+            for asset, rules in sorted(kept["by_rule"].items())
+        },
+        "discounts": [
+            {"kind": code.partition(":")[0], "code": code.partition(":")[2], "minor": minor}
+            for code, minor in sorted(kept["discounts"].items())
+        ],
+        "unplayed": dict(sorted(kept["unplayed"].items())),
+    }
+
+
+def _minus(draft: Mapping[str, Any], current: Mapping[str, Any]) -> dict[str, Any]:
+    """Draft less current, figure by figure."""
+    return {
+        name: _minus(value, current[name]) if isinstance(value, dict) else value - current[name]
+        for name, value in draft.items()
+        if isinstance(value, int) or name in ("cost", "liability")
+    }
+
+
+def _members(current: Side, draft: Side, between: Between) -> dict[str, Any]:
+    return {
+        "counted": between.members,
+        "better": between.better,
+        "worse": between.worse,
+        "same": between.members - between.better - between.worse,
+        "gained_minor": between.gained_minor,
+        "lost_minor": between.lost_minor,
+        "classes": [
+            {"from_minor": int(step), "members": members}
+            for step, members in sorted(between.classes.items(), key=lambda each: int(each[0]))
+        ],
+        "winners": [_listed(each, 1) for each in between.winners],
+        "losers": [_listed(each, -1) for each in between.losers],
+    }
+
+
+def _listed(entry: list[Any], sign: int) -> dict[str, Any]:
+    difference, sales_minor, orders, tier, draft_tier = entry
+    return {
+        "difference_minor": sign * difference,
+        "orders": orders,
+        "sales_minor": sales_minor,
+        "tier": tier,
+        "draft_tier": draft_tier,
+    }
+
+
+def _tiers(current: Side, draft: Side, between: Between) -> dict[str, Any]:
+    """Where members end up under the one and under the other, and how often tiers changed on the way."""
+    matrix: list[dict[str, Any]] = [
+        {"current": key.partition(">")[0], "draft": key.partition(">")[2], "members": members}
+        for key, members in sorted(between.tiers.items())
+    ]
+    rank, draft_rank = _ranks(current), _ranks(draft)
+    up = sum(e["members"] for e in matrix if draft_rank[e["draft"]] > rank[e["current"]])
+    down = sum(e["members"] for e in matrix if draft_rank[e["draft"]] < rank[e["current"]])
+    return {
+        "current": _by_level(current),
+        "draft": _by_level(draft),
+        "matrix": matrix,
+        "up": up,
+        "down": down,
+        "moves": {"current": _moves(current), "draft": _moves(draft)},
+    }
+
+
+def _ranks(side: Side) -> dict[str, int]:
+    return {level.code: level.rank for level in side.programme.tiers.levels}
+
+
+def _by_level(side: Side) -> list[dict[str, Any]]:
+    tiers = side.dump()["tiers"]
+    return [
+        {"code": level.code, "members": tiers.get(level.code, 0)} for level in side.programme.tiers.levels
+    ]
+
+
+def _moves(side: Side) -> list[dict[str, Any]]:
+    return [
+        {"from": key.partition(">")[0], "to": key.partition(">")[2], "times": times}
+        for key, times in sorted(side.dump()["moves"].items())
+    ]
+
+
+def _months(current: Side, draft: Side) -> list[dict[str, Any]]:
+    return _places(current, draft, "month", 0)
+
+
+def _stores(current: Side, draft: Side) -> list[dict[str, Any]]:
+    return _places(current, draft, "store", 2)
+
+
+def _places(current: Side, draft: Side, name: str, part: int) -> list[dict[str, Any]]:
+    """The figures of stores and months, added up by one of the two parts of their key."""
+    sums: dict[str, dict[str, dict[str, int]]] = {}
+    for which, side in (("current", current), ("draft", draft)):
+        for key, figures in side.dump()["places"].items():
+            own = sums.setdefault(key.partition("|")[part], {})
+            into = own.setdefault(which, dict.fromkeys(PLACE_FIGURES, 0))
+            for figure, value in figures.items():
+                into[figure] += value
+    return [
+        {name: key, **{which: _with_cost(side, own.get(which)) for which, side in _both(current, draft)}}
+        for key, own in sorted(sums.items())
+    ]
+
+
+def _both(current: Side, draft: Side) -> tuple[tuple[str, Side], tuple[str, Side]]:
+    return ("current", current), ("draft", draft)
+
+
+def _with_cost(side: Side, figures: Mapping[str, int] | None) -> dict[str, int]:
+    found = dict(figures or dict.fromkeys(PLACE_FIGURES, 0))
+    return {**found, "cost_minor": found["discount_minor"] + side.cash(found["points_earned"])}

@@ -1,0 +1,293 @@
+"""What a simulation counts: figures of each side, and of the members between the two. Whole numbers only.
+
+Everything is a sum or a list that is kept sorted by its content, so that the result does not depend on the order in which
+members were replayed, and can be written down half-way and taken up again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from copy import deepcopy
+from dataclasses import dataclass, field, replace
+from datetime import date, datetime
+from typing import Any
+from uuid import UUID
+
+from shuke.checkout.logic import Priced
+from shuke.checkout.refunds.logic import Plan, Returned, Rules, SoldLine
+from shuke.checkout.simulate.values import Sale
+from shuke.loyalty.earning import Budget, Earned
+from shuke.loyalty.logic import TierMove, TierState, window_start
+from shuke.loyalty.programme import Programme
+
+TOP = 20
+"""How many winners and losers are listed."""
+STEPS_MINOR = (1, 500, 1000, 2000, 5000, 10_000, 20_000, 50_000, 100_000)
+"""Lower bounds of the classes in which members win or lose, in minor units."""
+FIGURES = (
+    "orders", "sales_minor", "discount_minor", "points_earned", "points_used", "points_minor", "payable_minor",
+    "refunded_sales_minor", "points_taken_back", "points_returned", "points_accrued", "points_expired", "points_moved",
+    "points_open", "debt", "costed_minor", "margin_minor", "coupon_orders", "coupons_minor",
+)  # fmt: skip
+PLACE_FIGURES = ("orders", "sales_minor", "discount_minor", "points_earned", "points_minor", "margin_minor")
+
+
+@dataclass(slots=True)
+class Budgets:
+    """What all members together have drawn on the budgets, by period; shared by the whole run of one side."""
+
+    drawn: dict[tuple[str, date], int] = field(default_factory=dict)
+
+    def left(self, budget: Budget, day: date) -> int:
+        """Units left in the period that holds the day."""
+        return budget.limit - self.drawn.get((budget.id, budget.period_of(day)), 0)
+
+    def draw(self, budget: Budget, day: date, units: int) -> None:
+        """Take units, or (negative) give them back."""
+        key = (budget.id, budget.period_of(day))
+        self.drawn[key] = self.drawn.get(key, 0) + units
+
+
+class Side:
+    """One programme of the two, with all that was counted under it."""
+
+    def __init__(self, programme: Programme, budgets: Budgets) -> None:
+        self.programme = programme
+        self.budgets = budgets
+        self.by_spend = programme.tiers.metric == "spend"
+        policies, worth = programme.policies, programme.redemption
+        self.may_spend_own = worth is not None and policies.spend_own_points
+        self.spending_others = replace(programme, policies=replace(policies, spend_own_points=False))
+        """For sales that spend no points: how many they could spend need not be found out."""
+        self.needs_tenders = needs_tenders(programme)
+        self.rules = Rules(
+            return_spent=policies.return_spent_points,
+            claw_back=policies.claw_back_earned,
+            shortfall=policies.refund_shortfall,
+            points=worth.points if worth else 0,
+            worth=worth.worth if worth else 0,
+        )
+        self.points_expired = self.points_moved = 0
+        self._figures: dict[str, int] = dict.fromkeys(FIGURES, 0)
+        self._by_rule: dict[str, dict[str, int]] = {}
+        self._discounts: dict[str, int] = {}
+        self._places: dict[str, dict[str, int]] = {}
+        self._moves: dict[str, int] = {}
+        self._tiers: dict[str, int] = {}
+        self._unplayed: dict[str, int] = {}
+        self._starts: dict[date, datetime] = {}
+        self._lots = 0
+
+    def next_lot(self) -> UUID:
+        """An id for a lot of this run: in the order of making."""
+        self._lots += 1
+        return UUID(int=self._lots)
+
+    def window_start(self, at: datetime, day: date) -> datetime:
+        """The first instant that counts at `at`, which is in the local `day`: one calendar calculation per day."""
+        found = self._starts.get(day)
+        if found is None:
+            found = self._starts[day] = window_start(self.programme.tiers, at, self.programme)
+        return found
+
+    def cash(self, points: int) -> int:
+        """What points are worth at the till, in minor units, rounded down."""
+        worth = self.programme.redemption
+        return points * worth.worth // worth.points if worth else 0
+
+    def count_sale(self, sale: Sale, priced: Priced, day: date) -> list[int]:
+        """Count a sale; returns what the programme takes off each line."""
+        place = self._place(sale.store, day)
+        discounts, margin, costed = [], 0, 0
+        for line, out in zip(sale.lines, priced.lines, strict=True):
+            off = 0
+            for each in out.detail or ():
+                if each["kind"] != "given":
+                    off += each["minor"]
+                    code = f"{each['kind']}:{each['code']}"
+                    self._discounts[code] = self._discounts.get(code, 0) + each["minor"]
+            discounts.append(off)
+            if line.cost is not None:
+                received = out.payable_minor - (out.tax.tax_minor if out.tax else 0)
+                costed += received
+                margin += received - _goods(line.cost, line.cart.quantity)
+        earned = priced.earned_of("points")
+        figures = self._figures
+        for into in (figures, place):
+            into["orders"] += 1
+            into["sales_minor"] += priced.sales_minor
+            into["discount_minor"] += sum(discounts)
+            into["points_earned"] += earned
+            into["points_minor"] += priced.points_minor
+            into["margin_minor"] += margin
+        figures["coupon_orders"] += bool(sale.coupons_minor)
+        figures["coupons_minor"] += sale.coupons_minor
+        figures["points_used"] += priced.points_used
+        figures["payable_minor"] += priced.payable_minor
+        figures["costed_minor"] += costed
+        self._count_parts(priced.earned)
+        return discounts
+
+    def count_earned(self, earned: Sequence[Earned]) -> None:
+        """Count what something other than a sale brought."""
+        self._figures["points_accrued"] += sum(each.total for each in earned if each.asset == "points")
+        self._count_parts(earned)
+
+    def count_refund(
+        self,
+        sale: Sale,
+        lines: Sequence[SoldLine],
+        discounts: Sequence[int],
+        before: Sequence[Returned],
+        plan: Plan,
+        day: date,
+    ) -> int:
+        """Count a refund; returns how much of the programme's discounts the returned part had. It is told in the month of
+        its sale."""
+        place, figures = self._place(sale.store, day), self._figures
+        off = margin = costed = 0
+        states = zip(sale.lines, lines, discounts, before, plan.after, plan.lines, strict=True)
+        for line, sold, discount, was, now, part in states:
+            off += _share(discount, sold, now) - _share(discount, sold, was)
+            if line.cost is not None:
+                received = part.payable - part.tax
+                costed += received
+                margin += received - _goods(line.cost, now.quantity - was.quantity)
+        points = plan.movement("points")
+        for into in (figures, place):
+            into["margin_minor"] -= margin
+        figures["costed_minor"] -= costed
+        figures["refunded_sales_minor"] += plan.part.sales
+        figures["points_taken_back"] += points.clawed if points else 0
+        figures["points_returned"] += sum(points.returned.values()) if points else 0
+        return off
+
+    def count_move(self, move: TierMove) -> None:
+        """Count a change of tier; a renewal is none."""
+        if move.before != move.after.tier:
+            key = f"{move.before}>{move.after.tier}"
+            self._moves[key] = self._moves.get(key, 0) + 1
+
+    def count_member(self, tier: TierState, points: int, debt: int) -> None:
+        """Count a member at the end of the period."""
+        code = self.programme.tiers.level(tier.tier).code
+        self._tiers[code] = self._tiers.get(code, 0) + 1
+        self._figures["points_open"] += points
+        self._figures["debt"] += debt
+
+    def unplayed(self, what: str) -> None:
+        """Count an event that could not be replayed under this programme."""
+        self._unplayed[what] = self._unplayed.get(what, 0) + 1
+
+    def dump(self) -> dict[str, Any]:
+        """All that was counted, as JSON of its own."""
+        return deepcopy(self._counted())
+
+    def _counted(self) -> dict[str, Any]:
+        return {
+            "figures": {
+                **self._figures,
+                "points_expired": self.points_expired,
+                "points_moved": self.points_moved,
+            },
+            "by_rule": self._by_rule,
+            "discounts": self._discounts,
+            "places": self._places,
+            "moves": self._moves,
+            "tiers": self._tiers,
+            "unplayed": self._unplayed,
+        }
+
+    def load(self, kept: Mapping[str, Any]) -> None:
+        """Go on from what `dump` gave."""
+        self._figures.update(kept["figures"])
+        self.points_expired, self.points_moved = (
+            kept["figures"]["points_expired"],
+            kept["figures"]["points_moved"],
+        )
+        self._by_rule = {asset: dict(rules) for asset, rules in kept["by_rule"].items()}
+        self._discounts, self._moves = dict(kept["discounts"]), dict(kept["moves"])
+        self._places = {place: dict(figures) for place, figures in kept["places"].items()}
+        self._tiers, self._unplayed = dict(kept["tiers"]), dict(kept["unplayed"])
+
+    def _place(self, store: str, day: date) -> dict[str, int]:
+        key = f"{day:%Y-%m}|{store}"
+        place = self._places.get(key)
+        if place is None:
+            place = self._places[key] = dict.fromkeys(PLACE_FIGURES, 0)
+        return place
+
+    def _count_parts(self, earned: Iterable[Earned]) -> None:
+        for each in earned:
+            rules = self._by_rule.setdefault(each.asset, {})
+            for part in each.parts:
+                rules[part["id"]] = rules.get(part["id"], 0) + part["points"]
+
+
+def needs_tenders(programme: Programme) -> bool:
+    """True when how a sale was paid decides what it earns."""
+    stored, cards = programme.stored_value, programme.gift_cards
+    silent = (stored is not None and not stored.earns) or (cards is not None and not cards.earns)
+    return silent or programme.needs.tenders
+
+
+def _goods(cost: int, quantity: int) -> int:
+    return cost * quantity // 1000
+
+
+def _share(discount: int, line: SoldLine, back: Returned) -> int:
+    """What of a line's discount is back with what is back of the line."""
+    done, whole = (back.sales, line.sales) if line.sales else (back.quantity, line.quantity)
+    return discount * done // whole
+
+
+@dataclass(slots=True)
+class Between:
+    """What the draft changes for members, against the programme that stands."""
+
+    members: int = 0
+    better: int = 0
+    worse: int = 0
+    gained_minor: int = 0
+    lost_minor: int = 0
+    classes: dict[str, int] = field(default_factory=dict)
+    tiers: dict[str, int] = field(default_factory=dict)
+    winners: list[list[Any]] = field(default_factory=list)
+    losers: list[list[Any]] = field(default_factory=list)
+
+    def count(self, *, difference: int, tier: str, draft_tier: str, orders: int, sales_minor: int) -> None:
+        """Count one member. `difference` in minor units: what the draft gives more (+) or less (−)."""
+        self.members += 1
+        key = f"{tier}>{draft_tier}"
+        self.tiers[key] = self.tiers.get(key, 0) + 1
+        if difference > 0:
+            self.better += 1
+            self.gained_minor += difference
+        elif difference < 0:
+            self.worse += 1
+            self.lost_minor -= difference
+        step = max((each for each in STEPS_MINOR if each <= abs(difference)), default=0)
+        named = str(step if difference > 0 else -step)
+        self.classes[named] = self.classes.get(named, 0) + 1
+        if difference:
+            # Nothing here says who it is: only what was bought and what changes.
+            self._list(
+                self.winners if difference > 0 else self.losers,
+                [abs(difference), sales_minor, orders, tier, draft_tier],
+            )
+
+    @staticmethod
+    def _list(top: list[list[Any]], entry: list[Any]) -> None:
+        if len(top) < TOP or entry > top[-1]:
+            top.append(entry)
+            top.sort(reverse=True)
+            del top[TOP:]
+
+    def dump(self) -> dict[str, Any]:
+        """All that was counted, as JSON of its own."""
+        return deepcopy({name: getattr(self, name) for name in self.__slots__})
+
+    def load(self, kept: Mapping[str, Any]) -> None:
+        """Go on from what `dump` gave."""
+        for name in self.__slots__:
+            setattr(self, name, deepcopy(kept[name]))

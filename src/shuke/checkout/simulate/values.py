@@ -1,0 +1,127 @@
+"""What the simulator replays, as plain values: where members stood at the beginning, and what they then did."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from uuid import UUID
+
+from shuke.checkout.logic import CartLine
+from shuke.ledger.logic import OpenLot
+from shuke.loyalty.logic import TierState
+
+
+@dataclass(frozen=True, slots=True)
+class StartLot:
+    """A lot of points as it stood at the beginning."""
+
+    lot: OpenLot
+    slides: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """An order from before the period that still counts for the tier."""
+
+    order_id: UUID
+    at: datetime
+    qualifying: int
+    growth: int
+
+
+@dataclass(slots=True)
+class Start:
+    """Where one member stood when the period began."""
+
+    member_id: UUID
+    joined_at: datetime
+    tags: frozenset[str] = frozenset()
+    birthday: tuple[int, int] | None = None
+    tier: TierState | None = None
+    lots: list[StartLot] = field(default_factory=list)
+    debt: int = 0
+    counted: list[Counted] = field(default_factory=list)
+    groups: list[tuple[str, str, datetime, datetime | None]] = field(default_factory=list)
+    first_order_at: datetime | None = None
+    used: dict[str, dict[date, int]] = field(default_factory=dict)
+    """Units by rule and local day, for rules whose caps look back."""
+
+
+@dataclass(frozen=True, slots=True)
+class SoldLine:
+    """A line as it was sold; `sales_minor` is what it cost then, `cost` what a unit costs the shop (None: not known)."""
+
+    cart: CartLine
+    sales_minor: int
+    cost: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Sale:
+    """A real sale to a member. `settled`: the discounts of its tier were there to be given, and were not.
+
+    `coupons_minor` is what its coupons took off; it stays among what the lines carry as given.
+    """
+
+    id: UUID
+    member_id: UUID
+    at: datetime
+    store: str
+    channel: str
+    lines: tuple[SoldLine, ...]
+    points_used: int
+    tenders: Sequence[tuple[str, int, UUID | None]]
+    settled: bool
+    coupons_minor: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Back:
+    """What one refund took back of a line: `by_goods`, or a stated value of `sales_minor`."""
+
+    line_no: int
+    quantity: int
+    sales_minor: int
+    by_goods: bool
+
+
+@dataclass(frozen=True, slots=True)
+class RefundOf:
+    """A real refund. `never_was`: a void or a cancellation, after which nothing stays whatever the policies say."""
+
+    id: UUID
+    order_id: UUID
+    member_id: UUID
+    at: datetime
+    lines: tuple[Back, ...]
+    never_was: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Did:
+    """Something rewarded that is no sale, such as a check-in."""
+
+    id: UUID
+    member_id: UUID
+    at: datetime
+    kind: str
+
+
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """Points moved by other acts (adjustments, gifts, rewards, refunds of older orders): the same under any programme.
+
+    `legs` are (lot or None for debt, units); `opened` the lots that came with it.
+    """
+
+    id: UUID
+    member_id: UUID
+    at: datetime
+    legs: tuple[tuple[UUID | None, int], ...]
+    opened: Mapping[UUID, StartLot]
+    counted: tuple[UUID, int, int, bool] | None = None
+    """(order, qualifying, growth, ended) that a refund of an older order takes out of what counts for the tier."""
+
+
+Event = Sale | RefundOf | Did | Moved
