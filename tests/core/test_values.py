@@ -22,7 +22,8 @@ def test_every_role_has_permissions_and_only_owners_and_administrators_manage() 
     ("role", "permission", "granted"),
     [
         (Role.CASHIER, Permission.CHECKOUT_USE, True),
-        (Role.CASHIER, Permission.CHECKOUT_REFUND, False),
+        (Role.CASHIER, Permission.CHECKOUT_REFUND, True),
+        (Role.CASHIER, Permission.CHECKOUT_APPROVE, False),
         (Role.CASHIER, Permission.MEMBERS_UNMASK, False),
         (Role.SERVICE_AGENT, Permission.CHECKOUT_REFUND, True),
         (Role.SERVICE_AGENT, Permission.CHECKOUT_USE, False),

@@ -339,6 +339,11 @@ class SecondPersonNeeded(ShukeError):
     message = _("Whoever made the refund cannot approve this: ask a second person.")
 
 
+class RefundNeedsApproval(ShukeError):
+    code, status = "refund_needs_approval", 403
+    message = _("This goes beyond what a cashier gives back alone: somebody who may approve it has to sign.")
+
+
 class NothingOwed(ShukeError):
     code, status = "nothing_owed", 409
     message = _("Nothing of this refund is owed any more.")

@@ -21,6 +21,7 @@ ACTIONS: dict[str, str | Promise] = {
     "checkout.order_cancelled.v1": pgettext_lazy("audit", "Order cancelled"),
     "checkout.order_delivered.v1": pgettext_lazy("audit", "Goods handed over"),
     "checkout.order_attached.v1": pgettext_lazy("audit", "Sale given to a member by its receipt"),
+    "checkout.refund_approved.v1": pgettext_lazy("audit", "Refund approved for a colleague"),
     "checkout.debt_written_off.v1": pgettext_lazy("audit", "Owed points written off"),
     "checkout.stored_value_topped_up.v1": pgettext_lazy("audit", "Stored value topped up"),
     "checkout.stored_value_returned.v1": pgettext_lazy("audit", "Stored value paid back"),

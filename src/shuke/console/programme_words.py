@@ -134,6 +134,13 @@ def _policies(document: Document) -> list[tuple[str, str]]:
     """The switches, then the two terms of days. A document of an earlier release lacks the newer ones."""
     policies = document["policies"]
     facts = [(str(label), str(CHOICES[policies[key]])) for key, label in _POLICIES if key in policies]
+    if "cashier_refund_most" in policies:
+        facts.append(
+            (
+                pgettext("programme page", "A cashier refunds alone up to"),
+                _amount(policies["cashier_refund_most"], document),
+            )
+        )
     if "return_window_days" in policies:
         facts.append((pgettext("programme page", "Return window"), _days(policies["return_window_days"])))
     if "attach_days" in policies:

@@ -29,7 +29,9 @@ class Permission(models.TextChoices):
     CATALOG_VIEW = "catalog.view", _("See stores and products")
     CATALOG_WRITE = "catalog.write", _("Change stores and products")
     CHECKOUT_USE = "checkout.use", _("Sell at the cashier's desk")
-    CHECKOUT_REFUND = "checkout.refund", _("Refund orders")
+    CHECKOUT_REFUND = "checkout.refund", _("Refund orders within the cashier's limit")
+    CHECKOUT_APPROVE = "checkout.approve", _("Refund beyond the limit, and approve it for others")
+    CARDS_MANAGE = "cards.manage", _("Make gift cards, see and block them")
     LEDGER_ADJUST = "ledger.adjust", _("Adjust points within one's limit")
     LEDGER_APPROVE = "ledger.approve", _("Approve adjustments of others")
     LEDGER_MOVE = "ledger.move", _("Hold points, and transfer them between members")
@@ -50,6 +52,8 @@ _MANAGER = {
     _P.CATALOG_VIEW,
     _P.CHECKOUT_USE,
     _P.CHECKOUT_REFUND,
+    _P.CHECKOUT_APPROVE,
+    _P.CARDS_MANAGE,
     _P.LEDGER_ADJUST,
     _P.LEDGER_APPROVE,
     _P.LEDGER_MOVE,
@@ -61,11 +65,13 @@ ROLE_PERMISSIONS: dict[str, frozenset[Permission]] = {
     Role.OWNER: frozenset(_P),
     Role.ADMIN: frozenset(_P),
     Role.STORE_MANAGER: frozenset(_MANAGER),
-    Role.CASHIER: frozenset({_P.MEMBERS_VIEW, _P.MEMBERS_WRITE, _P.CATALOG_VIEW, _P.CHECKOUT_USE}),
+    Role.CASHIER: frozenset(
+        {_P.MEMBERS_VIEW, _P.MEMBERS_WRITE, _P.CATALOG_VIEW, _P.CHECKOUT_USE, _P.CHECKOUT_REFUND}
+    ),
     Role.MARKETER: frozenset(_MARKETER),
     Role.ANALYST: frozenset({_P.OVERVIEW_VIEW, _P.CATALOG_VIEW, _P.PROGRAMME_VIEW, _P.FINANCE_VIEW}),
     Role.SERVICE_AGENT: frozenset(
-        _MANAGER - {_P.OVERVIEW_VIEW, _P.CHECKOUT_USE, _P.LEDGER_APPROVE, _P.FINANCE_VIEW}
+        _MANAGER - {_P.OVERVIEW_VIEW, _P.CHECKOUT_USE, _P.CARDS_MANAGE, _P.LEDGER_APPROVE, _P.FINANCE_VIEW}
     ),
     Role.AUDITOR: frozenset(
         {

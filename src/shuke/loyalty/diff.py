@@ -249,6 +249,7 @@ _POLICIES: Fields = (
     ("refund_earned_points", pgettext_lazy("programme", "earned points at a refund:"), _word),
     ("refund_shortfall", pgettext_lazy("programme", "points missing at a refund:"), _word),
     ("refund_coupon", pgettext_lazy("programme", "coupons at a full refund:"), _word),
+    ("cashier_refund_most", pgettext_lazy("programme", "a cashier refunds alone up to:"), grouped),
     ("attach_days", pgettext_lazy("programme", "sales attached later, by receipt, within:"), _days),
     ("tier_on_refund", pgettext_lazy("programme", "tier after a refund:"), _word),
     ("multiplier_stacking", pgettext_lazy("programme", "several multipliers:"), _word),

@@ -118,7 +118,7 @@ def _programme(notes: Notes, root: Node) -> dict[str, Any]:
         "rewards": Key(read_rewards),
         "adjustments": Key(adjustments, default=ADJUSTMENTS_DEFAULT),
         "transfers": Key(transfers, default={}),
-        "policies": Key(mapping(_POLICIES), default={name: key.default for name, key in _POLICIES.items()}),
+        "policies": Key(mapping(_POLICIES), default=_USUAL_POLICIES),
     }
     found: dict[str, Any] = mapping(keys)(notes, root, "") or {}
     if isinstance(root, source.Mapping) and "budgets" in root.items:
@@ -305,9 +305,12 @@ _POLICIES = {
     "refund_spent_points": Key(choice("return", "keep"), default="return"),
     "refund_earned_points": Key(choice("claw_back", "keep"), default="claw_back"),
     "refund_shortfall": Key(choice("debt", "cash_value", "write_off"), default="debt"),
+    # Optional, so that the digest of an older document does not change.
+    "cashier_refund_most": Key(amount(above_zero=False)),
     "tier_on_refund": Key(choice("at_once", "period_end"), default="at_once"),
     "refund_coupon": Key(choice("restore", "void"), default="restore"),
     "attach_days": Key(whole(0, 366), default=7),
     "multiplier_stacking": Key(choice("add", "best", "multiply"), default="add"),
     "multiplier_rounding": Key(choice("floor", "half_up", "ceil"), default="floor"),
 }
+_USUAL_POLICIES = {name: key.default for name, key in _POLICIES.items() if key.default is not None}

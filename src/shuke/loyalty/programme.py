@@ -136,6 +136,8 @@ class Policies:
     refund_shortfall: Shortfall
     restore_coupons: bool
     """A sale that is refunded as a whole gives its coupons back, while they are valid."""
+    cashier_refund_most: int
+    """Minor units that a cashier gives back alone, of a sale within the return window; beyond it a second person approves."""
     attach_days: int
     """How long a sale without a member can still be attached to one by its receipt; 0: never."""
     stacking: Stacking
@@ -227,6 +229,7 @@ def compile_programme(document: Mapping[str, Any]) -> Programme:
             tier_on_refund_at_once=policies.get("tier_on_refund", "at_once") == "at_once",
             refund_shortfall=policies.get("refund_shortfall", "debt"),
             restore_coupons=policies.get("refund_coupon", "restore") == "restore",
+            cashier_refund_most=_cashier_limit(policies, currency),
             attach_days=policies.get("attach_days", 7),
             stacking=policies.get("multiplier_stacking", "add"),
             multiplier_rounding=policies.get("multiplier_rounding", "floor"),
@@ -240,6 +243,15 @@ def compile_programme(document: Mapping[str, Any]) -> Programme:
         coupons=compile_coupons(document.get("coupons", ()), currency),
         rewards=compile_rewards(document.get("rewards", ()), currency, ZoneInfo(document["time_zone"])),
     )
+
+
+_CASHIER_REFUND_MOST = 50_000
+"""Where a document states none: 500.00 with two decimals, 50,000 with none."""
+
+
+def _cashier_limit(policies: Mapping[str, Any], currency: str) -> int:
+    stated = policies.get("cashier_refund_most")
+    return _CASHIER_REFUND_MOST if stated is None else to_minor(str(stated), currency)
 
 
 def _thousandths(value: str | int) -> int:

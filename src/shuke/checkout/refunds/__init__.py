@@ -7,17 +7,25 @@ cancellation, `exchange` and `write_off` what their names say.
 from __future__ import annotations
 
 from shuke.checkout.refunds.exchange import exchange_order, quote_exchange
-from shuke.checkout.refunds.manners import cancel_order, deliver_order, quote_cancellation, void_order
+from shuke.checkout.refunds.manners import (
+    cancel_order,
+    deliver_order,
+    quote_cancellation,
+    quote_void,
+    void_order,
+)
 from shuke.checkout.refunds.operations import quote_refund, refund_order
-from shuke.checkout.refunds.write_off import write_off_debt
+from shuke.checkout.refunds.write_off import forgivable, write_off_debt
 
 __all__ = [
     "cancel_order",
     "deliver_order",
     "exchange_order",
+    "forgivable",
     "quote_cancellation",
     "quote_exchange",
     "quote_refund",
+    "quote_void",
     "refund_order",
     "void_order",
     "write_off_debt",

@@ -71,6 +71,11 @@ CANCELLATION = Manner(
 )
 
 
+def quote_void(*, actor: Actor, order_id: UUID, now: datetime) -> dict[str, Any]:
+    """What a void would give back and take back now. Writes nothing. Raises what `void_order` would."""
+    return quote(VOID, actor=actor, order_id=order_id, now=now, request=ALL_THAT_IS_LEFT)
+
+
 def void_order(*, actor: Actor, order_id: UUID, reason: str, now: datetime) -> dict[str, Any]:
     """Undo a sale of the same local day as if it had not been made.
 

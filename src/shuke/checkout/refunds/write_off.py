@@ -10,7 +10,7 @@ from django.db import connection, transaction
 from django.db.models import F
 
 from shuke.checkout.errors import NothingOwed, SecondPersonNeeded, UnknownRefund, WriteOffNotAllowed
-from shuke.checkout.models import Refund
+from shuke.checkout.models import Order, Refund
 from shuke.checkout.operations import transfer_document
 from shuke.checkout.posting import NewEntry, NewTransfer
 from shuke.checkout.refunds.facts import rules_for
@@ -19,6 +19,23 @@ from shuke.core.operations import publish_event, record_audit
 from shuke.core.values import Actor
 from shuke.kit.ids import uuid7
 from shuke.ledger.models import Account
+
+
+def forgivable(order: Order) -> dict[UUID, int]:
+    """The refunds of an order that still leave points owed which the programme lets a second person forgive."""
+    if order.member_id is None or rules_for(order).shortfall != "write_off":
+        return {}
+    rows = Refund.objects.filter(order_id=order.id, points_owed__gt=F("debt_written_off"))
+    owed = {refund.id: refund.points_owed - refund.debt_written_off for refund in rows}
+    if not owed:
+        return {}
+    debt = _debt(order.member_id)
+    return {refund_id: min(units, debt) for refund_id, units in owed.items() if debt}
+
+
+def _debt(member_id: UUID) -> int:
+    found = Account.objects.filter(member_id=member_id, asset="points").values_list("debt", flat=True)
+    return found.first() or 0
 
 
 def write_off_debt(*, actor: Actor, refund_id: UUID, reason: str, now: datetime) -> dict[str, Any]:
@@ -40,9 +57,8 @@ def write_off_debt(*, actor: Actor, refund_id: UUID, reason: str, now: datetime)
         with connection.cursor() as cursor:
             cursor.execute("SELECT ledger_take_book(%s, NULL)", [member_id])
         refund = Refund.objects.select_for_update().get(id=refund_id)
-        debt = Account.objects.filter(member_id=member_id, asset="points").values_list("debt", flat=True)
         # Later earnings may have paid some of it already: what is gone cannot be forgiven.
-        units = min(refund.points_owed - refund.debt_written_off, debt.first() or 0)
+        units = min(refund.points_owed - refund.debt_written_off, _debt(member_id))
         if units <= 0:
             raise NothingOwed
         Refund.objects.filter(id=refund_id).update(debt_written_off=F("debt_written_off") + units)

@@ -14,7 +14,7 @@ from shuke.console.views.cashier.desk import (
     use_points,
     use_stored_value,
 )
-from shuke.console.views.cashier.refund import find_order, refund
+from shuke.console.views.cashier.refund import find_order, refund, void, write_off
 
 __all__ = [
     "add_product",
@@ -31,4 +31,6 @@ __all__ = [
     "scan",
     "use_points",
     "use_stored_value",
+    "void",
+    "write_off",
 ]

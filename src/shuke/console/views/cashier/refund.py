@@ -1,23 +1,37 @@
-"""Refunding: find the sale, see what goes back and what is taken back, give a reason, confirm."""
+"""Giving back: find the sale, see what goes back and what is taken back, give a reason, confirm; or void it, or forgive."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
+from django.contrib import messages
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_GET, require_http_methods
+from django.views.decorators.debug import sensitive_post_parameters
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from shuke.checkout.errors import AlreadyRefunded, OrderNotFound
-from shuke.checkout.models import OrderStatus
+from shuke.checkout.models import OrderStatus, Refund
 from shuke.checkout.queries import OrderFilters, find_orders, get_order, list_orders
-from shuke.checkout.refunds import quote_refund, refund_order
+from shuke.checkout.refunds import (
+    forgivable,
+    quote_refund,
+    quote_void,
+    refund_order,
+    void_order,
+    write_off_debt,
+)
+from shuke.checkout.refunds.approval import Beyond, Subject, carry_out
+from shuke.checkout.refunds.operations import find_order as find_row
 from shuke.checkout.refunds.values import ALL_THAT_IS_LEFT, LineBack, RefundRequest
 from shuke.console.access import requires, staff_of
+from shuke.console.views.cashier import signing
 from shuke.console.views.cashier.reading import words_of
 from shuke.console.views.cashier.receipt import receipt_context
 from shuke.console.views.cashier.typed import MAX_TYPED, amount, quantity
@@ -26,7 +40,9 @@ from shuke.core.models import Staff
 from shuke.core.text import clean_text
 from shuke.core.values import Permission
 from shuke.kit import clock
+from shuke.kit.clock import local_date
 from shuke.kit.errors import ShukeError
+from shuke.loyalty.queries import programme_at
 from shuke.members.queries import get_candidate, identify
 from shuke.members.values import Candidate
 
@@ -34,6 +50,7 @@ MAX_TEXT = 200
 MAX_REASON = 300
 LAST_ORDERS = 10
 RESULTS = 8
+_AT_A_FIELD = ("reason", signing.NAME)
 
 
 def stores_in_scope(staff: Staff) -> frozenset[UUID] | None:
@@ -79,59 +96,185 @@ def find_order(request: HttpRequest) -> HttpResponse:
     return render(request, "console/cashier_refunds.html", context, status=422 if context["error"] else 200)
 
 
+@dataclass(slots=True)
+class Page:
+    """One drawing of the page: what was asked, what it would do, and what was refused where."""
+
+    order: dict[str, Any]
+    now: datetime
+    is_void: bool
+    asked: QueryDict
+    part: RefundRequest = ALL_THAT_IS_LEFT
+    plan: dict[str, Any] | None = None
+    need: Beyond = ""
+    errors: dict[str, str] | None = None
+    """Refusals by field: "reason", "approver", "" for the part itself."""
+
+    @property
+    def is_open(self) -> bool:
+        """Whether anything of the order is left."""
+        return bool(self.order["status"] == OrderStatus.COMMITTED)
+
+    def refuse(self, refusal: ShukeError) -> None:
+        """Keep a refusal where the page shows it."""
+        at = refusal.field if refusal.field in _AT_A_FIELD else ""
+        self.errors = {**(self.errors or {}), at or "": words_of(refusal)}
+
+
 @requires(Permission.CHECKOUT_REFUND)
 @require_http_methods(["GET", "POST"])
+@sensitive_post_parameters(signing.PASSWORD)
 def refund(request: HttpRequest, order_id: UUID) -> HttpResponse:
     """What a refund of the chosen part would do; with a reason, do it. What was done before is shown as well.
 
     The part is chosen by the address (how many or how much of each line, or an amount of the whole), so that a page can
     be loaded again; the confirmation sends it along with what of the order was left when the page was drawn.
     """
+    return _give_back(request, order_id, is_void=False)
+
+
+@requires(Permission.CHECKOUT_REFUND)
+@require_http_methods(["GET", "POST"])
+@sensitive_post_parameters(signing.PASSWORD)
+def void(request: HttpRequest, order_id: UUID) -> HttpResponse:
+    """Undo a sale of today as if it had not been made."""
+    return _give_back(request, order_id, is_void=True)
+
+
+def _give_back(request: HttpRequest, order_id: UUID, *, is_void: bool) -> HttpResponse:
     staff, now = staff_of(request), clock.now()
     try:
         order = get_order(order_id=order_id, store_ids=stores_in_scope(staff))
     except OrderNotFound:
         return render(request, "console/cashier_unknown.html", status=404)
     asked = request.POST if request.method == "POST" else request.GET
-    error, wrong, reason = "", "", request.POST.get("reason", "")
-    is_open = order["status"] == OrderStatus.COMMITTED
+    page = Page(order, now, is_void, asked)
     try:
-        part = _part(asked, order)
-        if request.method == "POST" and is_open and asked.get("seen", _seen(order)) == _seen(order):
-            reason = clean_text("reason", reason, MAX_REASON)
-            if not reason:
-                raise InvalidInput(field="reason", reason=_("Say why: the reason stays with the refund."))
-            refund_order(actor=staff.as_actor(), order_id=order_id, reason=reason, now=now, request=part)
+        page.part = ALL_THAT_IS_LEFT if is_void else part_of(asked, order)
+        if page.is_open:
+            page.plan = _plan(request, page)
         if request.method == "POST":
+            if page.plan is not None and asked.get("seen", _seen(order)) == _seen(order):
+                _carry_out(request, page)
             # Also after a second click, or a colleague: the page shows what stands.
             return HttpResponseRedirect(reverse("console:refund", args=[order_id]))
     except AlreadyRefunded:
         return HttpResponseRedirect(reverse("console:refund", args=[order_id]))
     except ShukeError as refusal:
-        if refusal.field == "reason":
-            error = words_of(refusal)
-        else:
-            part, wrong = ALL_THAT_IS_LEFT, words_of(refusal)
-    plan = None
-    if is_open and not wrong:
-        try:
-            plan = quote_refund(actor=staff.as_actor(), order_id=order_id, now=now, request=part)
-        except ShukeError as refusal:
-            wrong = words_of(refusal)
-    context = {
-        **receipt_context(order, now),
+        page.refuse(refusal)
+    return render(
+        request, "console/cashier_refund.html", _context(staff, page), status=422 if page.errors else 200
+    )
+
+
+def _plan(request: HttpRequest, page: Page) -> dict[str, Any]:
+    """The figures of this act, and whether it needs a second person. Raises the refusals of the refund."""
+    actor, order = staff_of(request).as_actor(), page.order
+    if page.is_void:
+        plan = quote_void(actor=actor, order_id=order["id"], now=page.now)
+    else:
+        plan = quote_refund(actor=actor, order_id=order["id"], now=page.now, request=page.part)
+    page.need = needed(request, order, plan, page.now)
+    return plan
+
+
+def needed(request: HttpRequest, order: dict[str, Any], plan: dict[str, Any], now: datetime) -> Beyond:
+    """Whether giving this much of the order back asks for a second person; earlier parts count."""
+    before = sum(each["payable_minor"] for each in order["refunds"])
+    total = before + int(plan["payable_minor"])
+    return signing.beyond(request, given_back_minor=total, sold_at=order["occurred_at"], now=now)
+
+
+def reason_of(request: HttpRequest) -> str:
+    """The reason that was typed. Raises InvalidInput when there is none."""
+    reason = clean_text("reason", request.POST.get("reason", ""), MAX_REASON)
+    if not reason:
+        raise InvalidInput(field="reason", reason=_("Say why: the reason stays with the refund."))
+    return reason
+
+
+def _carry_out(request: HttpRequest, page: Page) -> None:
+    reason = reason_of(request)
+    actor, order_id, now = staff_of(request).as_actor(), page.order["id"], page.now
+
+    def act() -> dict[str, Any]:
+        if page.is_void:
+            return void_order(actor=actor, order_id=order_id, reason=reason, now=now)
+        return refund_order(actor=actor, order_id=order_id, reason=reason, now=now, request=page.part)
+
+    row = find_row(actor, order_id)
+    carry_out(
+        act,
+        actor=actor,
+        approver=signing.signer(request, page.need),
+        subject=Subject("order", order_id, row.store),
+        now=now,
+    )
+
+
+@requires(Permission.CHECKOUT_APPROVE)
+@require_POST
+def write_off(request: HttpRequest, refund_id: UUID) -> HttpResponse:
+    """Forgive what a refund left owed. Whoever refunded cannot."""
+    staff = staff_of(request)
+    found = Refund.objects.filter(id=refund_id, order__isnull=False).select_related("order").first()
+    if found is None or not staff.as_actor().may_touch_store(found.order.store_id):
+        return render(request, "console/cashier_unknown.html", status=404)
+    try:
+        done = write_off_debt(
+            actor=staff.as_actor(), refund_id=refund_id, reason=reason_of(request), now=clock.now()
+        )
+        messages.success(
+            request, _("Written off: %(points)d points.") % {"points": done["points_written_off"]}
+        )
+    except ShukeError as error:
+        messages.error(request, words_of(error))
+    return HttpResponseRedirect(reverse("console:refund", args=[found.order_id]))
+
+
+def _context(staff: Staff, page: Page) -> dict[str, Any]:
+    order, plan, errors = page.order, page.plan, page.errors or {}
+    return {
+        **receipt_context(order, page.now),
         "plan": plan,
+        "is_void": page.is_void,
         "to_collect": -plan["money_back_minor"] if plan and plan["money_back_minor"] < 0 else 0,
-        "is_open": is_open,
-        "lines": [_shown(line, asked) for line in order["lines"]],
-        "amount": asked.get("amount", "")[:MAX_TYPED],
+        "is_open": page.is_open,
+        "lines": [_shown(line, page.asked) for line in order["lines"]],
+        "amount": page.asked.get("amount", "")[:MAX_TYPED],
         "seen": _seen(order),
         "may_sell": staff.may(Permission.CHECKOUT_USE),
-        "error": error,
-        "wrong": wrong,
-        "reason": reason[:MAX_REASON],
+        "may_void": page.is_open and not page.is_void and _is_voidable(order, page.now),
+        "error": errors.get("reason", ""),
+        "wrong": errors.get("", ""),
+        "approver_error": errors.get(signing.NAME, ""),
+        "approver": page.asked.get(signing.NAME, "")[:64],
+        "need": signing.words_of_need(page.need, page.now),
+        "reason": page.asked.get("reason", "")[:MAX_REASON],
+        "refunds": _refunds(staff, order),
     }
-    return render(request, "console/cashier_refund.html", context, status=422 if error or wrong else 200)
+
+
+def _refunds(staff: Staff, order: dict[str, Any]) -> list[dict[str, Any]]:
+    """What was given back so far; where points are owed, whether this person may forgive them."""
+    owed: dict[UUID, int] = {}
+    mine: set[UUID] = set()
+    if staff.may(Permission.CHECKOUT_APPROVE) and any(each["debt_created"] for each in order["refunds"]):
+        owed = forgivable(find_row(staff.as_actor(), order["id"]))
+        by_me = Refund.objects.filter(id__in=owed, actor=staff.as_actor().reference)
+        mine = set(by_me.values_list("id", flat=True))
+    return [
+        {**each, "forgivable": owed.get(each["id"], 0), "is_mine": each["id"] in mine}
+        for each in order["refunds"]
+    ]
+
+
+def _is_voidable(order: dict[str, Any], now: datetime) -> bool:
+    in_force = programme_at(now)
+    if in_force is None or order["refunds"]:
+        return False
+    zone = in_force.programme.zone
+    return local_date(order["occurred_at"], zone) == local_date(now, zone)
 
 
 def _seen(order: dict[str, Any]) -> str:
@@ -139,7 +282,7 @@ def _seen(order: dict[str, Any]) -> str:
     return str(len(order["refunds"]))
 
 
-def _part(asked: QueryDict, order: dict[str, Any]) -> RefundRequest:
+def part_of(asked: QueryDict, order: dict[str, Any]) -> RefundRequest:
     """The part that was typed; nothing typed is everything that is left. Raises InvalidInput."""
     lines = []
     for line in order["lines"]:
