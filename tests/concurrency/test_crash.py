@@ -1,4 +1,5 @@
-"""Kill the database, the web server or the whole house while tills sell: no acknowledged sale is lost, none is doubled."""
+"""Kill the database, the web server, the job worker or the whole house while tills sell and jobs run: nothing that was
+acknowledged is lost, nothing is done twice."""
 
 from __future__ import annotations
 
@@ -12,10 +13,12 @@ from collections.abc import Iterator
 import pytest
 
 from tests.concurrency.house import FIGURES, STATE, Fall, Heard, House, Load, Sent
+from tests.config.test_serve import until
 
 FALLS: dict[str, Fall] = {
     "database": House.kill_database,
     "web server": House.kill_web,
+    "job worker": House.kill_worker,
     "everything": House.kill_everything,
 }
 
@@ -34,13 +37,15 @@ def play(house: House, what: str, *, seed: int, mixed: bool = False) -> Counter[
     cards, pays with it and gives sales back."""
     dice = random.Random(seed)
     web = house.web_processes()
+    if mixed or what == "job worker":
+        house.inside("ripen")
     load = Load(house, seed, mixed=mixed)
     load.start()
     load.wait_for(dice.randint(60, 250))
     time.sleep(dice.uniform(0, 0.05))
     FALLS[what](house)
     sent = load.finish()
-    if what == "database":
+    if what in ("database", "job worker"):
         assert house.web_processes() == web, "the web server was to heal by itself"
 
     acknowledged = [s for s in sent if s.is_sale and s.heard is not None and s.heard.status == 201]
@@ -60,6 +65,7 @@ def play(house: House, what: str, *, seed: int, mixed: bool = False) -> Counter[
     assert [again.body for again in second if again] == [again.body for again in first if again]
     assert all(again is not None and again.replayed for again in second)
     assert house.rows(STATE) == recorded
+    assert house.inside("prove")["differences"] == []
     assert_recorded(
         house,
         [Sent(s.number, s.key, s.body, again) for s, again in zip(sent, first, strict=True) if s.is_sale],
@@ -107,12 +113,18 @@ def assert_recorded(house: House, acknowledged: list[Sent]) -> None:
         assert found.get(sale.number) == (said["id"], said["member"]["id"], *figures, len(said["lines"]), 1)
 
 
+def assert_jobs_end(house: House) -> None:
+    """What a killed worker left is taken up by another within minutes, and every lot has been seen to, once."""
+    until(lambda: house.inside("prove")["overdue"] == 0)
+    assert house.inside("prove")["differences"] == []
+
+
 def test_no_acknowledged_sale_is_lost_whatever_is_killed(house: House) -> None:
     for seed, what in enumerate(FALLS):
         heard = play(house, what, seed=seed)
         print(f"fall of the {what}: {dict(heard)}")
         assert heard["201"] > 50, heard
-    assert house.inside("prove")["differences"] == []
+    assert_jobs_end(house)
 
 
 @pytest.mark.slow
@@ -127,4 +139,4 @@ def test_many_falls_in_a_row_at_random_moments_under_a_mixed_load(house: House) 
         print(dict(heard))
         assert heard["201"] > 50, heard
         assert heard["refund"] and heard["top-ups"], heard
-    assert house.inside("prove")["differences"] == []
+    assert_jobs_end(house)

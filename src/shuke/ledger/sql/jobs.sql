@@ -13,11 +13,15 @@ DECLARE
   v_members uuid[];
   v_lots bigint;
 BEGIN
-  -- A member whose lots came in without a book gets one, or their points would never lapse.
+  -- A member whose lots came in without a book gets one, or their points would never lapse. Only the lots that come next
+  -- are looked at: to look at all that have lapsed once a batch would make the run quadratic.
   INSERT INTO ledger_book (member_id, revision)
-  SELECT DISTINCT l.member_id, 0 FROM ledger_lot l
-  WHERE l.remaining > l.held AND l.expires_at <= p_now
-    AND NOT EXISTS (SELECT 1 FROM ledger_book b WHERE b.member_id = l.member_id)
+  SELECT DISTINCT l.member_id, 0 FROM (
+    SELECT member_id FROM ledger_lot
+    WHERE remaining > held AND expires_at <= p_now
+    ORDER BY expires_at, id LIMIT p_limit
+  ) AS l
+  WHERE NOT EXISTS (SELECT 1 FROM ledger_book b WHERE b.member_id = l.member_id)
   ORDER BY l.member_id
   ON CONFLICT DO NOTHING;
 
