@@ -12,7 +12,7 @@ from pathlib import Path
 from benchmarks.rig import rig
 from benchmarks.sale import Result, measure_growth, measure_sale
 
-SUITES = ("sale", "money", "growth", "import", "expiry", "simulate")
+SUITES = ("sale", "money", "growth", "import", "expiry", "codes", "simulate")
 
 
 def main() -> None:
@@ -25,6 +25,7 @@ def main() -> None:
     )
     parser.add_argument("--lots", type=int, default=1_000_000, help="lots of the expiry suite")
     parser.add_argument("--replayed", type=int, default=50_000, help="sales of the simulate suite")
+    parser.add_argument("--codes", type=int, default=1_000_000, help="unique codes of the codes suite")
     parser.add_argument("--seconds", type=float, default=8, help="length of one timed stretch")
     options = parser.parse_args()
     results: list[Result] = []
@@ -76,6 +77,10 @@ def _run(suite: str, options: argparse.Namespace) -> list[Result]:
             from benchmarks.expiry import measure_expiry
 
             return measure_expiry(lots=options.lots)
+        if suite == "codes":
+            from benchmarks.codes import measure_codes
+
+            return measure_codes(codes=options.codes)
         return measure_growth(target, sizes=(10_000, options.large), seconds=options.seconds)
 
 

@@ -27,7 +27,7 @@ SMALL = Look("light", "en", 390)
 # Codes, demo categories and the editor's document are data: they stay as they are in every language.
 DATA = frozenset(
     {"PRODUCE", "SEAFOOD", "SALAD", "BAR", "PASTRY", "CNY", "checkout", "read", "write", "members", "catalog"}
-    | {"ledger", "personal", "programme", "key", "reports"}
+    | {"ledger", "personal", "programme", "key", "reports", "coupons", "codes"}
 )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -257,3 +257,15 @@ def _summary(order: Order) -> dict[str, Any]:
         "channel": order.channel_id,
         "programme_version": order.programme_version.number if order.programme_version else None,
     }
+
+
+def first_orders(pairs: Sequence[tuple[UUID, UUID]]) -> set[UUID]:
+    """Of (member, order) pairs, the members who had bought nothing before that order, whatever became of it."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT o.member_id FROM unnest(%s::uuid[]) AS u(id) JOIN checkout_order o ON o.id = u.id"
+            " WHERE NOT EXISTS (SELECT FROM checkout_order b WHERE b.member_id = o.member_id"
+            " AND (b.occurred_at, b.id) < (o.occurred_at, o.id))",
+            [[order_id for _member, order_id in pairs]],
+        )
+        return {member_id for (member_id,) in cursor.fetchall()}

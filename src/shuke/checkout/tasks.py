@@ -1,9 +1,10 @@
-"""Jobs of the sale: tiers whose term is over, looked at even when their members no longer come."""
+"""Jobs of the sale: tiers whose term is over, looked at even when their members no longer come; coupons of occasions."""
 
 from __future__ import annotations
 
-from shuke.checkout.queries import qualifying_totals
+from shuke.checkout.queries import first_orders, qualifying_totals
 from shuke.kit import clock, jobs
+from shuke.loyalty.coupon_occasions import issue_on_occasions
 from shuke.loyalty.operations import review_tiers
 
 
@@ -13,4 +14,13 @@ def review_due_tiers() -> None:
     """Review every tier that is due, batch by batch. A sale reviews its own member's first, so being late misprices nothing."""
     now = clock.now()
     while review_tiers(now=now, qualifying=qualifying_totals):
+        pass
+
+
+@jobs.periodic(cron="* * * * *")
+@jobs.task(name="checkout.issue_coupons", lock="checkout.issue_coupons", retries=3)
+def issue_coupons_on_occasions() -> None:
+    """Hand out the coupons that joining, a higher tier, a first purchase and the like bring, batch by batch."""
+    now = clock.now()
+    while issue_on_occasions(now=now, first_orders=first_orders):
         pass

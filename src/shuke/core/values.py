@@ -41,6 +41,8 @@ class Permission(models.TextChoices):
     STAFF_MANAGE = "staff.manage", _("Manage staff")
     KEYS_MANAGE = "keys.manage", _("Manage API keys")
     AUDIT_VIEW = "audit.view", _("Read the audit log")
+    COUPONS_GIVE = "coupons.give", _("Hand out and call back coupons of a member")
+    COUPONS_CODES = "coupons.codes", _("Order and download unique codes")
 
 
 _P = Permission
@@ -59,8 +61,17 @@ _MANAGER = {
     _P.LEDGER_MOVE,
     _P.PROGRAMME_VIEW,
     _P.FINANCE_VIEW,
+    _P.COUPONS_GIVE,
 }
-_MARKETER = {_P.OVERVIEW_VIEW, _P.MEMBERS_VIEW, _P.CATALOG_VIEW, _P.PROGRAMME_VIEW, _P.PROGRAMME_PUBLISH}
+_MARKETER = {
+    _P.OVERVIEW_VIEW,
+    _P.MEMBERS_VIEW,
+    _P.CATALOG_VIEW,
+    _P.PROGRAMME_VIEW,
+    _P.PROGRAMME_PUBLISH,
+    _P.COUPONS_GIVE,
+    _P.COUPONS_CODES,
+}
 ROLE_PERMISSIONS: dict[str, frozenset[Permission]] = {
     Role.OWNER: frozenset(_P),
     Role.ADMIN: frozenset(_P),
@@ -100,6 +111,9 @@ class Scope(models.TextChoices):
     LEDGER_WRITE = "ledger:write", _("Adjust, hold, transfer and activate points")
     PROGRAMME_READ = "programme:read", _("Read the programme")
     REPORTS_READ = "reports:read", _("Read liability and settlement")
+    COUPONS_READ = "coupons:read", _("Read coupons and their figures")
+    COUPONS_WRITE = "coupons:write", _("Hand out, claim, pass on and call back coupons")
+    COUPONS_CODES = "coupons:codes", _("Order and download unique codes")
 
 
 @dataclass(frozen=True, slots=True)

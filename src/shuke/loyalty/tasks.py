@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from shuke.kit import clock, jobs
 from shuke.loyalty.books import announce_expiring
+from shuke.loyalty.coupon_occasions import issue_birthday_coupons
 from shuke.loyalty.subscribers import welcome_members
 
 
@@ -20,4 +21,13 @@ def welcome_new_members() -> None:
     """Give new members what joining brings, batch by batch."""
     now = clock.now()
     while welcome_members(now=now):
+        pass
+
+
+@jobs.periodic(cron="3,13,23,33,43,53 * * * *")
+@jobs.task(name="loyalty.birthday_coupons", lock="loyalty.birthday_coupons", retries=3)
+def give_birthday_coupons() -> None:
+    """Walk through all members once a local day, and hand out what birthdays bring."""
+    now = clock.now()
+    while issue_birthday_coupons(now=now):
         pass

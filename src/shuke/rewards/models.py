@@ -254,5 +254,7 @@ class Sweep(models.Model):
 
     name = models.CharField(primary_key=True, max_length=40)
     day = models.DateField()
+    since = models.DateField(null=True)
+    """From which day on this walk makes up for what was missed; null: only `day`."""
     after = models.UUIDField(null=True)
     done = models.BooleanField(default=False)

@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 
 from django.db import transaction
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from shuke.core.errors import InvalidInput, NotFound
 from shuke.core.operations import NewEvent, publish_events, record_audit
@@ -46,11 +47,11 @@ from shuke.rewards.terms import terms_of
 from shuke.rewards.values import CouponTemplate, Period
 
 _STATES = {
-    "issued": _("issued"),
-    "held": _("held"),
-    "used": _("used"),
-    "expired": _("expired"),
-    "void": _("void"),
+    "issued": pgettext_lazy("coupon", "issued"),
+    "held": pgettext_lazy("coupon", "held"),
+    "used": pgettext_lazy("coupon", "used"),
+    "expired": pgettext_lazy("coupon", "expired"),
+    "void": pgettext_lazy("coupon", "void"),
 }
 
 
