@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import pytest
+from django.contrib.sessions.backends.db import SessionStore
+from django.contrib.sessions.models import Session
 from django.utils import translation
 
-from shuke.checkout.models import Order, OrderTender
+from shuke.checkout.gift_cards import activate_gift_cards, block_gift_card, codes_of, issue_gift_cards
+from shuke.checkout.models import GiftCard, Order, OrderTender
 from shuke.checkout.stored_value import top_up
 from shuke.core.values import Role
 from shuke.kit import clock
@@ -74,6 +77,79 @@ def test_another_member_starts_without_it_and_a_programme_without_it_does_not_sh
     publish(effective_at=clock.now())
     desk.post("pick", member=str(desk.member.id))
     assert 'id="stored"' not in desk.page()
+
+
+def cards(face: int, count: int = 1, *, sold: bool = True) -> list[str]:
+    made = issue_gift_cards(actor=TILL, face_minor=face, count=count, now=clock.now())
+    codes = codes_of([card.id for card in made])
+    if sold:
+        activate_gift_cards(actor=TILL, codes=codes, store="S1", tender="cash", now=clock.now())
+    return codes
+
+
+def test_gift_cards_pay_first_and_stored_value_the_rest(desk):
+    publish(
+        effective_at=clock.now(),
+        stored_value={"spend_order": "principal_first"},
+        gift_cards={},
+    )
+    desk.post("pick", member=str(desk.member.id))
+    first, second = cards(3_000, 2)
+    desk.post("scan", text="12*A")
+    page = desk.post("scan", text=f" {first.lower()} ")  # scanned like a product
+    assert "-¥30.00" in page and first not in page and desk.events["desk"]["focus"] == "commit"
+    desk.post("gift-card", gift=second)
+    desk.post("gift-card", gift=second)  # twice is once
+    page = desk.post("stored-value", 422, stored="100")
+    assert "¥60.00 of it can be used" in page
+    assert 'name="seen" value="0"' in page
+    desk.post("line", sku="A", quantity="5")
+    page = desk.page()
+    assert "-¥20.00" in page and 'name="seen" value="0"' in page
+    dropped = GiftCard.objects.get(last_four=second.replace("-", "")[-4:])
+    desk.post("gift-card", drop=str(dropped.id))
+    kept = SessionStore(session_key=Session.objects.latest("expire_date").session_key)
+    assert first.replace("-", "") not in str(kept.load())
+    desk.post("commit", 204, **desk.ticket())
+    paid = OrderTender.objects.order_by("seq").values_list("kind", "amount_minor")
+    assert list(paid) == [("gift_card", 3_000), ("stored_value", 2_000)]
+
+
+@pytest.mark.parametrize("case", ["typo", "unknown", "unsold", "blocked", "empty"])
+def test_a_gift_card_that_cannot_pay_says_why_and_changes_nothing(desk, case):
+    publish(effective_at=clock.now(), gift_cards={})
+    desk.post("scan", text="A")
+    code = cards(3_000, sold=case in ("blocked", "empty"))[0]
+    said = {
+        "typo": "no gift card code", "unknown": "no gift card with this code", "unsold": "not sold yet",
+        "blocked": "is blocked", "empty": "nothing left",
+    }[case]  # fmt: skip
+    if case == "typo":
+        code = code[:-1] + ("2" if code[-1] != "2" else "3")
+    if case == "unknown":
+        GiftCard.objects.all().delete()
+    if case == "blocked":
+        block_gift_card(actor=TILL, code=code, reason="lost", now=clock.now())
+    if case == "empty":
+        desk.post("scan", text="2*A")
+        desk.post("gift-card", gift=code)
+        desk.post("commit", 204, **desk.ticket())
+        desk.post("scan", text="A")
+    page = desk.post("gift-card", 422, gift=code)
+    assert said in page and desk.ticket()["seen"] == "1000"
+
+
+def test_a_card_that_is_blocked_in_the_cart_stops_the_sale_and_can_be_taken_out(desk):
+    publish(effective_at=clock.now(), gift_cards={})
+    code = cards(3_000)[0]
+    desk.post("scan", text="A")
+    desk.post("gift-card", gift=code)
+    block_gift_card(actor=TILL, code=code, reason="stolen", now=clock.now())
+    page = desk.page()
+    assert "it is blocked" in page and 'name="drop"' in page
+    desk.post("commit", 422, **desk.ticket())
+    desk.post("gift-card", drop=str(GiftCard.objects.get().id))
+    assert desk.ticket()["seen"] == "1000" and not Order.objects.exists()
 
 
 @pytest.mark.parametrize(("language", "words"), [("zh-hans", "使用储值"), ("zh-hant", "使用儲值")])

@@ -115,7 +115,8 @@
     F3: () => focus('scan'),
     F4: () => focus('points'),
     F6: () => byId('desk-new')?.click(),
-    F7: () => focus('stored'),
+    // Stored value first; pressed again, or where there is none, the gift card.
+    F7: () => (document.activeElement?.id !== 'stored' && focus('stored')) || focus('gift'),
     F8: lastQuantity,
     F9: confirmSale,
   };
@@ -162,10 +163,11 @@
       // Leaving the field sends the change.
       event.preventDefault();
       focus('scan');
-    } else if (event.key === 'Enter' && event.target.id === 'points') {
+    } else if (event.key === 'Enter' && ['points', 'stored', 'gift'].includes(event.target.id)) {
+      const { id } = event.target;
       event.preventDefault();
       event.target.blur();
-      whenIdle(() => byId('points')?.getAttribute('aria-invalid') === 'true' || focus('commit'));
+      whenIdle(() => byId(id)?.getAttribute('aria-invalid') === 'true' || focus('commit'));
     }
   });
 })();

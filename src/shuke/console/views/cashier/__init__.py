@@ -11,6 +11,7 @@ from shuke.console.views.cashier.desk import (
     receipt,
     register,
     scan,
+    use_gift_card,
     use_points,
     use_stored_value,
 )
@@ -29,6 +30,7 @@ __all__ = [
     "refund",
     "register",
     "scan",
+    "use_gift_card",
     "use_points",
     "use_stored_value",
     "void",

@@ -25,6 +25,7 @@ from django.db import transaction
 from django.http import HttpRequest, HttpResponseBase
 from django.utils import timezone
 
+from shuke.checkout.gift_cards import codes_of
 from shuke.checkout.values import LineRequest, MemberRef, SaleRequest, TenderRequest
 from shuke.console.access import staff_of
 from shuke.kit import clock
@@ -59,6 +60,8 @@ class Cart:
     points: int = 0
     stored: int = 0
     """Minor units of stored value that pay, at most."""
+    cards: list[tuple[UUID, str]] = field(default_factory=list)
+    """Gift cards that pay what they can, by id and last four characters: a code is kept nowhere, not even here."""
     done: dict[str, str] = field(default_factory=dict)
     """Keys of the last sales of this desk and their orders, so that an old page leads to its receipt."""
 
@@ -77,8 +80,13 @@ class Cart:
             points_to_use=self.points if points is None else points,
             system=SYSTEM,
             number=self.number,
-            tenders=(TenderRequest("stored_value", self.stored, at_most=True),) if self.stored else (),
+            tenders=self._tenders(),
         )
+
+    def _tenders(self) -> tuple[TenderRequest, ...]:
+        codes = codes_of([card_id for card_id, _four in self.cards])
+        cards = tuple(TenderRequest("gift_card", code=code) for code in codes)
+        return (*cards, TenderRequest("stored_value", self.stored, at_most=True)) if self.stored else cards
 
     def finish(self, order_id: str) -> None:
         """Remember the sale and begin the next one."""
@@ -86,7 +94,11 @@ class Cart:
         done = {**self.done, self.key: order_id}
         self.done = dict(list(done.items())[-REMEMBERED_SALES:])
         self.key, self.number = fresh.key, fresh.number
-        self.lines, self.member_id, self.points, self.stored = [], None, 0, 0
+        self.empty()
+
+    def empty(self) -> None:
+        """Everything out."""
+        self.lines, self.member_id, self.points, self.stored, self.cards = [], None, 0, 0, []
 
 
 def new_cart() -> Cart:
@@ -166,6 +178,7 @@ def _load(row: Session | None, request: HttpRequest) -> Cart | None:
         member_id=UUID(raw["member"]) if raw["member"] else None,
         points=raw["points"],
         stored=raw.get("stored", 0),  # a cart kept by an older release has none
+        cards=[(UUID(card), four) for card, four in raw.get("cards", ())],
         done=raw["done"],
     )
 
@@ -178,5 +191,6 @@ def _dump(cart: Cart) -> dict[str, Any]:
         "member": str(cart.member_id) if cart.member_id else None,
         "points": cart.points,
         "stored": cart.stored,
+        "cards": [[str(card), four] for card, four in cart.cards],
         "done": cart.done,
     }

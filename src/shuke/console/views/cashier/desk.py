@@ -36,7 +36,8 @@ from shuke.console.views.cashier.cart import (
     read_cart,
     remember,
 )
-from shuke.console.views.cashier.reading import Says, picture, place, words_of
+from shuke.console.views.cashier.gift_cards import looks_like_card, take_card
+from shuke.console.views.cashier.reading import PREPAID, Says, picture, place, words_of
 from shuke.console.views.cashier.receipt import receipt_context
 from shuke.core.errors import NotFound
 from shuke.core.idempotency import find_answer
@@ -118,6 +119,8 @@ def scan(request: HttpRequest, counter: Counter) -> HttpResponse:
     text = request.POST.get("text", "")[:MAX_TEXT].strip()
     if looks_like_qr(text):
         return _find_member(request, counter, text)
+    if looks_like_card(text) and counter.in_force.programme.gift_cards and not products_by_sku([text]):
+        return _take_card(request, counter, text)
     says, found, focus = Says(), list[Product](), "scan"
     try:
         amount, wanted = typed.times(text)
@@ -280,7 +283,7 @@ def use_stored_value(request: HttpRequest, counter: Counter) -> HttpResponse:
                     sale=cart.sale(counter.store.code, counter.currency),
                     now=counter.now,
                 )
-                used = quote["payable_minor"] - quote["due_minor"]
+                used = sum(paid["amount_minor"] for paid in quote["tenders"] if paid["kind"] in PREPAID)
                 if used < cart.stored:
                     says.places["stored"] = _("%(used)s of it can be used for this sale.") % {
                         "used": formats.money(used, counter.currency)
@@ -288,7 +291,7 @@ def use_stored_value(request: HttpRequest, counter: Counter) -> HttpResponse:
                     cart.stored = used
         except ShukeError as error:
             cart.stored = 0
-            if error.field == "stored" or (error.field or "").startswith("tenders"):
+            if error.field in ("stored", f"tenders/{len(cart.cards)}"):
                 says.places["stored"] = words_of(error)
             else:
                 place(says, error, cart)
@@ -299,10 +302,21 @@ def use_stored_value(request: HttpRequest, counter: Counter) -> HttpResponse:
 
 
 @step
+def use_gift_card(request: HttpRequest, counter: Counter) -> HttpResponse:
+    """A gift card pays what it can; or one that was named is taken out again."""
+    dropped = request.POST.get("drop", "")
+    if not dropped:
+        return _take_card(request, counter, request.POST.get("gift", "")[:MAX_TEXT].strip())
+    with open_cart(request) as cart:
+        cart.cards = [(card_id, four) for card_id, four in cart.cards if str(card_id) != dropped]
+    return _draw(request, counter, cart, Says(), focus="gift")
+
+
+@step
 def clear_cart(request: HttpRequest, counter: Counter) -> HttpResponse:
     """Everything out: the customer left."""
     with open_cart(request) as cart:
-        cart.lines, cart.member_id, cart.points, cart.stored = [], None, 0, 0
+        cart.empty()
     return _draw(request, counter, cart, Says(), focus="member")
 
 
@@ -396,6 +410,18 @@ def _find_member(request: HttpRequest, counter: Counter, text: str) -> HttpRespo
         text="" if looks_like_qr(text) or people else text,
         people=people,
     )
+
+
+def _take_card(request: HttpRequest, counter: Counter, code: str) -> HttpResponse:
+    says = Says()
+    with open_cart(request) as cart:
+        try:
+            if code:
+                take_card(cart, code, counter.now)
+        except ShukeError as error:
+            says.places["gift"] = words_of(error)
+    focus = "gift" if says or not code else "commit" if cart.lines else "scan"
+    return _draw(request, counter, cart, says, focus=focus, gift_text=code if says else "")
 
 
 def _take_member(cart: Cart, member_id: UUID | None) -> None:

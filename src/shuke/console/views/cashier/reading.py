@@ -31,6 +31,7 @@ from shuke.loyalty.words import Document, explain_earning, localized, tier_name
 from shuke.members.queries import get_candidate, open_profiles
 from shuke.members.values import Candidate
 
+PREPAID = ("stored_value", "bonus")
 _PLACES = {"member": "member", "points_to_use": "points", "tenders": "stored"}
 TOP_LEVEL = 4
 """Tiers above the fifth share its colour."""
@@ -38,7 +39,7 @@ TOP_LEVEL = 4
 
 @dataclass(slots=True)
 class Says:
-    """Messages by place: "scan", "member", "points", "pay", "name", "phone"; and those of single lines by SKU."""
+    """Messages by place ("scan", "member", "points", "stored", "gift", "pay", "name", "phone") and those of lines by SKU."""
 
     places: dict[str, str] = field(default_factory=dict)
     lines: dict[str, tuple[str, str]] = field(default_factory=dict)
@@ -132,6 +133,11 @@ def place(says: Says, error: ShukeError, cart: Cart) -> None:
             at = "price" if part in ("unit_price_minor", "") and error.code != "bad_quantity" else "quantity"
             says.lines[cart.lines[int(index)].sku] = (at, words)
             return
+    index, _slash, _part = rest.partition("/")
+    if head == "tenders" and index.isdecimal() and int(index) < len(cart.cards):
+        said = _("Gift card %(four)s: %(words)s") % {"four": cart.cards[int(index)][1], "words": words}
+        says.places["gift"] = said
+        return
     says.places[_PLACES.get(head, "pay")] = words
 
 
@@ -185,6 +191,8 @@ def picture(
         "member": member_view(cart.member_id, in_force, document, now) if cart.member_id else None,
         "quote": body,
         "totals": _totals(body, document, programme) if body else None,
+        "takes_cards": programme.gift_cards is not None,
+        "cards": _cards(cart, body),
         "says": says,
     }
 
@@ -245,6 +253,15 @@ def _rate(thousandths: int) -> str:
     return formats.discount(100 - Decimal(thousandths) / 1000)
 
 
+def _cards(cart: Cart, body: dict[str, Any] | None) -> list[dict[str, Any]]:
+    """The gift cards named, each with what it pays of this sale (None while there is no price)."""
+    paid = {str(each["gift_card_id"]): each["amount_minor"] for each in (body["tenders"] if body else ())}
+    return [
+        {"id": card_id, "four": four, "minor": -paid.get(str(card_id), 0) if body else None}
+        for card_id, four in cart.cards
+    ]
+
+
 def _totals(body: dict[str, Any], document: Document, programme: Programme) -> dict[str, Any]:
     """The right-hand side of the desk: each step from the list price to what is paid, with its reason."""
     discounts: dict[tuple[str, str, int], int] = {}
@@ -274,7 +291,9 @@ def _totals(body: dict[str, Any], document: Document, programme: Programme) -> d
         "due_minor": body["due_minor"],
         "tax_minor": body["tax_minor"],
         "tax_added": bool(body["tax_added_minor"]),
-        "stored_used_minor": body["due_minor"] - body["payable_minor"],
+        "stored_used_minor": -sum(
+            paid["amount_minor"] for paid in body["tenders"] if paid["kind"] in PREPAID
+        ),
         "takes_stored": programme.stored_value is not None,
         "stored_limit_minor": body["stored_value_limit"],
         "stored_limit_text": to_text(body["stored_value_limit"], programme.currency),
