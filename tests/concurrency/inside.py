@@ -113,17 +113,19 @@ _OVERDUE = """
 SELECT count(*) FROM ledger_lot
 WHERE (remaining > held AND expires_at <= now()) OR (pending AND active_at <= now())
 """
+_BY_THE_JOB = (
+    "FROM ledger_entry e JOIN ledger_transfer t ON t.id = e.transfer_id"
+    # What a refund gives back into a lot that has lapsed lapses at once, and the refund tells of it.
+    " WHERE t.kind = 'expire' AND t.refund_id IS NULL AND e.account = 'member'"
+)
 _ONCE = {
     "lots that lapsed, by entry and by event": (
-        "SELECT count(*) FROM ledger_entry e JOIN ledger_transfer t ON t.id = e.transfer_id"
-        " WHERE t.kind = 'expire' AND e.account = 'member'",
+        f"SELECT count(*) {_BY_THE_JOB}",
         "SELECT coalesce(sum((payload->>'lots')::int), 0) FROM core_outboxevent WHERE name = 'ledger.points_expired.v1'",
     ),
     "lots that lapsed, once each": (
-        "SELECT count(*) FROM ledger_entry e JOIN ledger_transfer t ON t.id = e.transfer_id"
-        " WHERE t.kind = 'expire' AND e.account = 'member'",
-        "SELECT count(DISTINCT e.lot_id) FROM ledger_entry e JOIN ledger_transfer t ON t.id = e.transfer_id"
-        " WHERE t.kind = 'expire' AND e.account = 'member'",
+        f"SELECT count(*) {_BY_THE_JOB}",
+        f"SELECT count(DISTINCT e.lot_id) {_BY_THE_JOB}",
     ),
     "stamps that became usable, by lot and by event": (
         "SELECT count(*) FROM ledger_lot WHERE asset = 'stamps' AND NOT pending",

@@ -12,7 +12,7 @@ from shuke.loyalty.counters import verify_counters
 from tests.checkout.refunds.twins import play
 from tests.factories.checkout import make_shop
 
-FEW, MANY = 45, 4_000
+FEW, MANY = 45, 2_000
 
 
 def check(seed: int, purchases: int) -> dict[str, int]:
