@@ -7,6 +7,7 @@ from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from random import Random, SystemRandom
+from uuid import UUID
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -17,6 +18,7 @@ from shuke.checkout.gift_cards import activate_gift_cards, codes_of, issue_gift_
 from shuke.checkout.invariants import verify_orders
 from shuke.checkout.logic import Cart, CartLine, MemberFacts, price
 from shuke.checkout.operations import commit_order, quote_order
+from shuke.checkout.repricing import Repriced, price_again
 from shuke.checkout.stored_value import top_up
 from shuke.checkout.tender_logic import Funds, Paid, Tender
 from shuke.checkout.values import LineRequest, TenderRequest
@@ -161,6 +163,7 @@ def sell_random_carts(seed: int, carts: int) -> None:
                 assert mine == {k: v for k, v in quote["member"]["balances"].items() if v}, cart
             else:
                 assert order[figure] == quote[figure], (figure, cart)
+        assert price_again(UUID(order["id"])) == Repriced(), cart
     assert sold > carts * 0.7 and refused > carts // 60
     assert reconcile().differences == ()
     assert verify_orders()[1] == []

@@ -16,6 +16,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize
 from shuke.checkout import errors
 from shuke.checkout.gift_cards import activate_gift_cards, codes_of, issue_gift_cards
 from shuke.checkout.operations import commit_order, quote_order
+from shuke.checkout.repricing import price_again
 from shuke.checkout.stored_value import top_up
 from shuke.checkout.values import MemberRef, SaleRequest, TenderRequest
 from shuke.core.values import Actor, Role
@@ -70,6 +71,8 @@ class Shop(RuleBasedStateMachine):
         try:
             if hasattr(self, "people"):
                 connection.check_constraints()
+                for order in self.book.orders:
+                    assert price_again(order.id).is_same is not False, order
         finally:
             transaction.set_rollback(True)
             self.transaction.__exit__(None, None, None)

@@ -19,6 +19,7 @@ from django.utils.translation import gettext_lazy as _
 from shuke.catalog.models import Store
 from shuke.checkout.models import Order, OrderStatus, Refund
 from shuke.checkout.queries import get_order
+from shuke.checkout.repricing import Repriced, price_again
 from shuke.core.errors import InvalidInput
 from shuke.kit.money import allocate
 from shuke.ledger.as_of import (
@@ -346,6 +347,8 @@ class OrderExplained:
     lots: Mapping[UUID, LotAt]
     tier_changes: tuple[TierChange, ...]
     store_name: str
+    repriced: Repriced
+    """The price made again by the version that made it."""
 
     @property
     def adds_up(self) -> bool:
@@ -410,6 +413,7 @@ def explain_order(
         else (),
         store_name=Store.objects.filter(code=order["store"]).values_list("name", flat=True).first()
         or order["store"],
+        repriced=price_again(order_id),
     )
 
 

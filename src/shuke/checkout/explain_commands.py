@@ -153,6 +153,7 @@ def order(
         f" − {money(head['points_minor'], currency)} = {money(head['payable_minor'], currency)}"
     )
     typer.echo(f"  header, lines, units, rules and ledger {'add up' if told.adds_up else 'DO NOT ADD UP'}")
+    typer.echo(f"  {words.explain_repriced(told.repriced)}")
     for earning in told.earnings:
         typer.echo(f"{earning.asset}: {words.explain_entry(earning.entry)}")
     _entries(told.entries)

@@ -16,6 +16,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, pgettext_lazy
 
+from shuke.checkout.repricing import Repriced, Untold
 from shuke.kit import wording
 from shuke.kit.clock import local_date
 from shuke.ledger.queries import EntryView
@@ -180,6 +181,35 @@ def explain_discount(detail: Mapping[str, Any], programme_version: int | None) -
     if kind == "given":
         return _("Given at the till: %(code)s") % {"code": code} if code else _("Given at the till")
     return f"{kind}: {code}" if kind and code else code or str(kind or "")
+
+
+def explain_repriced(told: Repriced) -> str:
+    """What came of making a price again."""
+    if told.untold:
+        return str(_UNTOLD[told.untold])
+    if told.refused:
+        return _("Priced again, it would be refused: %(code)s") % {"code": told.refused}
+    if told.differences:
+        first = told.differences[0]
+        return _(
+            "Priced again, %(count)d figures differ; the first: line %(line)d, %(figure)s %(recorded)d, now %(again)d"
+        ) % {
+            "count": len(told.differences),
+            "line": first.line_no,
+            "figure": first.figure,
+            "recorded": first.recorded,
+            "again": first.again,
+        }
+    return _("Priced again under the same version: the same to the point and the cent.")
+
+
+_UNTOLD: Mapping[Untold, str | Promise] = {
+    "version": gettext_lazy("Not priced again: the order names no programme version."),
+    "facts": gettext_lazy(
+        "Not priced again: the price hung on facts of that moment, such as caps, budgets, tags or segments."
+    ),
+    "discounts": gettext_lazy("Not priced again: coupons or plans took part, as they stood at that moment."),
+}
 
 
 def tier_cause(cause: str) -> str:

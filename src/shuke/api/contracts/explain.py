@@ -214,6 +214,26 @@ class ExplainedTierMove(Out):
     metric: int
 
 
+class PriceDifference(Out):
+    """A figure of the order (`line_no` 0) or of a line that the rules give otherwise than it was recorded."""
+
+    line_no: int
+    figure: str
+    recorded: int
+    again: int
+
+
+class PricedAgain(Out):
+    """The price made again by the function and the programme version that made it."""
+
+    is_same: Annotated[
+        bool | None,
+        Meta(description="Null where the facts of that moment are not kept; false would be a fault."),
+    ]
+    explanation: str
+    differences: list[PriceDifference]
+
+
 class OrderExplanation(Out):
     """The price of an order taken apart, and what had become of its points by the instant."""
 
@@ -239,6 +259,7 @@ class OrderExplanation(Out):
     adds_up: Annotated[
         bool, Meta(description="Header, lines, units, rules and ledger agree; false would be a fault.")
     ]
+    priced_again: PricedAgain
     lines: list[ExplainedLine]
     earnings: list[ExplainedEarning]
     entries: list[EntryOut]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -181,6 +182,11 @@ def _order(told: OrderExplained) -> dict[str, Any]:
         },
         "as_of": told.as_of,
         "adds_up": told.adds_up,
+        "priced_again": {
+            "is_same": told.repriced.is_same,
+            "explanation": words.explain_repriced(told.repriced),
+            "differences": [asdict(each) for each in told.repriced.differences],
+        },
         "lines": [
             {
                 **{name: value for name, value in each.line.items() if name != "discounts"},

@@ -241,6 +241,7 @@ def order(request: HttpRequest, order_id: UUID) -> HttpResponse:
     context = {
         "instant": instant,
         "told": told,
+        "priced_again": words.explain_repriced(told.repriced),
         "order": head,
         "tier": tier_name(document, head["tier"]) if document and head["tier"] else "",
         "lines": [
