@@ -1,4 +1,4 @@
-"""Let a rival act at an exact point of somebody else's operation, in its own thread and its own transaction."""
+"""Let a rival act at an exact point of somebody else's operation, in its own transaction, as if from another process."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from shuke.checkout import operations
+from shuke.kit.together import Together
 from tests.core.races import race
 
 
@@ -31,7 +33,10 @@ class Rivals:
 
         def call(*args: Any, **kwargs: Any) -> Any:
             if waiting:
-                elsewhere(waiting.pop(0))
+                with self._monkeypatch.context() as patch:
+                    # Of this process it would wait until the sale that it disturbs is written.
+                    patch.setattr(operations, "_together", Together(operations._commit_together, most=1))
+                    elsewhere(waiting.pop(0))
                 self.acted += 1
             return original(*args, **kwargs)
 

@@ -52,7 +52,7 @@ from tests.integrations.conftest import fill_chain
 from tests.integrations.test_orders_import import MAPPING
 
 NOW = datetime(2026, 3, 10, 4, tzinfo=UTC)
-WRITE = (operations, "_document")
+WRITE = (operations, "sale_document")
 """The last thing before the write: facts are read, the price is made."""
 
 
@@ -100,9 +100,10 @@ def test_two_sales_of_a_member_are_priced_one_after_the_other(rivals: Rivals) ->
 def test_a_sale_that_loses_every_time_takes_the_book_and_is_served(rivals: Rivals) -> None:
     member = make_member(now=NOW)
     rival = partial(sell, ("A", 1), member=member, now=NOW)
-    rivals.before(*WRITE, *[rival] * operations.OPTIMISTIC_TRIES)
+    tries = 1 + operations.OPTIMISTIC_TRIES  # first with whoever came at the same moment
+    rivals.before(*WRITE, *[rival] * tries)
     answer = sell(("A", 2), member=member, now=NOW)
-    assert rivals.acted == operations.OPTIMISTIC_TRIES
+    assert rivals.acted == tries
     assert answer["member"]["balances"]["points"] == points(member) == 10 * rivals.acted + 20
 
 

@@ -11,7 +11,7 @@ from shuke.config.environment import VARIABLES, EnvironmentProblem, read_environ
 
 def test_defaults_suit_one_machine(tmp_path: Path) -> None:
     env = read_environment({"SHUKE_HOME": str(tmp_path)})
-    assert (env.host, env.port, env.web_workers, env.web_threads) == ("127.0.0.1", None, 2, 2)
+    assert (env.host, env.port, env.web_workers, env.web_threads) == ("127.0.0.1", None, 2, 8)
     assert env.database_url is None
     assert not env.debug and not env.secure_cookies
     assert env.allowed_hosts == ("localhost", "127.0.0.1", "[::1]")

@@ -11,8 +11,8 @@ import msgspec
 from django.db import connection
 
 from shuke.catalog.models import Store
+from shuke.checkout.documents import transfer_document
 from shuke.checkout.errors import MemberNotActive, StoreClosed, StoreOutOfScope, UnknownMember, UnknownStore
-from shuke.checkout.operations import transfer_document
 from shuke.checkout.posting import NewTransfer
 from shuke.core.errors import InvalidInput
 from shuke.core.text import clean_text

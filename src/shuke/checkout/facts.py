@@ -44,6 +44,7 @@ from shuke.core.idempotency import find_answer
 from shuke.core.keyset import keyset
 from shuke.core.values import Actor
 from shuke.kit.connection import on_live_connection
+from shuke.kit.errors import ShukeError
 from shuke.kit.money import MAX_MINOR, divide
 from shuke.kit.prepared import Statement
 from shuke.ledger.logic import OpenLot
@@ -52,12 +53,9 @@ from shuke.loyalty.programme import Programme
 from shuke.members.identifiers import blind, normalise, normalise_system
 from shuke.members.profile import open_profile
 
-_FACTS = Statement(
-    "shuke_facts",
-    "SELECT * FROM checkout_facts($1::uuid, $2::text, $3::uuid, $4::text, $5::bytea, $6::text, $7::text, $8::boolean,"
-    " $9::text, $10::text, $11::text[], $12::text, $13::timestamptz, $14::timestamptz)",
-    "ttttbttttttttt",
-)
+_FACTS = Statement("shuke_facts", "SELECT * FROM checkout_facts($1::jsonb)", "t")
+
+_encoder = msgspec.json.Encoder()
 
 _LOTS = Statement(
     "shuke_lots",
@@ -78,6 +76,10 @@ class MemberAccount:
     balances: dict[str, tuple[int, int]]
     qualifying: int
     """The tier metric in the window that ends now, before this sale."""
+
+    def is_due(self, at: datetime) -> bool:
+        """Has the tier to be looked at before a sale at this instant?"""
+        return self.tier.review_at is not None and self.tier.review_at <= at
 
     def debt(self, asset: str) -> int:
         return self.balances.get(asset, (0, 0))[1]
@@ -107,6 +109,17 @@ class SaleFacts:
     products: dict[str, ProductFact]
 
 
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """One sale that facts are read for. `at` is when it happens; `key` and `input_hash` find an earlier identical call."""
+
+    actor: Actor
+    sale: SaleRequest
+    at: datetime
+    key: str | None = None
+    input_hash: bytes = b""
+
+
 def read_facts(
     programme: Programme,
     actor: Actor,
@@ -117,18 +130,72 @@ def read_facts(
     input_hash: bytes,
 ) -> SaleFacts:
     """Read and check everything a sale names. Raises the precise refusal for what is unknown or not allowed."""
+    found = read_facts_of(programme, [Asked(actor, sale, now, key, input_hash)])[0]
+    if isinstance(found, ShukeError):
+        raise found
+    return found
+
+
+def read_facts_of(programme: Programme, asked: Sequence[Asked]) -> list[SaleFacts | ShukeError]:
+    """The facts of each sale, or the refusal of what it names, in one round trip for all of them."""
+    found: list[SaleFacts | ShukeError | None] = [None] * len(asked)
+    sales: list[dict[str, Any]] = []
+    places: list[int] = []
+    skus: set[str] = set()
+    for place, one in enumerate(asked):
+        try:
+            sales.append(_question(programme, one))
+        except ShukeError as refusal:
+            found[place] = refusal
+        else:
+            places.append(place)
+            skus.update(line.sku for line in one.sale.lines)
+    if sales:
+        question = {
+            "sales": sales,
+            "skus": list(skus),
+            "metric": programme.tiers.metric,
+            "profile": programme.uses_birthday,
+        }
+        text = _encoder.encode(question).decode()
+        # Often the first statement of a request: here a connection that broke since the last one is replaced.
+        rows = on_live_connection(lambda: _FACTS.rows([text]))
+        products: dict[str, ProductFact] = {}
+        for row in rows:
+            for product in _json(row[17]) or ():
+                products[product[0]] = ProductFact(*product)
+        for row in rows:
+            place = places[row[18] - 1]
+            try:
+                found[place] = _facts(programme, asked[place], row, products)
+            except ShukeError as refusal:
+                found[place] = refusal
+    return [one for one in found if one is not None]
+
+
+def _question(programme: Programme, asked: Asked) -> dict[str, Any]:
+    """What `checkout_facts` is asked for one sale."""
+    sale = asked.sale
     if not 1 <= len(sale.lines) <= MAX_LINES:
         raise EmptyCart(field="lines", most=MAX_LINES)
-    ref = sale.member
-    asked = [
-        *(actor.id, key, *_lookup(ref), programme.uses_birthday, sale.store, sale.channel),
-        list({line.sku for line in sale.lines}),
-        *(programme.tiers.metric, window_start(programme.tiers, now, programme), now),
-    ]
-    # Often the first statement of a request: here a connection that broke since the last one is replaced.
-    row = on_live_connection(lambda: _FACTS.row(asked))
+    return {
+        "caller": asked.actor.id,
+        "key": asked.key,
+        **_lookup(sale.member),
+        "store": sale.store,
+        "channel": sale.channel,
+        "since": window_start(programme.tiers, asked.at, programme),
+        "at": asked.at,
+    }
+
+
+def _facts(
+    programme: Programme, asked: Asked, row: tuple[Any, ...], products: dict[str, ProductFact]
+) -> SaleFacts:
+    """A row of `checkout_facts`, checked. Raises the precise refusal."""
+    sale = asked.sale
     if row[0] is not None:
-        if bytes(row[0]) != input_hash:
+        if bytes(row[0]) != asked.input_hash:
             raise TwistedKey(field="Idempotency-Key")
         return SaleFacts(Answer(row[1], bytes(row[2]), replayed=True), None, None, {})
     if sale.currency != programme.currency:
@@ -136,20 +203,19 @@ def read_facts(
     store_id, is_open, channel = row[14], row[15], row[16]
     if store_id is None:
         raise UnknownStore(field="store", code=sale.store)
-    if not actor.may_touch_store(store_id):
+    if not asked.actor.may_touch_store(store_id):
         raise StoreOutOfScope(field="store", code=sale.store)
     if not is_open:
         raise StoreClosed(field="store", code=sale.store)
     if channel is None:
         raise UnknownChannel(field="channel", code=sale.channel)
     member = None
-    if ref is not None:
+    if sale.member is not None:
         if row[3] is None:
             raise UnknownMember(field="member")
         if row[4] != "active":
             raise MemberNotActive(field="member")
         member = _member(programme, row)
-    products = {p[0]: ProductFact(*p) for p in _json(row[17]) or ()}
     return SaleFacts(None, member, store_id, products)
 
 
@@ -163,20 +229,20 @@ def read_answer(actor: Actor, key: str | None, input_hash: bytes) -> Answer | No
     return Answer(stored.status, stored.body, replayed=True)
 
 
-def _lookup(ref: MemberRef | None) -> tuple[UUID | None, str | None, bytes | None, str | None, str | None]:
-    """(member id, number, blind index, kind, system): the one way of the three that names the member."""
+def _lookup(ref: MemberRef | None) -> dict[str, Any]:
+    """The one way of the three that names the member: id, number, or blind index with its kind and system."""
     if ref is None:
-        return None, None, None, None, None
+        return {}
     if ref.kind == "id":
         try:
-            return UUID(ref.value), None, None, None, None
+            return {"id": UUID(ref.value)}
         except ValueError as error:
             raise UnknownMember(field="member/value") from error
     if ref.kind == "number":
-        return None, ref.value, None, None, None
+        return {"number": ref.value}
     normalised = normalise(ref.kind, ref.value, ref.system)
     system = normalise_system(ref.system) if ref.kind == "external" else ""
-    return None, None, blind(keyset(), ref.kind, normalised), ref.kind, system
+    return {"blind": blind(keyset(), ref.kind, normalised), "kind": ref.kind, "of": system}
 
 
 def _member(programme: Programme, row: tuple[Any, ...]) -> MemberAccount:

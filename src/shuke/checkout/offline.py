@@ -18,12 +18,12 @@ import msgspec
 from django.db import connection, transaction
 
 from shuke.checkout.books import take_books
+from shuke.checkout.documents import move_document
 from shuke.checkout.errors import BatchSize, NumberMissing, OfflineTooOld, OrderExists
 from shuke.checkout.models import Order
 from shuke.checkout.operations import (
     CLOCK_SKEW,
     commit_order,
-    move_document,
     programme_in_force,
 )
 from shuke.checkout.queries import qualifying_totals

@@ -2,29 +2,37 @@
 
 If a rival changed the member's book meanwhile, nothing is written and the price is made again from fresh facts; after a
 few such losses the book is taken first, so that a busy member is served in turn and never starves.
+
+Plain sales that reach one web process at the same moment share their statements (`kit.together`): one reads the facts of
+all, one writes them all. Whatever is in the way of one of them, or of the whole, that sale is then made alone.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import count
 from typing import Any
-from uuid import UUID
 
 import msgspec
-from django.db import IntegrityError, OperationalError, connection, transaction
+import psycopg
+from django.db import DatabaseError, IntegrityError, OperationalError, connection, transaction
 
 from shuke.checkout.answers import order_body, priced_body
+from shuke.checkout.documents import sale_document
 from shuke.checkout.earning_facts import NO_EARNING_FACTS, read_earning_facts, with_brands
 from shuke.checkout.errors import PRICING_REFUSALS, BadInstant, NoProgramme, OrderExists
 from shuke.checkout.facts import (
+    Asked,
     MemberAccount,
     SaleFacts,
     build_cart,
     member_facts,
     read_answer,
     read_facts,
+    read_facts_of,
     read_lots,
 )
 from shuke.checkout.funds import EMPTY_PURSE, Purse, assets_to_read, card_blinds, read_purse, tenders_of
@@ -33,7 +41,6 @@ from shuke.checkout.posting import (
     NewTransfer,
     advance,
     earn_transfer,
-    event_payload,
     own_lots,
     pay_transfers,
     redeem_transfer,
@@ -43,19 +50,22 @@ from shuke.checkout.tender_logic import NO_FUNDS, Tender, stored_value_limit
 from shuke.checkout.trust import NO_TRUST, Trust, trust_of
 from shuke.checkout.values import Answer, PricingRefusal, SaleRequest
 from shuke.core.values import Actor
+from shuke.kit.connection import is_database_away
 from shuke.kit.errors import ShukeError
 from shuke.kit.ids import uuid7
 from shuke.kit.prepared import Statement
-from shuke.loyalty.logic import TierMove
+from shuke.kit.together import Together
 from shuke.loyalty.operations import review_member
 from shuke.loyalty.queries import InForce, programme_at
-from shuke.loyalty.rule_facts import uses_document
 
 OPTIMISTIC_TRIES = 3
 OLDEST_LIVE_SALE = timedelta(hours=24)
 CLOCK_SKEW = timedelta(minutes=5)
 
-_COMMIT = Statement("shuke_commit", "SELECT checkout_commit($1::jsonb, $2::bytea, $3::bytea)", "tbb")
+_COMMIT = Statement(
+    "shuke_commit", "SELECT checkout_commit($1::jsonb, $2::bytea[], $3::bytea[], $4::boolean)", "tbbt"
+)
+MOST_TOGETHER = 16
 
 _json = msgspec.json.Encoder()
 
@@ -113,27 +123,105 @@ def commit_order(
             raise BadInstant(field="occurred_at")
         return answer
     in_force = programme_in_force(happened)
+    asked = _Asked(actor, sale, happened, key, input_hash, in_force=in_force, now=now)
+    if _is_plain(asked) and not connection.in_atomic_block:
+        try:
+            return _together.ask(asked)
+        except _Alone:
+            pass
+        except ShukeError:
+            # A twin may have sold it between our look at the key and the refusal.
+            answer = read_answer(actor, key, input_hash)
+            if answer is None:
+                raise
+            return answer
+    return _commit_alone(asked)
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked(Asked):
+    """A sale to commit; `at` is when it happened, `now` when it is written."""
+
+    in_force: InForce = field(kw_only=True)
+    now: datetime = field(kw_only=True)
+
+
+class _Alone(Exception):
+    """This sale is made by itself: something stands in its way that others need not wait for."""
+
+
+def _is_plain(asked: _Asked) -> bool:
+    """True for a sale that touches nothing but its own member's book, so that it may share a transaction with others."""
+    sale = asked.sale
+    return (
+        not sale.tenders
+        and not sale.points_to_use
+        and not sale.allowance
+        and asked.in_force.programme.needs.nothing
+    )
+
+
+def _commit_together(asked: Sequence[_Asked]) -> list[Answer | Exception]:
+    """One attempt at what came together, be it one sale: the answer, the refusal, or _Alone for each in its place.
+
+    Never waits for a lock, for then all the tills behind would wait, too.
+    """
+    in_force = asked[0].in_force
+    outcomes: list[Answer | Exception] = [_Alone() for _ in asked]
+    places = [n for n, one in enumerate(asked) if one.in_force.version_id == in_force.version_id]
+    found = read_facts_of(in_force.programme, [asked[n] for n in places])
+    drafts: list[tuple[int, _Draft]] = []
+    others: set[Any] = set()
+    for place, facts in zip(places, found, strict=True):
+        try:
+            made = (
+                facts if isinstance(facts, ShukeError) else _draft_among_others(asked[place], facts, others)
+            )
+        except ShukeError as refusal:
+            made = refusal
+        except Exception:  # a fault in one sale must not fail the others: made alone, it shows itself
+            made = None
+        if isinstance(made, _Draft):
+            drafts.append((place, made))
+        elif made is not None:
+            outcomes[place] = made
+    try:
+        written = _write([draft for _, draft in drafts], waits=False) if drafts else []
+    except DatabaseError as error:
+        if is_database_away(error):
+            raise  # nobody knows what was written: the callers ask again with their keys
+        return outcomes
+    for (place, draft), is_written in zip(drafts, written, strict=True):
+        if is_written:
+            outcomes[place] = draft.answer
+    return outcomes
+
+
+_together: Together[_Asked, Answer] = Together(_commit_together, most=MOST_TOGETHER)
+
+
+def _commit_alone(asked: _Asked) -> Answer:
+    """Attempt after attempt, until this sale is written, found to be written, or refused."""
+    sale, key = asked.sale, asked.key
     for attempt in count():
         try:
             if attempt < OPTIMISTIC_TRIES:
-                answer = _try_commit(in_force, actor, sale, happened, now, key, input_hash)
+                answer = _try_commit(asked)
             else:
                 # Rivals won every time: queue for the member's book, then price under it.
                 with transaction.atomic():
-                    _take_book(in_force, actor, sale, happened)
-                    answer = _try_commit(in_force, actor, sale, happened, now, key, input_hash)
+                    _take_book(asked)
+                    answer = _try_commit(asked)
         except _NumberTaken as taken:
             # By a twin of this very call (its answer is ours), or by another order (refused).
-            answer = read_facts(
-                in_force.programme, actor, sale, happened, key=key, input_hash=input_hash
-            ).answer
+            answer = _facts(asked).answer
             if answer is None:
                 raise OrderExists(field="number", system=sale.system, number=taken.number) from taken
         except _KeyTaken:
             continue  # a twin with this key was first: the next look finds its answer
         except ShukeError:
             # A twin may have sold it between our look at the key and our look at the points it then spent.
-            answer = read_answer(actor, key, input_hash)
+            answer = read_answer(asked.actor, key, asked.input_hash)
             if answer is None:
                 raise
         if answer:
@@ -153,11 +241,18 @@ class _NumberTaken(Exception):
         self.number = number
 
 
-def _take_book(in_force: InForce, actor: Actor, sale: SaleRequest, at: datetime) -> None:
+def _facts(asked: _Asked, *, with_key: bool = True) -> SaleFacts:
+    key = asked.key if with_key else None
+    return read_facts(
+        asked.in_force.programme, asked.actor, asked.sale, asked.at, key=key, input_hash=asked.input_hash
+    )
+
+
+def _take_book(asked: _Asked) -> None:
     """Wait for the books of the member and of the gift cards, and hold them until the transaction ends."""
-    facts = read_facts(in_force.programme, actor, sale, at, key=None, input_hash=b"")
+    facts = _facts(asked, with_key=False)
     holders = [facts.member.id] if facts.member else []
-    blinds = card_blinds(sale.tenders)
+    blinds = card_blinds(asked.sale.tenders)
     if blinds:
         holders += [card.id for card in read_purse(None, [], list(blinds.values())).cards.values()]
     if holders:
@@ -170,24 +265,70 @@ def _take_book(in_force: InForce, actor: Actor, sale: SaleRequest, at: datetime)
             )
 
 
-def _try_commit(
-    in_force: InForce,
-    actor: Actor,
-    sale: SaleRequest,
-    happened: datetime,
-    now: datetime,
-    key: str | None,
-    input_hash: bytes,
-) -> Answer | None:
+@dataclass(frozen=True, slots=True)
+class _Draft:
+    """A sale that is priced and ready to be written: the rows, and the answer that is true once they are."""
+
+    document: dict[str, Any]
+    body: bytes
+    input_hash: bytes
+    number: str
+
+    @property
+    def answer(self) -> Answer:
+        return Answer(201, self.body, replayed=False)
+
+
+def _try_commit(asked: _Asked) -> Answer | None:
     """One attempt: the answer, or None when the member's book moved in between, or a budget shrank."""
-    facts, purse = _reviewed_facts(in_force, actor, sale, happened, key=key, input_hash=input_hash)
+    facts, purse = _reviewed_facts(
+        asked.in_force, asked.actor, asked.sale, asked.at, key=asked.key, input_hash=asked.input_hash
+    )
     if facts.answer:
         return facts.answer
+    draft = _draft(asked, facts, purse)
+    try:
+        with _contained():
+            is_written = _write([draft], waits=True)[0]
+    except DatabaseError as error:
+        if isinstance(error, OperationalError) and getattr(error.__cause__, "sqlstate", None) == "40001":
+            return None  # a budget holds less than the price was made with: a rival was first
+        broken = _broken_constraint(error)
+        if broken == "core_idempotentcall_pkey":
+            raise _KeyTaken from error
+        if broken == "checkout_order_once":
+            raise _NumberTaken(draft.number) from error
+        raise
+    return draft.answer if is_written else None
+
+
+def _draft_among_others(asked: _Asked, facts: SaleFacts, others: set[Any]) -> _Draft | Answer | None:
+    """The sale priced, its stored answer, or None when it cannot be written in one statement with those before it."""
+    if facts.answer:
+        return facts.answer
+    member, sale = facts.member, asked.sale
+    if member is not None and member.is_due(asked.at):
+        return None
+    mine: set[Any] = {("key", asked.actor.id, asked.key)} if asked.key else set()
+    if sale.number:
+        mine.add(("number", sale.system, sale.number))
+    if member is not None:
+        mine.add(("member", member.id))
+    if not others.isdisjoint(mine):
+        return None
+    draft = _draft(asked, facts, EMPTY_PURSE)
+    others |= mine
+    return draft
+
+
+def _draft(asked: _Asked, facts: SaleFacts, purse: Purse) -> _Draft:
+    """The sale priced from these facts. Raises the refusals of pricing."""
+    in_force, sale = asked.in_force, asked.sale
     cart = build_cart(sale, facts.products, _tenders(sale, purse))
     trust = NO_TRUST
     if sale.allowance:
-        trust = trust_of(sale.allowance, facts.member.id if facts.member else None, happened)
-    priced = _price(in_force, cart, facts.member, purse, happened, trust)
+        trust = trust_of(sale.allowance, facts.member.id if facts.member else None, asked.at)
+    priced = _price(in_force, cart, facts.member, purse, asked.at, trust)
     order_id = uuid7()
     number = sale.number or str(order_id)
     body = _json.encode(
@@ -195,7 +336,7 @@ def _try_commit(
             order_id,
             sale.system,
             number,
-            happened,
+            asked.at,
             priced_body(in_force.programme, in_force.number, cart, priced, facts.products, facts.member),
         )
     )
@@ -206,9 +347,9 @@ def _try_commit(
     credit: NewTransfer | None = None
     if on_trust:
         # What the sale leaves the member owing, it settles first from what it gives.
-        credit, purse, owed = advance(priced, purse, trust.allowance_id, happened)
+        credit, purse, owed = advance(priced, purse, trust.allowance_id, asked.at)
         debts = {asset: debts.get(asset, 0) + owed.get(asset, 0) for asset in {*debts, *owed}}
-    earned = earn_transfer(in_force.programme, priced, debts, happened)
+    earned = earn_transfer(in_force.programme, priced, debts, asked.at)
     spends_own = in_force.programme.policies.spend_own_points and not on_trust
     lots = [*purse.of("points"), *own_lots(earned)] if spends_own else purse.of("points")
     transfers = [
@@ -216,32 +357,49 @@ def _try_commit(
         for t in (
             credit,
             earned if spends_own else None,
-            redeem_transfer(in_force.programme, priced, lots, happened),
-            *(pay_transfers(in_force.programme, priced, purse, happened) if priced.paid else ()),
+            redeem_transfer(in_force.programme, priced, lots, asked.at),
+            *(pay_transfers(in_force.programme, priced, purse, asked.at) if priced.paid else ()),
             None if spends_own else earned,
         )
         if t
     ]
-    document = _document(
-        in_force, actor, sale, cart, priced, facts, purse, transfers, order_id, number, happened, now, key
+    document = sale_document(
+        in_force,
+        asked.actor,
+        sale,
+        cart,
+        priced,
+        facts,
+        purse,
+        transfers,
+        order_id,
+        number,
+        asked.at,
+        asked.now,
+        asked.key,
     )
     if on_trust:
         document["allowance"] = trust.used_by(priced)
-    try:
-        with _contained():
-            written = _COMMIT.row([_json.encode(document).decode(), body if key else None, input_hash])[0]
-    except OperationalError as error:
-        # A budget holds less than the price was made with: a rival was first, the price is made again.
-        if getattr(error.__cause__, "sqlstate", None) != "40001":
-            raise
-        return None
-    except IntegrityError as error:
-        if "core_idempotentcall" in str(error):
-            raise _KeyTaken from error
-        if "checkout_order_once" in str(error):
-            raise _NumberTaken(number) from error
-        raise
-    return Answer(201, body, replayed=False) if written else None
+    return _Draft(document, body, asked.input_hash, number)
+
+
+def _write(drafts: Sequence[_Draft], *, waits: bool) -> Sequence[bool]:
+    """Write sales in one transaction; False for each whose member's book has moved on, which is then not written.
+
+    Raises django.db errors; then none is written. `waits` tells whether to wait for whoever holds a book, a key, a number.
+    """
+    documents = [{**draft.document, "i": n} for n, draft in enumerate(drafts, 1)]
+    bodies, hashes = [draft.body for draft in drafts], [draft.input_hash for draft in drafts]
+    written: Sequence[bool] = _COMMIT.row([_json.encode(documents).decode(), bodies, hashes, waits])[0]
+    return written
+
+
+def _broken_constraint(error: DatabaseError) -> str | None:
+    """The constraint a row would have broken; the text of an error also quotes the statement with every table's name."""
+    cause = error.__cause__
+    if isinstance(error, IntegrityError) and isinstance(cause, psycopg.Error):
+        return cause.diag.constraint_name
+    return None
 
 
 def _contained() -> AbstractContextManager[Any]:
@@ -267,7 +425,7 @@ def _reviewed_facts(
     member = facts.member
     if facts.answer:
         return facts, EMPTY_PURSE
-    if member is not None and member.tier.review_at is not None and member.tier.review_at <= at:
+    if member is not None and member.is_due(at):
         review_member(member_id=member.id, now=at, qualifying=qualifying_totals)
         facts = read_facts(in_force.programme, actor, sale, at, key=key, input_hash=input_hash)
     if is_quote and member is not None:
@@ -308,166 +466,3 @@ def _price(
         )
     except PricingRefusal as refusal:
         raise PRICING_REFUSALS[refusal.code](field=refusal.field, **refusal.params) from refusal
-
-
-def _document(
-    in_force: InForce,
-    actor: Actor,
-    sale: SaleRequest,
-    cart: Cart,
-    priced: Priced,
-    facts: SaleFacts,
-    purse: Purse,
-    transfers: list[NewTransfer],
-    order_id: UUID,
-    number: str,
-    happened: datetime,
-    now: datetime,
-    key: str | None,
-) -> dict[str, Any]:
-    """All rows of the sale as the one argument of `checkout_commit`."""
-    member = facts.member
-    header = {
-        "member_id": member.id if member else None,
-        "occurred_at": happened,
-        "recorded_at": now,
-        "store_id": facts.store_id,
-        "programme_version_id": in_force.version_id,
-        "actor": actor.reference,
-    }
-    lines = zip(cart.lines, priced.lines, strict=True)
-    return {
-        **header,
-        "id": order_id,
-        "revision": member.revision if member else None,
-        "caller_id": actor.id,
-        "key": key,
-        "channel": sale.channel,
-        "system": sale.system,
-        "number": number,
-        "currency": sale.currency,
-        "list_minor": priced.list_minor,
-        "discount_minor": priced.discount_minor,
-        "sales_minor": priced.sales_minor,
-        "points_minor": priced.points_minor,
-        **(tax_document(priced) if priced.taxes else {}),
-        "payable_minor": priced.payable_minor,
-        "qualifying_minor": priced.qualifying_minor,
-        "points_used": priced.points_used,
-        "points_earned": priced.earned_of("points"),
-        "growth_earned": priced.earned_of("growth"),
-        "tier": priced.tier,
-        "facts": sale.facts,
-        "lines": [
-            {
-                "n": n,
-                "p": line.product_id,
-                "q": f"{line.quantity // 1000}.{line.quantity % 1000:03d}",
-                "a": out.list_minor,
-                "d": out.discount_minor,
-                "c": out.points_minor,
-                "m": out.payable_minor,
-                "e": out.points,
-                "g": out.growth,
-                "x": out.detail,
-            }
-            for n, (line, out) in enumerate(lines, 1)
-        ],
-        "transfers": [
-            transfer_document(
-                t, {**header, "order_id": order_id, **({"member_id": t.holder} if t.holder else {})}
-            )
-            for t in transfers
-        ],
-        **(tender_document(priced, purse, member) if priced.paid else {}),
-        **({"uses": uses_document(in_force.programme, uses, happened)} if (uses := priced.uses) else {}),
-        **({"move": move_document(priced.move, in_force.version_id)} if priced.move else {}),
-        "event": event_payload(order_id, cart, priced),
-    }
-
-
-def tax_document(priced: Priced) -> dict[str, Any]:
-    """The taxes of a sale as `checkout_commit` takes them."""
-    return {
-        "tax_minor": priced.tax_minor,
-        "tax_added_minor": priced.tax_added_minor,
-        "taxes": [
-            {"n": n, "k": tax.code, "p": tax.percent, "b": tax.taxable_minor, "t": tax.tax_minor}
-            for n, tax in enumerate((line.tax for line in priced.lines), 1)
-            if tax is not None
-        ],
-    }
-
-
-def tender_document(priced: Priced, purse: Purse, member: MemberAccount | None) -> dict[str, Any]:
-    """The tenders as `checkout_commit` takes them; `books` only when gift cards pay, all holders in one list."""
-    holder = member.id if member else None
-    cards = [purse.card(each.holder) for each in priced.paid if each.holder]
-    books = [{"id": card.id, "revision": card.revision} for card in cards]
-    if books and member:
-        books.append({"id": member.id, "revision": member.revision})
-    return {
-        "tenders": [
-            {
-                "n": n,
-                "k": each.kind,
-                "a": each.amount_minor,
-                "h": (each.holder or holder) if each.is_inside else None,
-                "r": each.reference,
-            }
-            for n, each in enumerate(priced.paid, 1)
-        ],
-        **({"books": books} if books else {}),
-    }
-
-
-def transfer_document(transfer: NewTransfer, header: dict[str, Any]) -> dict[str, Any]:
-    """A transfer as `ledger_post` takes it."""
-    return {
-        **header,
-        "id": transfer.id,
-        "kind": transfer.kind,
-        "entries": [
-            {
-                "seq": seq,
-                "account": e.account,
-                "asset": e.asset,
-                "amount": e.amount,
-                "lot_id": e.lot_id,
-                "explain": e.explain,
-            }
-            for seq, e in enumerate(transfer.entries, 1)
-        ],
-        "lots": [
-            {
-                "id": lot.id,
-                "asset": lot.asset,
-                "amount": lot.amount,
-                "active_at": lot.active_at,
-                "expires_at": lot.expires_at,
-                **({"waits_for": lot.waits_for} if lot.waits_for else {}),
-                **({"slides": True} if lot.slides else {}),
-            }
-            for lot in transfer.lots
-        ],
-        **(
-            {"slides": [{"asset": s.asset, "until": s.until} for s in transfer.slides]}
-            if transfer.slides
-            else {}
-        ),
-    }
-
-
-def move_document(move: TierMove, version_id: UUID) -> dict[str, Any]:
-    """A tier change as `loyalty_move_tier` takes it."""
-    return {
-        "id": uuid7(),
-        "at": move.at,
-        "from": move.before,
-        "to": move.after.tier,
-        "since": move.after.since,
-        "review_at": move.after.review_at,
-        "cause": move.cause,
-        "metric": move.metric,
-        "programme_version_id": version_id,
-    }

@@ -14,6 +14,7 @@ import msgspec
 from django.db import connection, transaction
 
 from shuke.checkout.answers import receipt_mac
+from shuke.checkout.documents import move_document, transfer_document
 from shuke.checkout.earning_facts import NO_EARNING_FACTS, read_earning_facts, with_brands
 from shuke.checkout.errors import (
     OrderHasMember,
@@ -24,7 +25,7 @@ from shuke.checkout.errors import (
 from shuke.checkout.facts import member_facts, read_facts
 from shuke.checkout.logic import Cart, CartLine, Priced, price
 from shuke.checkout.models import Order, OrderLine, OrderStatus
-from shuke.checkout.operations import move_document, programme_in_force, transfer_document
+from shuke.checkout.operations import programme_in_force
 from shuke.checkout.posting import earn_transfer
 from shuke.checkout.queries import qualifying_totals
 from shuke.checkout.values import LineRequest, MemberRef, SaleRequest

@@ -13,6 +13,7 @@ import msgspec
 from django.db import connection, transaction
 
 from shuke.checkout.answers import quantity_text
+from shuke.checkout.documents import move_document, transfer_document
 from shuke.checkout.errors import REFUND_REFUSALS, AlreadyRefunded, OrderNotFound, StoreOutOfScope
 from shuke.checkout.models import (
     Order,
@@ -24,7 +25,6 @@ from shuke.checkout.models import (
     RefundLine,
     RefundTender,
 )
-from shuke.checkout.operations import move_document, transfer_document
 from shuke.checkout.queries import qualifying_totals
 from shuke.checkout.refunds.facts import INSIDE, OrderState, read_purses, read_state, rules_for
 from shuke.checkout.refunds.logic import Paid, Plan, RefundRefusal, Returned, Rules, plan_refund

@@ -9,9 +9,9 @@ from uuid import UUID
 from django.db import connection, transaction
 from django.db.models import F
 
+from shuke.checkout.documents import transfer_document
 from shuke.checkout.errors import NothingOwed, SecondPersonNeeded, UnknownRefund, WriteOffNotAllowed
 from shuke.checkout.models import Order, Refund
-from shuke.checkout.operations import transfer_document
 from shuke.checkout.posting import NewEntry, NewTransfer
 from shuke.checkout.refunds.facts import rules_for
 from shuke.checkout.refunds.operations import find_order, post

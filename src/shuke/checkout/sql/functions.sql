@@ -1,44 +1,76 @@
--- One statement, one transaction, one durable commit: everything a committed sale writes.
--- Returns false, having written nothing, when the member's book is not at the revision the price was made from.
+-- One statement, one transaction, one durable commit: everything that committed sales write, mostly of one sale, or of
+-- all that arrived in a moment. p_sales is an array of documents with their position `i`; answers and hashes are by position.
+-- Tells for each sale whether it is written; it is not, and leaves nothing, when the member's book is not at the revision
+-- the price was made from. Any error refuses all of them. Of several sales each has another member and another number.
+-- Who does not wait (p_waits) for whoever holds a member's book, a twin's key or the like is refused after a blink.
+-- The joins are fixed to indexes: a connection that planned in a new, empty house would scan its growing tables for hours.
 
-CREATE OR REPLACE FUNCTION checkout_commit(p jsonb, p_answer bytea, p_input_hash bytea) RETURNS boolean
+CREATE OR REPLACE FUNCTION checkout_commit(p_sales jsonb, p_answers bytea[], p_hashes bytea[], p_waits boolean)
+RETURNS boolean[] LANGUAGE plpgsql SET plan_cache_mode = force_generic_plan SET enable_seqscan = off SET enable_hashjoin = off
+SET enable_mergejoin = off AS $$
+DECLARE
+  v_patience text := CASE WHEN NOT p_waits THEN set_config('lock_timeout', '20ms', true) END;
+  v_taken boolean[] := checkout_take(p_sales);
+  v_transfers jsonb;
+BEGIN
+  IF false = ANY(v_taken) THEN
+    p_sales := (SELECT jsonb_agg(s.sale) FROM jsonb_array_elements(p_sales) WITH ORDINALITY AS s(sale, n) WHERE v_taken[s.n]);
+    IF p_sales IS NULL THEN
+      RETURN v_taken;
+    END IF;
+  END IF;
+
+  WITH s AS MATERIALIZED (
+    SELECT * FROM jsonb_to_recordset(p_sales) AS s(i integer, caller_id uuid, key text, id uuid, member_id uuid, store_id uuid,
+      channel text, system text, number text, occurred_at timestamptz, recorded_at timestamptz, currency text,
+      list_minor bigint, discount_minor bigint, sales_minor bigint, points_minor bigint, tax_minor bigint,
+      tax_added_minor bigint, payable_minor bigint, qualifying_minor bigint, points_used bigint, points_earned bigint,
+      growth_earned bigint, tier text, programme_version_id uuid, actor text, facts jsonb, lines jsonb, event jsonb)
+  ), new_call AS (
+    INSERT INTO core_idempotentcall (caller_id, key, input_hash, status, body, created_at)
+    SELECT caller_id, key, p_hashes[i], 201, p_answers[i], recorded_at FROM s WHERE key IS NOT NULL
+  ), new_line AS (
+    INSERT INTO checkout_orderline (order_id, line_no, member_id, product_id, quantity, list_minor, discount_minor,
+      points_minor, payable_minor, points_earned, growth_earned, detail)
+    SELECT s.id, l.n, s.member_id, l.p, l.q, l.a, l.d, l.c, l.m, l.e, l.g, l.x
+    FROM s, jsonb_to_recordset(s.lines)
+      AS l(n smallint, p uuid, q numeric, a bigint, d bigint, c bigint, m bigint, e bigint, g bigint, x jsonb)
+  ), new_event AS (
+    INSERT INTO core_outboxevent (name, member_id, occurred_at, payload)
+    SELECT 'checkout.order_committed.v1', member_id, occurred_at, event FROM s
+  )
+  INSERT INTO checkout_order (id, member_id, store_id, channel_id, system, number, occurred_at, recorded_at, currency,
+    list_minor, discount_minor, sales_minor, points_minor, tax_minor, tax_added_minor, payable_minor, qualifying_minor,
+    points_used, points_earned, growth_earned, tier, status, programme_version_id, actor, facts)
+  SELECT id, member_id, store_id, channel, system, number, occurred_at, recorded_at, currency,
+    list_minor, discount_minor, sales_minor, points_minor, coalesce(tax_minor, 0), coalesce(tax_added_minor, 0), payable_minor,
+    qualifying_minor, points_used, points_earned, growth_earned, tier, 'committed', programme_version_id, actor, facts
+  FROM s;
+
+  v_transfers := p_sales->0->'transfers';
+  IF jsonb_array_length(p_sales) > 1 THEN
+    v_transfers := (SELECT coalesce(jsonb_agg(t.x), '[]')
+      FROM jsonb_array_elements(p_sales) AS s(x), jsonb_array_elements(s.x->'transfers') AS t(x));
+  END IF;
+  IF jsonb_array_length(v_transfers) > 0 THEN
+    PERFORM ledger_post_all(v_transfers);
+  END IF;
+
+  IF jsonb_path_exists(p_sales, '$[*] ? (exists(@.taxes) || exists(@.tenders) || exists(@.allowance) || exists(@.move)
+      || exists(@.uses))') THEN
+    PERFORM checkout_commit_more(s.x) FROM jsonb_array_elements(p_sales) AS s(x);
+  END IF;
+  RETURN v_taken;
+END $$;
+
+-- What a sale writes beyond the plain rows.
+CREATE OR REPLACE FUNCTION checkout_commit_more(p jsonb) RETURNS void
 LANGUAGE plpgsql SET plan_cache_mode = force_generic_plan SET enable_seqscan = off AS $$
 DECLARE
   v_member uuid := (p->>'member_id')::uuid;
   v_order uuid := (p->>'id')::uuid;
   v_occurred timestamptz := (p->>'occurred_at')::timestamptz;
-  v_recorded timestamptz := (p->>'recorded_at')::timestamptz;
-  v_transfer jsonb;
 BEGIN
-  IF p ? 'books' THEN
-    IF NOT checkout_take_books(p->'books') THEN
-      RETURN false;
-    END IF;
-  ELSIF v_member IS NOT NULL AND NOT ledger_take_book(v_member, (p->>'revision')::bigint) THEN
-    RETURN false;
-  END IF;
-
-  IF p_answer IS NOT NULL THEN
-    INSERT INTO core_idempotentcall (caller_id, key, input_hash, status, body, created_at)
-    VALUES ((p->>'caller_id')::uuid, p->>'key', p_input_hash, 201, p_answer, v_recorded);
-  END IF;
-
-  INSERT INTO checkout_order (id, member_id, store_id, channel_id, system, number, occurred_at, recorded_at, currency,
-    list_minor, discount_minor, sales_minor, points_minor, tax_minor, tax_added_minor, payable_minor, qualifying_minor,
-    points_used, points_earned, growth_earned, tier, status, programme_version_id, actor, facts)
-  VALUES (v_order, v_member, (p->>'store_id')::uuid, p->>'channel', p->>'system', p->>'number', v_occurred, v_recorded,
-    p->>'currency', (p->>'list_minor')::bigint, (p->>'discount_minor')::bigint, (p->>'sales_minor')::bigint,
-    (p->>'points_minor')::bigint, coalesce((p->>'tax_minor')::bigint, 0), coalesce((p->>'tax_added_minor')::bigint, 0),
-    (p->>'payable_minor')::bigint, (p->>'qualifying_minor')::bigint,
-    (p->>'points_used')::bigint, (p->>'points_earned')::bigint, (p->>'growth_earned')::bigint,
-    p->>'tier', 'committed', (p->>'programme_version_id')::uuid, p->>'actor', p->'facts');
-
-  INSERT INTO checkout_orderline (order_id, line_no, member_id, product_id, quantity, list_minor, discount_minor,
-    points_minor, payable_minor, points_earned, growth_earned, detail)
-  SELECT v_order, l.n, v_member, l.p, l.q, l.a, l.d, l.c, l.m, l.e, l.g, l.x
-  FROM jsonb_to_recordset(p->'lines')
-    AS l(n smallint, p uuid, q numeric, a bigint, d bigint, c bigint, m bigint, e bigint, g bigint, x jsonb);
-
   IF p ? 'taxes' THEN
     INSERT INTO checkout_linetax (order_id, line_no, code, percent, taxable_minor, tax_minor)
     SELECT v_order, t.n, t.k, t.p, t.b, t.t
@@ -57,65 +89,93 @@ BEGIN
     WHERE id = (p->'allowance'->>'id')::uuid;
   END IF;
 
-  FOR v_transfer IN SELECT jsonb_array_elements(p->'transfers') LOOP
-    PERFORM ledger_post(v_transfer);
-  END LOOP;
-
-  IF p->'move' IS NOT NULL THEN
+  IF p ? 'move' THEN
     PERFORM loyalty_move_tier(v_member, p->'move', v_order);
   END IF;
-
-  INSERT INTO core_outboxevent (name, member_id, occurred_at, payload)
-  VALUES ('checkout.order_committed.v1', v_member, v_occurred, p->'event');
 
   -- Last of all: a budget is one row that many sales share, and the commit that follows is all they wait for.
   IF p ? 'uses' THEN
     PERFORM loyalty_take(v_member, p->'uses', v_occurred, v_order, NULL);
   END IF;
-  RETURN true;
 END $$;
 
--- All that pricing a sale needs, in one round trip. What the till names but nobody knows comes back null.
--- Plans are fixed: every access is by key, and planning them anew for each cart would cost more than running them. They
--- are fixed to indexes, or a connection that planned in a new, empty house would scan its growing tables for hours.
-CREATE OR REPLACE FUNCTION checkout_facts(p_caller uuid, p_key text, p_member uuid, p_number text, p_blind bytea, p_kind text,
-  p_system text, p_with_profile boolean, p_store text, p_channel text, p_skus text[], p_metric text, p_from timestamptz,
-  p_to timestamptz)
-RETURNS TABLE (input_hash bytea, answer_status smallint, answer bytea, member_id uuid, member_status text, joined_at timestamptz,
-  wrapped bytea, profile bytea, tier text, since timestamptz, review_at timestamptz, revision bigint, balances jsonb,
-  qualifying numeric, store_id uuid, store_open boolean, channel text, products jsonb)
-LANGUAGE plpgsql STABLE SET plan_cache_mode = force_generic_plan SET enable_seqscan = off AS $$
+-- Moves the members' books on, each from the revision its sale was priced with; tells for each sale whether that was so.
+CREATE OR REPLACE FUNCTION checkout_take(p_sales jsonb) RETURNS boolean[]
+LANGUAGE plpgsql AS $$
+DECLARE
+  v_books uuid[];
+BEGIN
+  IF jsonb_array_length(p_sales) = 1 THEN
+    IF p_sales->0 ? 'books' THEN
+      RETURN ARRAY[checkout_take_books(p_sales->0->'books')];
+    END IF;
+    RETURN ARRAY[p_sales->0->>'member_id' IS NULL
+      OR ledger_take_book((p_sales->0->>'member_id')::uuid, (p_sales->0->>'revision')::bigint)];
+  END IF;
+  -- In the order of ids, as everybody takes several. Revision 0 also means "no book yet".
+  WITH taken AS (
+    INSERT INTO ledger_book AS b (member_id, revision)
+    SELECT s.member_id, s.revision + 1 FROM jsonb_to_recordset(p_sales) AS s(member_id uuid, revision bigint)
+    WHERE s.member_id IS NOT NULL ORDER BY s.member_id
+    ON CONFLICT (member_id) DO UPDATE SET revision = excluded.revision WHERE b.revision = excluded.revision - 1
+    RETURNING b.member_id
+  )
+  SELECT coalesce(array_agg(member_id), '{}') INTO v_books FROM taken;
+  RETURN ARRAY(
+    SELECT s.x->>'member_id' IS NULL OR (s.x->>'member_id')::uuid = ANY(v_books)
+    FROM jsonb_array_elements(p_sales) WITH ORDINALITY AS s(x, n) ORDER BY s.n
+  );
+END $$;
+
+-- All that pricing sales needs, in one round trip, for one sale or for all that arrived in a moment. What a till names but
+-- nobody knows comes back null. p: `sales`, each with caller, key, the one way of the three that names the member (`id`,
+-- `number`, or `blind` with `kind` and `of`), store, channel and the window of the tier metric; and for all of them `skus`,
+-- `metric` and whether the `profile` is wanted. The products of all are told once, in the first row.
+CREATE OR REPLACE FUNCTION checkout_facts(p jsonb)
+RETURNS TABLE (input_hash bytea, answer_status smallint, answer bytea, member_id uuid, member_status text,
+  joined_at timestamptz, wrapped bytea, profile bytea, tier text, since timestamptz, review_at timestamptz, revision bigint, balances jsonb,
+  qualifying numeric, store_id uuid, store_open boolean, channel text, products jsonb, n bigint)
+LANGUAGE plpgsql STABLE SET plan_cache_mode = force_generic_plan SET enable_seqscan = off SET enable_hashjoin = off
+SET enable_mergejoin = off AS $$
 #variable_conflict use_column
 DECLARE
-  v_member uuid := p_member;
+  v_metric text := p->>'metric';
+  v_with_profile boolean := (p->>'profile')::boolean;
+  v_skus text[] := ARRAY(SELECT jsonb_array_elements_text(p->'skus'));
 BEGIN
-  IF p_blind IS NOT NULL THEN
-    SELECT i.member_id INTO v_member FROM members_identifier i
-    WHERE i.blind = p_blind AND i.kind = p_kind AND i.system = p_system;
-  ELSIF p_number IS NOT NULL THEN
-    SELECT m.id INTO v_member FROM members_member m WHERE m.number = p_number;
-  END IF;
   RETURN QUERY
   SELECT c.input_hash, c.status, c.body, m.id, m.status::text, m.joined_at, k.wrapped, m.profile,
     s.tier::text, s.since, s.review_at, coalesce(b.revision, 0),
     (SELECT jsonb_object_agg(a.asset, jsonb_build_array(a.balance, a.debt)) FROM ledger_account a WHERE a.member_id = m.id),
-    CASE p_metric
-      WHEN 'spend' THEN (SELECT coalesce(sum(o.qualifying_minor - o.refunded_qualifying_minor), 0) FROM checkout_order o WHERE o.member_id = m.id
-        AND o.occurred_at >= p_from AND o.occurred_at <= p_to AND o.status = 'committed')
-      ELSE (SELECT coalesce(sum(o.growth_earned - o.refunded_growth), 0) FROM checkout_order o WHERE o.member_id = m.id
-        AND o.occurred_at >= p_from AND o.occurred_at <= p_to AND o.status = 'committed')
+    CASE v_metric
+      WHEN 'spend' THEN (SELECT coalesce(sum(o.qualifying_minor - o.refunded_qualifying_minor), 0) FROM checkout_order o
+        WHERE o.member_id = m.id AND o.occurred_at >= q.since AND o.occurred_at <= q.at AND o.status = 'committed')
+      ELSE (SELECT coalesce(sum(o.growth_earned - o.refunded_growth), 0) FROM checkout_order o
+        WHERE o.member_id = m.id AND o.occurred_at >= q.since AND o.occurred_at <= q.at AND o.status = 'committed')
     END,
     st.id, st.is_open, ch.code::text,
-    (SELECT jsonb_agg(jsonb_build_array(p.sku, p.id, p.category_path, p.price_minor, p.currency, p.is_active, p.name))
-      FROM catalog_product p WHERE p.sku = ANY(p_skus))
-  FROM (SELECT 1) AS one
-  LEFT JOIN core_idempotentcall c ON c.caller_id = p_caller AND c.key = p_key
-  LEFT JOIN members_member m ON m.id = v_member
-  LEFT JOIN members_datakey k ON k.member_id = v_member AND p_with_profile
-  LEFT JOIN loyalty_standing s ON s.member_id = v_member
-  LEFT JOIN ledger_book b ON b.member_id = v_member
-  LEFT JOIN catalog_store st ON st.code = p_store
-  LEFT JOIN catalog_channel ch ON ch.code = p_channel;
+    CASE q.n WHEN 1 THEN
+      (SELECT jsonb_agg(jsonb_build_array(p.sku, p.id, p.category_path, p.price_minor, p.currency, p.is_active, p.name))
+        FROM catalog_product p WHERE p.sku = ANY(v_skus))
+    END, q.n
+  FROM (
+    SELECT q.*, CASE
+      WHEN q.blind IS NOT NULL THEN (SELECT i.member_id FROM members_identifier i
+        WHERE i.blind = decode(q.blind, 'base64') AND i.kind = q.kind AND i.system = q.of)
+      WHEN q.number IS NOT NULL THEN (SELECT m.id FROM members_member m WHERE m.number = q.number)
+      ELSE q.id END AS who
+    FROM ROWS FROM (jsonb_to_recordset(p->'sales') AS (caller uuid, key text, id uuid, number text, blind text, kind text,
+        of text, store text, channel text, since timestamptz, at timestamptz))
+      WITH ORDINALITY AS q(caller, key, id, number, blind, kind, of, store, channel, since, at, n)
+    OFFSET 0  -- found once, not again for each of the joins
+  ) AS q
+  LEFT JOIN core_idempotentcall c ON c.caller_id = q.caller AND c.key = q.key
+  LEFT JOIN members_member m ON m.id = q.who
+  LEFT JOIN members_datakey k ON k.member_id = q.who AND v_with_profile
+  LEFT JOIN loyalty_standing s ON s.member_id = q.who
+  LEFT JOIN ledger_book b ON b.member_id = q.who
+  LEFT JOIN catalog_store st ON st.code = q.store
+  LEFT JOIN catalog_channel ch ON ch.code = q.channel;
 END $$;
 
 -- The books of a sale that gift cards pay: locked in the order of ids, as everybody takes several, then all or none moved on.

@@ -1,0 +1,173 @@
+"""Sales that arrive at the same moment share statements; each is answered as if it had been alone."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from datetime import UTC, datetime
+from functools import partial
+from typing import Any
+
+import pytest
+from django.db import connection, transaction
+
+from shuke.checkout import errors, operations
+from shuke.checkout.invariants import verify_orders
+from shuke.checkout.models import Order, OrderLine
+from shuke.checkout.operations import commit_order
+from shuke.core.models import IdempotentCall, OutboxEvent
+from shuke.kit.together import Together
+from shuke.ledger.models import Account
+from shuke.ledger.queries import reconcile
+from shuke.loyalty.models import Standing
+from tests.core.races import race
+from tests.factories.checkout import TILL, make_shop, sale, sell
+from tests.factories.members import make_member
+
+pytestmark = pytest.mark.django_db(transaction=True)
+NOW = datetime(2026, 3, 10, 4, tzinfo=UTC)
+
+
+class Crowd:
+    """Sells several carts: one sale is under way until all of them wait."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.sizes: list[int] = []
+        self._began = threading.Event()
+        self._company = 0
+        self._together: Together[Any, Any] = Together(self._work, most=16)
+        monkeypatch.setattr(operations, "_together", self._together)
+
+    def _work(self, asked: Sequence[Any]) -> list[Any]:
+        self.sizes.append(len(asked))
+        self._began.set()
+        deadline = time.monotonic() + 20
+        while len(self.sizes) == 1 and len(self._together._waiting) < self._company:
+            assert time.monotonic() < deadline, "nobody comes"
+            time.sleep(0.001)
+        return operations._commit_together(asked)
+
+    def __call__(self, *calls: Callable[[], Any]) -> list[Any]:
+        self._company = len(calls)
+
+        def later(call: Callable[[], Any]) -> Any:
+            self._began.wait(20)
+            return call()
+
+        first = partial(sell, ("B", 1), now=NOW)
+        return race([first, *(partial(later, call) for call in calls)])[1:]
+
+
+@pytest.fixture
+def crowd(monkeypatch: pytest.MonkeyPatch) -> Iterator[Crowd]:
+    make_shop()
+    yield Crowd(monkeypatch)
+    assert reconcile().differences == ()
+    assert verify_orders()[1] == []
+
+
+def points(member: Any) -> int:
+    return Account.objects.get(member=member, asset="points").balance
+
+
+def test_sales_of_several_members_are_written_as_each_would_be_alone(crowd: Crowd) -> None:
+    members = [make_member(now=NOW) for _ in range(4)]
+    carts = [[("A", 1)], [("A", 100), ("B", 1)], [("B", 2), ("A", 3), ("B", 4)], [("A", 7)]]
+    alone = [sell(*cart, member=make_member(now=NOW), now=NOW) for cart in carts]
+    crowd.sizes.clear()
+    answers = crowd(
+        *(
+            partial(sell, *cart, member=member, now=NOW, key=f"k{n}")
+            for n, (cart, member) in enumerate(zip(carts, members, strict=True))
+        ),
+        partial(sell, ("A", 2), now=NOW),
+    )
+    assert crowd.sizes == [1, 5]
+    for answer, other, member in zip(answers, alone, members, strict=False):
+        same = ("payable_minor", "discount_minor", "points_earned", "growth_earned", "earned", "lines")
+        assert {name: answer[name] for name in same} == {name: other[name] for name in same}
+        assert answer["member"]["id"] == str(member.id)
+        assert (
+            answer["member"]["balances"]["points"] == points(member) == other["member"]["balances"]["points"]
+        )
+        order = Order.objects.get(id=answer["id"])
+        assert (order.member_id, order.payable_minor) == (member.id, answer["payable_minor"])
+        kept = (
+            OrderLine.objects.filter(order=order).order_by("line_no").values_list("payable_minor", flat=True)
+        )
+        assert list(kept) == [line["payable_minor"] for line in answer["lines"]]
+    assert Standing.objects.get(member=members[1]).tier == "silver"
+    assert Order.objects.get(id=answers[4]["id"]).member_id is None
+    assert IdempotentCall.objects.count() == 4
+    assert [json.loads(bytes(c.body)) for c in IdempotentCall.objects.order_by("key")] == answers[:4]
+    assert OutboxEvent.objects.filter(name="checkout.order_committed.v1").count() == 4 + 1 + 5
+
+
+def test_what_is_wrong_with_one_sale_is_told_to_it_alone(crowd: Crowd) -> None:
+    member, other = make_member(now=NOW), make_member(now=NOW)
+    known = sell(("A", 1), member=other, now=NOW, key="known", number="N1")
+    crowd.sizes.clear()
+    unknown, good, twisted, again, taken = crowd(
+        partial(sell, ("NOPE", 1), member=member, now=NOW),
+        partial(sell, ("A", 3), member=member, now=NOW, key="good"),
+        partial(
+            commit_order, actor=TILL, sale=sale(("A", 9), member=other), now=NOW, key="known", input_hash=b"?"
+        ),
+        partial(sell, ("A", 1), member=other, now=NOW, key="known", number="N1"),
+        partial(sell, ("A", 1), member=other, now=NOW, number="N1"),
+    )
+    assert crowd.sizes == [1, 5]
+    assert isinstance(unknown, errors.UnknownProduct)
+    assert isinstance(twisted, errors.TwistedKey)
+    assert again == known
+    assert isinstance(taken, errors.OrderExists)
+    assert good["member"]["balances"]["points"] == points(member) == 30
+    assert points(other) == 10
+    assert Order.objects.count() == 3
+
+
+def test_sales_of_one_member_and_twins_come_one_after_the_other(crowd: Crowd) -> None:
+    member, other = make_member(now=NOW), make_member(now=NOW)
+    twin = partial(commit_order, actor=TILL, sale=sale(("A", 5), member=other), now=NOW, key="twin")
+    answers = crowd(*[partial(sell, ("A", 1), member=member, now=NOW)] * 3, twin, twin)
+    assert crowd.sizes == [1, 5]
+    assert sorted(a["member"]["balances"]["points"] for a in answers[:3]) == [10, 20, 30]
+    assert sorted(a.replayed for a in answers[3:]) == [False, True]
+    assert answers[3].body == answers[4].body
+    assert (points(member), points(other)) == (30, 50)
+
+
+def test_a_book_that_is_held_elsewhere_keeps_only_its_own_member_waiting(crowd: Crowd) -> None:
+    held, free = make_member(now=NOW), make_member(now=NOW)
+    taken, release, done = threading.Event(), threading.Event(), threading.Event()
+
+    def hold() -> None:
+        with transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute("SELECT ledger_take_book(%s, NULL)", [held.id])
+            taken.set()
+            release.wait(30)
+
+    def sell_to_the_free() -> Any:
+        answer = sell(("A", 2), member=free, now=NOW)
+        done.set()
+        return answer
+
+    def let_go() -> None:
+        assert done.wait(20), "the sale of another member waits, too"
+        assert not Order.objects.filter(member=held).exists()
+        release.set()
+
+    holder = threading.Thread(target=race, args=([hold],))
+    holder.start()
+    assert taken.wait(20)
+    watcher = threading.Thread(target=race, args=([let_go],))
+    watcher.start()
+    waited, sold = crowd(partial(sell, ("A", 1), member=held, now=NOW), sell_to_the_free)
+    holder.join(30)
+    watcher.join(30)
+    assert release.is_set()
+    assert crowd.sizes == [1, 2]
+    assert (waited["points_earned"], sold["points_earned"]) == (10, 20)
+    assert (points(held), points(free)) == (10, 20)
