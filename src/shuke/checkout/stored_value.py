@@ -211,6 +211,14 @@ def top_up(
     }
 
 
+def quote_top_up(**asked: Any) -> dict[str, Any]:
+    """What `top_up` would answer now: the same act, rolled back, so it promises nothing that would be refused."""
+    with transaction.atomic():
+        told = top_up(**asked)
+        transaction.set_rollback(True)
+    return {name: value for name, value in told.items() if name not in ("id", "occurred_at")}
+
+
 def _offered(in_force: InForce) -> StoredValue:
     if in_force.programme.stored_value is None:
         raise StoredValueNotOffered

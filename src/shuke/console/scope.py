@@ -36,6 +36,15 @@ def shown_store(request: HttpRequest) -> Store | None:
     return chosen_store(request)
 
 
+def place_of(request: HttpRequest) -> Store | None:
+    """The store where the person stands: the chosen one, or the only one they cover, if it is open."""
+    chosen = chosen_store(request)
+    if chosen is None and not staff_of(request).all_stores:
+        mine = stores_of(staff_of(request))
+        chosen = mine[0] if len(mine) == 1 else None
+    return chosen if chosen is not None and chosen.is_open else None
+
+
 def choose_store(request: HttpRequest, store_id: UUID | None) -> bool:
     """Remember the choice. False, and nothing changed, when the store does not exist or is not theirs."""
     if store_id is None:

@@ -232,6 +232,7 @@ def file_context(opened: Opened, form: UnmaskForm, profile: Profile | None = Non
         "may_write": may(Permission.MEMBERS_WRITE),
         "may_adjust": may(Permission.LEDGER_ADJUST),
         "may_sell": may(Permission.CHECKOUT_USE),
+        "has_stored": opened.in_force is not None and opened.in_force.programme.stored_value is not None,
         "may_read_log": may(Permission.AUDIT_VIEW),
         "balances": _balances(opened),
         "insights": member_insights(opened.id, now=opened.now),

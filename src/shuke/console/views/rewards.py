@@ -24,7 +24,7 @@ from django.views.decorators.http import require_POST
 from shuke.console.access import requires, staff_of
 from shuke.console.book_words import people_of
 from shuke.console.member_access import open_member, visible_stores
-from shuke.console.scope import chosen_store, stores_of
+from shuke.console.scope import chosen_store, place_of
 from shuke.core.errors import InvalidInput
 from shuke.core.idempotency import run_once
 from shuke.core.values import Permission
@@ -201,7 +201,7 @@ def redemption_act(request: HttpRequest, redemption_id: UUID) -> HttpResponse:
 def member_rewards(request: HttpRequest, member_id: UUID) -> HttpResponse:
     """The shelf as this member sees it, a form for each reward, and what the member redeemed."""
     member, now = open_member(request, member_id), clock.now()
-    store = _place(request)
+    store = place_of(request)
     problem = ""
     if request.method == "POST":
         try:
@@ -269,15 +269,6 @@ def _redeem(request: HttpRequest, member_id: UUID, store: str) -> UUID:
 
 def _whole(text: str) -> int:
     return int(text) if text.isascii() and text.isdigit() and len(text) <= 12 else 0
-
-
-def _place(request: HttpRequest) -> Any:
-    """The store where the person stands: the chosen one, or the only one they cover."""
-    chosen = chosen_store(request)
-    if chosen is not None or staff_of(request).all_stores:
-        return chosen
-    mine = stores_of(staff_of(request))
-    return mine[0] if len(mine) == 1 else None
 
 
 def _shelf(now: Any, member_id: UUID | None = None, usable: int = 0) -> list[Shelf]:

@@ -25,6 +25,7 @@ from shuke.checkout.operations import commit_order, quote_order
 from shuke.checkout.queries import get_order
 from shuke.console import formats, scope
 from shuke.console.access import requires, staff_of
+from shuke.console.member_access import remember_found
 from shuke.console.views.cashier import typed
 from shuke.console.views.cashier.cart import (
     MAX_LINES,
@@ -394,6 +395,8 @@ def _find_member(request: HttpRequest, counter: Counter, text: str) -> HttpRespo
     else:
         if text and not people:
             says.places["member"] = _("No member found. Check what you typed, or register them (F6).")
+    # Whom they found by a whole identifier they may also top up, or redeem for.
+    remember_found(request, [each.member_id for each in people if each.matched_by != "search"])
     # Four digits that fit one member only are as good as a number: the card shows whom they found. Words of a name that
     # fit one member are not, because others may bear it who are no members.
     if len(people) == 1 and (people[0].matched_by != "search" or _LAST_FOUR.fullmatch(text)):

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from datetime import datetime
 from typing import Any
-from uuid import UUID
 
 from django.utils.translation import pgettext_lazy
 
-from shuke.catalog.queries import get_store_by_code
 from shuke.checkout.models import Order, OrderStatus
 from shuke.console.views.cashier.reading import TOP_LEVEL
 from shuke.core.models import Staff
@@ -33,10 +31,11 @@ TENDER_NAMES = {
 
 def receipt_context(order: dict[str, Any], now: datetime) -> dict[str, Any]:
     """The template's context for one order of `checkout.queries.get_order`."""
+    row = Order.objects.select_related("store").only("actor", "store").get(id=order["id"])
     context = {
         "order": order,
-        "store": get_store_by_code(order["store"]),
-        "seller": _seller(order["id"]),
+        "store": row.store,
+        "seller": _seller(row.actor),
         "who": None,
         "tenders": [
             {"name": TENDER_NAMES.get(each["kind"], each["kind"]), "amount_minor": each["amount_minor"]}
@@ -72,9 +71,8 @@ def receipt_context(order: dict[str, Any], now: datetime) -> dict[str, Any]:
     }
 
 
-def _seller(order_id: UUID) -> str:
+def _seller(actor: str) -> str:
     """The name of the person who sold, "" for a sale of another system."""
-    actor = Order.objects.filter(id=order_id).values_list("actor", flat=True).first() or ""
     kind, _colon, raw = actor.partition(":")
     if kind != "staff":
         return ""
