@@ -114,7 +114,7 @@ def _other(value: object, path: tuple[object, ...]) -> object:
     swaps = {
         "floor": "ceil", "order": "line", "spend": "growth", "one_level": "never", "return": "keep", "claw_back": "keep",
         "stackable": "exclusive", "month": "day",
-        "at_once": "period_end", "add": "best", "month_end": "none", "wed": "thu", "sat": "mon", "sun": "tue",
+        "at_once": "period_end", "add": "best", "best": "add", "month_end": "none", "wed": "thu", "sat": "mon", "sun": "tue",
         "points": "custom", "growth": "custom", "refuse": "debt", "debt": "cash_value", "restore": "void",
     }  # fmt: skip
     text = str(value)

@@ -84,8 +84,18 @@ def priced_body(
             for paid in priced.paid
         ],
         "programme_version": version_number,
+        "benefits": _benefits(priced),
         "member": _member_after(member, priced) if member else None,
         "lines": lines,
+    }
+
+
+def _benefits(priced: Priced) -> dict[str, Any]:
+    """What the till has to know of the member's tier and plans, beside the prices."""
+    return {
+        "plans": [each.code for each in priced.held if each.kind == "plan"],
+        "free_shipping": priced.free_shipping,
+        "priority_service": any(each.benefit.priority_service for each in priced.held),
     }
 
 

@@ -115,8 +115,14 @@ def read_batch_facts(
             facts.states[member_id] = _State(joined_at, frozenset(tags))
         if any(need.traits for need in needs):
             cursor.execute(
-                "SELECT member_id, kind, code, since, until FROM loyalty_membergroup WHERE member_id = ANY(%s)",
-                [member_ids],
+                "SELECT member_id, kind, code, since, until FROM loyalty_membergroup"
+                " WHERE member_id = ANY(%s) AND kind = 'segment'"
+                # A plan's group row knows its last run only; a historic sale may lie in an earlier one.
+                " UNION ALL SELECT h.member_id, 'plan', h.plan, t.starts_at,"
+                " coalesce(t.closed_at, CASE WHEN t.seq = h.last_seq THEN h.grace_until ELSE t.ends_at END)"
+                " FROM loyalty_planterm t JOIN loyalty_planholding h ON h.id = t.holding_id"
+                " WHERE h.member_id = ANY(%s)",
+                [member_ids, member_ids],
             )
             for member_id, *group in cursor.fetchall():
                 facts.states[member_id].groups.append(tuple(group))

@@ -403,6 +403,13 @@ class TwistedKey(ShukeError):
     message = _("This Idempotency-Key was used for another request. Use a new key for a new request.")
 
 
+class ProductReserved(ShukeError):
+    """Goods that only holders of some tiers and plans may buy; `holders` names them in words."""
+
+    code, status = "product_reserved", 422
+    message = _("%(sku)s is only for: %(holders)s.")
+
+
 PRICING_REFUSALS: dict[str, type[ShukeError]] = {
     error.code: error
     for error in (
@@ -420,6 +427,7 @@ PRICING_REFUSALS: dict[str, type[ShukeError]] = {
         TenderOverLimit,
         TendersExceed,
         TendersShort,
+        ProductReserved,
     )
 }
 

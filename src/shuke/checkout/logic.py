@@ -15,8 +15,16 @@ from uuid import UUID
 
 from shuke.checkout.tax_logic import LineTax, TaxedLine, TaxTotal, tax_lines, tax_totals
 from shuke.checkout.tender_logic import NO_FUNDS, Funds, Paid, Tender, settle, stored_value_shares
-from shuke.checkout.values import PricingRefusal
+from shuke.checkout.values import PRODUCT_RESERVED, PricingRefusal
 from shuke.kit.money import MAX_MINOR, allocate, divide
+from shuke.loyalty.benefits import (
+    WHOLE_PERCENT,
+    Discount,
+    Held,
+    discounts_of,
+    reserved_for,
+    ships_free,
+)
 from shuke.loyalty.conditions import NO_TRAITS, MemberTraits, SaleContext
 from shuke.loyalty.earning import NO_ROOM, Earned, Room, Use
 from shuke.loyalty.logic import TierMove, TierState, earn, qualify, usable_at_once
@@ -100,6 +108,9 @@ class Priced:
     tax_added_minor: int = 0
     paid: Sequence[Paid] = ()
     due_minor: int = 0
+    held: Sequence[Held] = ()
+    """The tier and plans whose benefits counted."""
+    free_shipping: bool = False
 
     def earned_of(self, asset: str) -> int:
         """Units of an asset that the sale earns."""
@@ -179,11 +190,18 @@ def _price(
             )
     nets = [full - off for full, off in zip(lists, given, strict=True)]
     level = programme.tiers.level(member.tier.tier) if member else programme.tiers.levels[0]
+    held = programme.held(level.code, member.traits.plans) if member else []
+    if programme.reserved and not cart.settled:
+        _check_reserved(programme, cart, held, now)
 
     tier_off = [0] * len(nets)
-    if member and level.discount and not cart.settled:
-        tier_off = allocate(divide(sum(nets) * level.discount, 100_000, "half_up"), nets)
-        nets = [net - off for net, off in zip(nets, tier_off, strict=True)]
+    discounts: tuple[Discount, ...] = ()
+    if member and not cart.settled:
+        discounts = discounts_of(held, programme.policies.benefit_stacking)
+        percent = min(sum(each.percent for each in discounts), WHOLE_PERCENT)
+        if percent:
+            tier_off = allocate(divide(sum(nets) * percent, WHOLE_PERCENT, "half_up"), nets)
+            nets = [net - off for net, off in zip(nets, tier_off, strict=True)]
 
     sales = sum(nets)
     limit = points_limit(programme, member, sales)
@@ -214,12 +232,12 @@ def _price(
             now.astimezone(programme.zone),
             cart.store,
             cart.channel,
-            level.code,
+            held[0].code,
             member.birthday,
             frozenset(each.kind for each in paid if each.amount_minor),
             member.traits,
         )
-        earned = earn(programme, context, amounts, cart.lines, member.room)
+        earned = earn(programme, context, amounts, cart.lines, member.room, held)
         gained = sum(amounts)
         if programme.tiers.metric == "growth":
             gained = sum(e.total for e in earned if e.asset == "growth")
@@ -233,9 +251,7 @@ def _price(
         if line.given or tier_off[i]:
             detail = [{"kind": "given", "code": code, "minor": minor} for code, minor in line.given]
             if tier_off[i]:
-                detail.append(
-                    {"kind": "tier", "code": level.code, "percent": level.discount, "minor": tier_off[i]}
-                )
+                detail += _told_discounts(discounts, tier_off[i])
         off = given[i] + tier_off[i]
         tax = taxed[i] if taxed else None
         lines.append(PricedLine(lists[i], off, by_points[i], payable[i], points[i], growth[i], detail, tax))
@@ -257,7 +273,29 @@ def _price(
         tax_added_minor=added,
         paid=paid,
         due_minor=due - sum(each.amount_minor for each in paid if each.is_inside),
+        held=held,
+        free_shipping=ships_free(held, sales),
     )
+
+
+def _check_reserved(programme: Programme, cart: Cart, held: Sequence[Held], now: datetime) -> None:
+    """Goods for holders of some tiers and plans only. Prices that the till has fixed are sales that have happened."""
+    day = now.astimezone(programme.zone).date()
+    for index, line in enumerate(cart.lines):
+        holders = reserved_for(programme.reserved, line, day, held)
+        if holders:
+            who = ",".join(f"{kind}:{code}" for kind, code in holders)
+            raise PricingRefusal(PRODUCT_RESERVED, f"lines/{index}/sku", sku=line.sku, holders=who)
+
+
+def _told_discounts(discounts: Sequence[Discount], off: int) -> list[dict[str, Any]]:
+    """A line's share of what tier and plan take off, each with its own part."""
+    parts = allocate(off, [each.percent for each in discounts])
+    return [
+        {"kind": each.kind, "code": each.code, "percent": each.percent, "minor": part}
+        for each, part in zip(discounts, parts, strict=True)
+        if part
+    ]
 
 
 def _with_taxes(

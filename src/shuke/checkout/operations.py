@@ -48,7 +48,7 @@ from shuke.checkout.posting import (
 from shuke.checkout.queries import qualifying_totals
 from shuke.checkout.tender_logic import NO_FUNDS, Tender, stored_value_limit
 from shuke.checkout.trust import NO_TRUST, Trust, trust_of
-from shuke.checkout.values import Answer, PricingRefusal, SaleRequest
+from shuke.checkout.values import PRODUCT_RESERVED, Answer, PricingRefusal, SaleRequest
 from shuke.core.values import Actor
 from shuke.kit.connection import is_database_away
 from shuke.kit.errors import ShukeError
@@ -56,7 +56,8 @@ from shuke.kit.ids import uuid7
 from shuke.kit.prepared import Statement
 from shuke.kit.together import Together
 from shuke.loyalty.operations import review_member
-from shuke.loyalty.queries import InForce, programme_at
+from shuke.loyalty.queries import InForce, programme_at, version_by_id
+from shuke.loyalty.words import holder_names
 
 OPTIMISTIC_TRIES = 3
 OLDEST_LIVE_SALE = timedelta(hours=24)
@@ -465,4 +466,7 @@ def _price(
             in_force.programme, cart, facts, at, trust.added_to(purse.funds(at)) if cart.tenders else NO_FUNDS
         )
     except PricingRefusal as refusal:
+        if refusal.code == PRODUCT_RESERVED:
+            document = version_by_id(in_force.version_id).document
+            refusal.params["holders"] = holder_names(document, str(refusal.params["holders"]))
         raise PRICING_REFUSALS[refusal.code](field=refusal.field, **refusal.params) from refusal

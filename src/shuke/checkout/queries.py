@@ -269,3 +269,13 @@ def first_orders(pairs: Sequence[tuple[UUID, UUID]]) -> set[UUID]:
             [[order_id for _member, order_id in pairs]],
         )
         return {member_id for (member_id,) in cursor.fetchall()}
+
+
+def plan_discounts(member_id: UUID, plan: str, begin: datetime, end: datetime) -> int:
+    """What a paid plan's discount took off the member's sales in a span, in minor units, less what they brought back."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            load("checkout", "plan_discounts"),
+            {"member": member_id, "plan": plan, "begin": begin, "end": end},
+        )
+        return int(cursor.fetchone()[0])

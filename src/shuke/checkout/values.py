@@ -70,10 +70,13 @@ class SaleRequest:
     """The signed allowance under which it was sold offline."""
 
 
+PRODUCT_RESERVED = "product_reserved"
+
+
 class PricingRefusal(Exception):
     """The cart cannot be priced as asked; `code` says why and `params` with which figures."""
 
-    def __init__(self, code: str, field: str, **params: int) -> None:
+    def __init__(self, code: str, field: str, **params: int | str) -> None:
         super().__init__(code)
         self.code = code
         self.field = field

@@ -173,9 +173,10 @@ def explain_discount(detail: Mapping[str, Any], programme_version: int | None) -
     """What a discount on a line was, without its amount."""
     code = str(detail.get("code", ""))
     kind = detail.get("kind")
-    if kind == "tier":
+    if kind in ("tier", "plan"):
         document = version_by_number(programme_version).document if programme_version else None
-        name = words.tier_name(document, code) if document else code
+        name_of = words.tier_name if kind == "tier" else words.plan_name
+        name = name_of(document, code) if document else code
         paid = 100 - Decimal(str(detail.get("percent", 0))) / 1000
         return f"{name} {wording.discount(paid)}" if 0 < paid < 100 else name
     if kind == "given":

@@ -125,7 +125,7 @@ def _accrue(
         occurred_at=now,
         recorded_at=now,
         given=[{"asset": e.asset, "amount": e.total, "rules": e.parts} for e in earned],
-        transfer_id=_post(in_force, actor, member_id, kind, earned, now) if earned else None,
+        transfer_id=post_earned(in_force, actor, member_id, kind, earned, now) if earned else None,
         programme_version_id=in_force.version_id,
         actor=actor.reference,
     )
@@ -178,7 +178,7 @@ def _facts(programme: Programme, member_id: UUID, now: datetime) -> tuple[SaleCo
     return context, room_of(needs, used, drawn)
 
 
-def _post(
+def post_earned(
     in_force: InForce, actor: Actor, member_id: UUID, kind: str, earned: list[Earned], now: datetime
 ) -> UUID:
     """The transfer that issues what was earned; a debt is settled first, the rest becomes a lot per asset and term."""

@@ -187,6 +187,7 @@ _SILENT = {
     "caps": None,
     "budget": None,
     "refund_coupon": "restore",
+    "benefit_stacking": "best",
 }
 """What a rule means where it says nothing: an optional key, or one that an earlier release did not know."""
 _ABSENT = object()
@@ -254,6 +255,7 @@ _POLICIES: Fields = (
     ("tier_on_refund", pgettext_lazy("programme", "tier after a refund:"), _word),
     ("multiplier_stacking", pgettext_lazy("programme", "several multipliers:"), _word),
     ("multiplier_rounding", pgettext_lazy("programme", "rounding of multipliers:"), _word),
+    ("benefit_stacking", pgettext_lazy("programme", "benefits of tier and plan:"), _word),
 )
 
 

@@ -18,8 +18,10 @@ from django.utils.translation import gettext_lazy as _
 
 from shuke.loyalty import earning_document, source
 from shuke.loyalty.asset_document import ADJUSTMENTS_DEFAULT, adjustments, assets, transfers
+from shuke.loyalty.benefit_document import check_benefits, read_benefits
 from shuke.loyalty.coupon_document import read_coupons
 from shuke.loyalty.errors import InvalidProgramme, Problem
+from shuke.loyalty.plan_document import read_plans
 from shuke.loyalty.readers import (
     Key,
     Notes,
@@ -116,6 +118,7 @@ def _programme(notes: Notes, root: Node) -> dict[str, Any]:
         "offline": Key(read_offline),
         "coupons": Key(read_coupons),
         "rewards": Key(read_rewards),
+        "plans": Key(read_plans),
         "adjustments": Key(adjustments, default=ADJUSTMENTS_DEFAULT),
         "transfers": Key(transfers, default={}),
         "policies": Key(mapping(_POLICIES), default=_USUAL_POLICIES),
@@ -123,6 +126,7 @@ def _programme(notes: Notes, root: Node) -> dict[str, Any]:
     found: dict[str, Any] = mapping(keys)(notes, root, "") or {}
     if isinstance(root, source.Mapping) and "budgets" in root.items:
         earning_document.check_budgets(notes, found, root.items["budgets"].line)
+    check_benefits(notes, root, found)
     return found
 
 
@@ -201,6 +205,7 @@ def _tiers(notes: Notes, node: Node, path: str) -> dict[str, Any] | None:
                 "threshold": Key(threshold, required=True),
                 "discount_percent": Key(decimal("0", "100"), default="0"),
                 "multiplier": Key(decimal("1", "100"), default="1"),
+                "benefits": Key(read_benefits(with_price=False)),
             }
         )(notes, node, path)
 
@@ -312,5 +317,6 @@ _POLICIES = {
     "attach_days": Key(whole(0, 366), default=7),
     "multiplier_stacking": Key(choice("add", "best", "multiply"), default="add"),
     "multiplier_rounding": Key(choice("floor", "half_up", "ceil"), default="floor"),
+    "benefit_stacking": Key(choice("best", "add"), default="best"),
 }
 _USUAL_POLICIES = {name: key.default for name, key in _POLICIES.items() if key.default is not None}

@@ -127,10 +127,17 @@ class AccrualRule:
 
 @dataclass(frozen=True, slots=True)
 class TierFactor:
-    """The multiplier of the member's tier, in thousandths; points only."""
+    """The multiplier that the member's tier, plan or both bring, in thousandths; points only."""
 
     tier: str
     factor: int
+    plan: str = ""
+
+    @property
+    def told(self) -> dict[str, Any]:
+        """How an entry names it."""
+        by = {key: code for key, code in (("tier", self.tier), ("plan", self.plan)) if code}
+        return {"id": "plan" if self.plan and not self.tier else "tier", **by, "factor": _text(self.factor)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -380,8 +387,7 @@ def _factors(
     """The multipliers that count, the tier's first; an exclusive one that may still give stands alone."""
     found: list[_Factor] = []
     if asset == "points" and tier.factor != 1000:
-        told = {"id": "tier", "tier": tier.tier, "factor": _text(tier.factor)}
-        found.append(_Factor("tier", told, tier.factor, None, PLAIN))
+        found.append(_Factor("tier", tier.told, tier.factor, None, PLAIN))
     for m in multipliers:
         covered = [m.when.covers(line) for line in lines] if m.when.picks_lines else None
         if (covered is not None and not any(covered)) or not _amounts_hold(m.when, amounts, covered):

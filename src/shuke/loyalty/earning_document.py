@@ -41,7 +41,7 @@ MAX_BUDGETS = 100
 MAX_CONDITION_VALUES = 500
 MAX_GIVE = 1_000_000
 MAX_PRIORITY = 1_000_000
-RESERVED_IDS = frozenset({"tier"})
+RESERVED_IDS = frozenset({"tier", "plan", "birthday_gift"})
 """Entries explain the tier's own multiplier under this id."""
 ACCRUALS = ("registration", "profile_completed", "check_in", "survey", "referral", "review")
 """What a member can do, other than buying, that a programme may reward."""

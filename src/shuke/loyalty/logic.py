@@ -12,8 +12,9 @@ from datetime import datetime, timedelta
 from shuke.kit.clock import add_months, end_of_day, end_of_month, local_date, start_of_day
 from shuke.loyalty import earning
 from shuke.loyalty.assets import Expiry
+from shuke.loyalty.benefits import Held, factor_of
 from shuke.loyalty.conditions import Line, SaleContext
-from shuke.loyalty.earning import NO_ROOM, Earned, Room, TierFactor
+from shuke.loyalty.earning import NO_ROOM, Earned, Room
 from shuke.loyalty.programme import Level, Programme, Tiers
 
 
@@ -23,14 +24,19 @@ def earn(
     amounts: Sequence[int],
     lines: Sequence[Line],
     room: Room = NO_ROOM,
+    held: Sequence[Held] | None = None,
 ) -> list[Earned]:
-    """What an order earns under a programme, per asset. `amounts[i]` is line i's qualifying amount in minor units."""
-    level = programme.tiers.level(context.tier)
+    """What an order earns under a programme, per asset. `amounts[i]` is line i's qualifying amount in minor units.
+
+    `held`: the tier and plans whose multipliers count; without it, those of the context.
+    """
+    if held is None:
+        held = programme.held(context.tier, context.traits.plans)
     return earning.earn(
         assets=tuple(programme.expiry),
         rules=programme.earning,
         multipliers=programme.multipliers,
-        tier=TierFactor(level.code, level.multiplier),
+        tier=factor_of(held, programme.policies.benefit_stacking),
         stacking=programme.policies.stacking,
         rounding=programme.policies.multiplier_rounding,
         context=context,

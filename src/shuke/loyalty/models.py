@@ -1,4 +1,7 @@
-"""Tables of the programme: immutable versions, each member's tier, and every tier change with its cause."""
+"""Tables of the programme: immutable versions, each member's tier, and every tier change with its cause.
+
+Those of paid plans and of benefits stand beside their code.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,44 @@ from django.db import models
 
 from shuke.core.models import Staff
 from shuke.kit.ids import uuid7
+from shuke.loyalty.plans.models import (
+    BenefitGrant,
+    EntitlementUse,
+    GiftStock,
+    LocalAccount,
+    LocalPayment,
+    PlanCharge,
+    PlanEvent,
+    PlanGift,
+    PlanHolding,
+    PlanMandate,
+    PlanRefund,
+    PlanTerm,
+)
 from shuke.members.models import Member
+
+__all__ = [
+    "Accrual",
+    "BenefitGrant",
+    "CancelledVersion",
+    "Counter",
+    "EntitlementUse",
+    "GiftStock",
+    "LocalAccount",
+    "LocalPayment",
+    "MemberGroup",
+    "PlanCharge",
+    "PlanEvent",
+    "PlanGift",
+    "PlanHolding",
+    "PlanMandate",
+    "PlanRefund",
+    "PlanTerm",
+    "ProgrammeVersion",
+    "Standing",
+    "TierChange",
+    "Use",
+]
 
 
 class ProgrammeVersion(models.Model):

@@ -19,6 +19,7 @@ SECTIONS = {
     "offline": pgettext_lazy("programme", "Sales made offline:"),
     "coupons": pgettext_lazy("programme", "Coupons:"),
     "rewards": pgettext_lazy("programme", "Rewards:"),
+    "plans": pgettext_lazy("programme", "Plans:"),
 }
 
 
@@ -30,6 +31,20 @@ def changed_leaves(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[t
         for path in sorted(before.keys() | after.keys()):
             if before.get(path) != after.get(path):
                 yield path, str(name), before.get(path, "–"), after.get(path, "–")
+    before, after = dict(_level_benefits(old)), dict(_level_benefits(new))
+    for path in sorted(before.keys() | after.keys()):
+        if before.get(path) != after.get(path):
+            yield (
+                path,
+                pgettext("programme", "Benefits of the level:"),
+                before.get(path, "–"),
+                after.get(path, "–"),
+            )
+
+
+def _level_benefits(document: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    for level in document["tiers"]["levels"]:
+        yield from _leaves(f"tiers.{level['code']}.benefits", level.get("benefits"))
 
 
 def _leaves(path: str, value: Any) -> Iterator[tuple[str, str]]:
@@ -40,8 +55,9 @@ def _leaves(path: str, value: Any) -> Iterator[tuple[str, str]]:
             yield path, pgettext("programme", "yes")
     elif isinstance(value, list):
         if all(isinstance(item, Mapping) for item in value):
-            for item in value:
-                yield from _leaves(f"{path}.{item.get('code') or item.get('id')}", item)
+            for index, item in enumerate(value):
+                key = item.get("code") or item.get("id") or item.get("template") or index
+                yield from _leaves(f"{path}.{key}", item)
         else:
             yield path, ", ".join(str(item) for item in sorted(value))
     elif isinstance(value, bool):

@@ -6,7 +6,7 @@ Factors are thousandths (×1.5 = 1500), percentages are thousandths of a percent
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from decimal import Decimal
 from typing import Any, Literal, TypeVar
@@ -23,6 +23,7 @@ from shuke.loyalty.assets import (
     compile_expiry,
     compile_pending,
 )
+from shuke.loyalty.benefits import NO_BENEFIT, Benefit, Held, Reserved, Stack, compile_benefit, reserved_of
 from shuke.loyalty.book_policies import compile_adjustments, compile_transfers
 from shuke.loyalty.conditions import compile_conditions
 from shuke.loyalty.coupons import compile_coupons
@@ -37,6 +38,7 @@ from shuke.loyalty.earning import (
     Stacking,
     Terms,
 )
+from shuke.loyalty.plans.values import Plan, compile_plans
 from shuke.loyalty.rewards import compile_rewards
 from shuke.loyalty.tenders import (
     NO_LIMITS,
@@ -89,6 +91,8 @@ class Level:
     threshold: int
     discount: int
     multiplier: int
+    benefit: Benefit = NO_BENEFIT
+    """All that the level brings; discount and multiplier stand in it, too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +146,8 @@ class Policies:
     """How long a sale without a member can still be attached to one by its receipt; 0: never."""
     stacking: Stacking
     multiplier_rounding: Rounding
+    benefit_stacking: Stack = "best"
+    """Where tier and plan both give a discount, a multiplier or a quota."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,6 +179,18 @@ class Programme:
     rewards: Mapping[str, Offer] = field(default_factory=dict)
     coupons: Mapping[str, CouponTemplate] = field(default_factory=dict)
     """By code, in the order of the document."""
+    plans: Mapping[str, Plan] = field(default_factory=dict)
+    reserved: tuple[Reserved, ...] = ()
+    """Goods that only some tiers and plans may buy."""
+
+    def held(self, tier: str, plans: Iterable[str]) -> list[Held]:
+        """What a member with this tier and these plans has: the tier first. A plan that is no more brings nothing."""
+        level = self.tiers.level(tier)
+        found = [Held("tier", level.code, level.benefit)]
+        if plans:
+            known = [self.plans[code] for code in sorted(plans) if code in self.plans]
+            found += [Held("plan", plan.code, plan.benefit) for plan in known]
+        return found
 
 
 Rule = TypeVar("Rule", EarningRule, Multiplier, AccrualRule)
@@ -202,6 +220,9 @@ def compile_programme(document: Mapping[str, Any]) -> Programme:
     )
     rules: tuple[EarningRule | Multiplier, ...] = (*earning, *multipliers)
     assets = compile_assets(document["assets"], currency, return_window_days)
+    tiers = _tiers(document["tiers"], currency)
+    plans = compile_plans(document.get("plans") or (), currency)
+    needs = _needs(rules)
     return Programme(
         code=document["code"],
         name=document["name"],
@@ -214,9 +235,10 @@ def compile_programme(document: Mapping[str, Any]) -> Programme:
         multipliers=multipliers,
         accruals=accruals,
         budgets=budgets,
-        needs=_needs(rules),
+        # Which plans a member holds is one of the traits: a programme that sells plans has to look at them.
+        needs=replace(needs, traits=needs.traits or bool(plans)),
         accrual_needs=_needs(accruals),
-        tiers=_tiers(document["tiers"], currency),
+        tiers=tiers,
         redemption=_redemption(document.get("redemption"), currency),
         adjustments=compile_adjustments(document.get("adjustments", {})),
         transfers=compile_transfers(document.get("transfers", {})),
@@ -233,6 +255,7 @@ def compile_programme(document: Mapping[str, Any]) -> Programme:
             attach_days=policies.get("attach_days", 7),
             stacking=policies.get("multiplier_stacking", "add"),
             multiplier_rounding=policies.get("multiplier_rounding", "floor"),
+            benefit_stacking=policies.get("benefit_stacking", "best"),
         ),
         uses_birthday=any(rule.when.birthday for rule in rules),
         taxes=compile_taxes(document.get("taxes")),
@@ -242,6 +265,11 @@ def compile_programme(document: Mapping[str, Any]) -> Programme:
         offline=compile_offline(document.get("offline"), currency),
         coupons=compile_coupons(document.get("coupons", ()), currency),
         rewards=compile_rewards(document.get("rewards", ()), currency, ZoneInfo(document["time_zone"])),
+        plans=plans,
+        reserved=reserved_of(
+            [Held("tier", level.code, level.benefit) for level in tiers.levels]
+            + [Held("plan", plan.code, plan.benefit) for plan in plans.values()]
+        ),
     )
 
 
@@ -361,6 +389,12 @@ def _tiers(raw: Mapping[str, Any], currency: str) -> Tiers:
             else int(level["threshold"]),
             discount=_thousandths(level.get("discount_percent", 0)),
             multiplier=_thousandths(level.get("multiplier", 1)),
+            benefit=compile_benefit(
+                level.get("benefits"),
+                currency,
+                discount=_thousandths(level.get("discount_percent", 0)),
+                multiplier=_thousandths(level.get("multiplier", 1)),
+            ),
         )
         for rank, level in enumerate(raw["levels"])
     )

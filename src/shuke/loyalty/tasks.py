@@ -5,6 +5,9 @@ from __future__ import annotations
 from shuke.kit import clock, jobs
 from shuke.loyalty.books import announce_expiring
 from shuke.loyalty.coupon_occasions import issue_birthday_coupons
+from shuke.loyalty.plans.dues import end_plans, remind_holders
+from shuke.loyalty.plans.giving import give_birthday_gifts, give_plan_packs, give_tier_packs
+from shuke.loyalty.plans.renewals import charge_due
 from shuke.loyalty.subscribers import welcome_members
 
 
@@ -31,3 +34,40 @@ def give_birthday_coupons() -> None:
     now = clock.now()
     while issue_birthday_coupons(now=now):
         pass
+
+
+@jobs.periodic(cron="*/5 * * * *")
+@jobs.task(name="loyalty.charge_renewals", lock="loyalty.charge_renewals", retries=3)
+def charge_renewals() -> None:
+    """Charge the plans that renew themselves, before those that end are ended."""
+    now = clock.now()
+    while charge_due(now=now):
+        pass
+
+
+@jobs.periodic(cron="*/5 * * * *")
+@jobs.task(name="loyalty.end_plans", lock="loyalty.end_plans", retries=3)
+def end_finished_plans() -> None:
+    """Tell which plans have ended or are in their grace days."""
+    now = clock.now()
+    while end_plans(now=now):
+        pass
+
+
+@jobs.periodic(cron="17 * * * *")
+@jobs.task(name="loyalty.remind_holders", lock="loyalty.remind_holders", retries=3)
+def remind_plan_holders() -> None:
+    """Tell members whose plan is about to end."""
+    now = clock.now()
+    while remind_holders(now=now):
+        pass
+
+
+@jobs.periodic(cron="4,14,24,34,44,54 * * * *")
+@jobs.task(name="loyalty.give_benefits", lock="loyalty.give_benefits", retries=3)
+def give_benefits() -> None:
+    """Packs of coupons whose period has begun, and birthday gifts; members are walked through once a local day."""
+    now = clock.now()
+    for give in (give_plan_packs, give_tier_packs, give_birthday_gifts):
+        while give(now=now):
+            pass

@@ -180,6 +180,29 @@ def _cut(rule: Mapping[str, Any]) -> str:
     }
 
 
+def plan_name(document: Document, code: str) -> str:
+    """A plan by its name; one that is no more keeps its code."""
+    plan = next((each for each in document.get("plans", ()) if each["code"] == code), None)
+    return localized(plan["name"]) if plan else code
+
+
+def holder_names(document: Document, holders: str) -> str:
+    """ "tier:gold,plan:vip" → "Gold, Plus"."""
+    found = []
+    for each in holders.split(","):
+        kind, _colon, code = each.partition(":")
+        found.append(plan_name(document, code) if kind == "plan" else tier_name(document, code))
+    return pgettext("programme", ", ").join(found)
+
+
+def _benefactors(rule: Mapping[str, Any], document: Document) -> str:
+    """Whose multiplier it was: the tier's, the plan's, or both."""
+    names = [tier_name(document, rule["tier"])] if rule.get("tier") or "plan" not in rule else []
+    if rule.get("plan"):
+        names.append(plan_name(document, rule["plan"]))
+    return pgettext("programme", " and ").join(names)
+
+
 def explain_earning(explain: Mapping[str, Any], document: Document, asset: str = "points") -> str:
     """Why an entry earned what it did, from its `explain` and the version of the programme that priced it.
 
@@ -190,8 +213,10 @@ def explain_earning(explain: Mapping[str, Any], document: Document, asset: str =
     for rule in explain.get("rules", ()):
         figures = {"points": grouped(rule["points"]), "factor": rule.get("factor")}
         total += rule["points"]
-        if rule["id"] == "tier":
-            figures["name"] = tier_name(document, rule.get("tier", ""))
+        if rule["id"] in ("tier", "plan"):
+            figures["name"] = _benefactors(rule, document)
+        elif rule["id"] == "birthday_gift":
+            figures["name"] = pgettext("programme", "the birthday gift of %s") % _benefactors(rule, document)
         else:
             figures["name"] = rule_name(document, rule["id"])
         template = (

@@ -212,6 +212,14 @@ class Figures(Out):
     growth_earned: int
 
 
+class BenefitsOut(Out):
+    """What the till has to know of the member's tier and plans, beside the prices."""
+
+    plans: Annotated[list[str], Meta(description="Codes of the paid plans that counted.")]
+    free_shipping: bool
+    priority_service: bool
+
+
 class Quote(Figures):
     """What a commit of the same cart would give, unless facts change."""
 
@@ -219,6 +227,7 @@ class Quote(Figures):
     tenders: list[TenderOut]
     due_minor: Annotated[int, Meta(description="What the ledger does not pay.")]
     earned: list[Earned]
+    benefits: BenefitsOut
     programme_version: int
     member: MemberAfter | None
     lines: list[LineOut]
@@ -241,6 +250,7 @@ class CommittedOrder(Figures):
     status: Literal["committed"]
     occurred_at: datetime
     earned: list[Earned]
+    benefits: BenefitsOut
     programme_version: int
     member: MemberAfter | None
     lines: list[LineOut]

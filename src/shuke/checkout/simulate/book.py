@@ -349,7 +349,7 @@ class Book:
             return price(programme, cart, facts, at, funds)
         except PricingRefusal as refusal:
             if refusal.code == "not_enough_points":
-                cart = replace(cart, points_to_use=max(refusal.params.get("usable", 0), 0))
+                cart = replace(cart, points_to_use=max(int(refusal.params.get("usable", 0)), 0))
             elif refusal.code == "points_not_accepted":
                 cart = replace(cart, points_to_use=0)
             elif refusal.field.startswith("tenders"):

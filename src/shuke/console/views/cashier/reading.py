@@ -27,7 +27,7 @@ from shuke.ledger.queries import balances_of
 from shuke.loyalty.models import Standing
 from shuke.loyalty.programme import Programme
 from shuke.loyalty.queries import InForce, version_by_id
-from shuke.loyalty.words import Document, explain_earning, localized, tier_name
+from shuke.loyalty.words import Document, explain_earning, localized, plan_name, tier_name
 from shuke.members.queries import get_candidate, open_profiles
 from shuke.members.values import Candidate
 
@@ -240,13 +240,17 @@ def _metric(amount: int, programme: Programme) -> str:
 def _discount(each: dict[str, Any], document: Document, currency: str) -> str:
     """One discount of a line: "Gold 9.8 折 −¥1.20"."""
     amount = formats.money(-each["minor"], currency)
-    if each["kind"] != "tier":
+    if each["kind"] not in ("tier", "plan"):
         return f"{each['code']} {amount}"
     return _("%(tier)s price, %(discount)s: %(amount)s") % {
-        "tier": tier_name(document, each["code"]),
+        "tier": _giver(document, each["kind"], each["code"]),
         "discount": _rate(each["percent"]),
         "amount": amount,
     }
+
+
+def _giver(document: Document, kind: str, code: str) -> str:
+    return plan_name(document, code) if kind == "plan" else tier_name(document, code)
 
 
 def _rate(thousandths: int) -> str:
@@ -278,8 +282,8 @@ def _totals(body: dict[str, Any], document: Document, programme: Programme) -> d
         "discounts": [
             (
                 _("%(tier)s price, %(discount)s")
-                % {"tier": tier_name(document, code), "discount": _rate(percent)}
-                if kind == "tier"
+                % {"tier": _giver(document, kind, code), "discount": _rate(percent)}
+                if kind in ("tier", "plan")
                 else code,
                 -minor,
             )

@@ -1,0 +1,1 @@
+"""Paid plans: sold, tried, given, renewed, upgraded and refunded; each with its history and its money."""

@@ -1,0 +1,100 @@
+"""What others read of plans: what a member holds and had, and what the plans earn."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from django.db import connection
+
+from shuke.kit.sql import load
+from shuke.loyalty.plans.models import PlanEvent, PlanHolding, PlanTerm
+from shuke.loyalty.plans.rows import is_held
+
+
+@dataclass(frozen=True, slots=True)
+class PlanOfMember:
+    """A holding with its terms, newest first. `held`: it gives benefits now."""
+
+    holding: PlanHolding
+    terms: tuple[PlanTerm, ...]
+    held: bool
+
+
+def plans_of(*, member_id: UUID, now: datetime) -> list[PlanOfMember]:
+    """Every plan that the member has or had, held ones first. Two queries."""
+    holdings = list(PlanHolding.objects.filter(member_id=member_id).order_by("plan"))
+    terms = list(
+        PlanTerm.objects.filter(holding__in=holdings).select_related("store").order_by("holding", "-seq")
+    )
+    found = [
+        PlanOfMember(h, tuple(t for t in terms if t.holding_id == h.id), is_held(h, now)) for h in holdings
+    ]
+    return sorted(found, key=lambda each: not each.held)
+
+
+def plan_history(*, member_id: UUID, limit: int = 100) -> list[PlanEvent]:
+    """What happened to the member's plans, newest first."""
+    return list(PlanEvent.objects.filter(member_id=member_id).order_by("-occurred_at", "-id")[:limit])
+
+
+@dataclass(frozen=True, slots=True)
+class PlanFigures:
+    """One plan in a span of time. Money in minor units: paid = earned + unearned + refunded over all time."""
+
+    plan: str
+    holders: int
+    trials: int
+    in_grace: int
+    renew_themselves: int
+    ending: int
+    """Held ones whose last term ends within 30 days after the instant."""
+    sold: int
+    """Paid terms begun by a purchase, gift or upgrade in the span."""
+    renewed: int
+    ended: int
+    """Runs that ended in the span without being renewed."""
+    paid_minor: int
+    refunded_minor: int
+    earned_minor: int
+    """Earned in the span: each term by whole local days, the day that runs counts as served."""
+    unearned_minor: int
+    """At the end of the span."""
+
+
+def plan_figures(*, begin: datetime, end: datetime, now: datetime, time_zone: str) -> list[PlanFigures]:
+    """The figures of every plan that was ever sold, by code. One query."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            load("loyalty", "plan_figures"), {"begin": begin, "end": end, "now": now, "zone": time_zone}
+        )
+        return [PlanFigures(*row) for row in cursor.fetchall()]
+
+
+@dataclass(frozen=True, slots=True)
+class PlanDifference:
+    """Something that says other than its rows."""
+
+    what: str
+    key: str
+    said: str
+    found: str
+
+
+def verify_plans(*, most: int = 10) -> list[PlanDifference]:
+    """Holdings against terms, groups against holdings, stock against uses, quotas, and money. One snapshot, no locks."""
+    with connection.cursor() as cursor:
+        cursor.execute(load("loyalty", "verify_plans"), {"most": most})
+        return [PlanDifference(*row) for row in cursor.fetchall()]
+
+
+def plan_totals(at: datetime, time_zone: str) -> dict[str, Any]:
+    """What was ever paid for plans up to an instant, and where it is: earned, unearned or paid back."""
+    begin = datetime.fromisoformat("2000-01-01T00:00:00+00:00")
+    figures = plan_figures(begin=begin, end=at, now=at, time_zone=time_zone)
+    return {
+        key: sum(getattr(each, key) for each in figures)
+        for key in ("paid_minor", "earned_minor", "unearned_minor", "refunded_minor")
+    }
