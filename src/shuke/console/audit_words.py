@@ -66,6 +66,12 @@ ACTIONS: dict[str, str | Promise] = {
     "members.set_tags": pgettext_lazy("audit", "Member's tags set"),
     "members.unmask_profile": pgettext_lazy("audit", "Personal data unmasked"),
     "members.update_member": pgettext_lazy("audit", "Member's profile changed"),
+    "rewards.coupon_issued.v1": pgettext_lazy("audit", "Coupons handed out"),
+    "rewards.coupon_passed.v1": pgettext_lazy("audit", "Coupon passed on"),
+    "rewards.coupon_voided.v1": pgettext_lazy("audit", "Coupon called back"),
+    "rewards.codes_ordered.v1": pgettext_lazy("audit", "Coupon codes ordered"),
+    "rewards.codes_downloaded.v1": pgettext_lazy("audit", "Coupon codes downloaded"),
+    "rewards.codes_voided.v1": pgettext_lazy("audit", "Coupon codes called back"),
 }
 
 OBJECTS: dict[str, str | Promise] = {
@@ -73,6 +79,9 @@ OBJECTS: dict[str, str | Promise] = {
     "attribute": pgettext_lazy("audit", "Member attribute"),
     "audit": pgettext_lazy("audit", "Audit log"),
     "channel": pgettext_lazy("audit", "Channel"),
+    "coupon": pgettext_lazy("audit", "Coupon"),
+    "coupon_codes": pgettext_lazy("audit", "Coupon codes"),
+    "coupon_template": pgettext_lazy("audit", "Coupon template"),
     "demo": pgettext_lazy("audit", "Demo data"),
     "gift_card": pgettext_lazy("audit", "Gift card"),
     "gift_cards": pgettext_lazy("audit", "Gift cards"),

@@ -52,6 +52,7 @@ GROUPS: tuple[tuple[str | Promise, tuple[NavItem, ...]], ...] = (
         _("Programme and catalogue"),
         (
             NavItem("programme", _("Programme"), "rosette-discount", Permission.PROGRAMME_VIEW),
+            NavItem("coupons", _("Coupons"), "ticket", Permission.PROGRAMME_VIEW),
             NavItem("rewards", _("Rewards"), "award", Permission.PROGRAMME_VIEW),
             NavItem("products", _("Products"), "package", Permission.CATALOG_VIEW),
             NavItem("stores", _("Stores"), "building-store", Permission.CATALOG_VIEW),

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
 import uuid
-from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -21,9 +19,9 @@ from django.views.decorators.http import require_POST
 
 from shuke.console.access import requires, staff_of
 from shuke.console.book_words import asset_label, people_of, status_word
+from shuke.console.forms_once import book_once
 from shuke.console.member_access import open_member
 from shuke.console.refusals import attempt
-from shuke.core.idempotency import run_once
 from shuke.core.values import Permission
 from shuke.kit import clock
 from shuke.kit.errors import ShukeError
@@ -101,7 +99,10 @@ def member_moves(request: HttpRequest, member_id: UUID) -> HttpResponse:
     made = _forms(in_force.programme if in_force else None, part, request.POST)
     form = made.get(part)
     if form is not None and form.is_valid():
-        said = attempt(form, lambda: _once(request, form, lambda: _book(request, member, part, form)))
+        said = attempt(
+            form,
+            lambda: book_once(request, form, lambda: _book(request, member, part, form), now=clock.now()),
+        )
         if said is not None:
             messages.success(request, said)
             return redirect("console:member_moves", member_id)
@@ -160,19 +161,6 @@ def _choice(programme: Programme, code: str) -> str:
         return name
     smallest = f"0.{'0' * (asset.decimals - 1)}1"
     return _("%(asset)s, in units of %(smallest)s") % {"asset": name, "smallest": smallest}
-
-
-def _once(request: HttpRequest, form: MoveForm, work: Callable[[], str]) -> str:
-    """Do the work; sent again, the same form only says again what it did."""
-    sent = "\n".join(f"{key}={form.data.get(key, '')}" for key in sorted(form.fields))
-    answer = run_once(
-        caller_id=staff_of(request).id,
-        key=f"console-{form.cleaned_data['token']}"[:120],
-        input_hash=hashlib.sha256(f"{request.path}\n{sent}".encode()).digest(),
-        now=clock.now(),
-        work=lambda: (200, work().encode()),
-    )
-    return answer.body.decode()
 
 
 def _book(request: HttpRequest, member: Candidate, part: str, form: MoveForm) -> str:

@@ -132,9 +132,10 @@ def download_codes(
 ) -> Iterator[str]:
     """The codes of a finished job as they are printed, from a place on: made again, for they are stored nowhere.
 
-    The look is on record before the first code is told. Raises CodeJobUnknown, CodesNotReady, CodeJobEnded.
+    The look is on record before the first code is told. Raises InvalidInput without a reason, CodeJobUnknown, CodesNotReady,
+    CodeJobEnded.
     """
-    reason = clean_text("reason", reason, MAX_REASON)
+    reason = checked_reason(reason)
     with transaction.atomic():
         job = CodeJob.objects.filter(id=job_id).first()
         if job is None:
