@@ -12,7 +12,7 @@ from pathlib import Path
 from benchmarks.rig import rig
 from benchmarks.sale import Result, measure_growth, measure_sale
 
-SUITES = ("sale", "money", "growth", "import", "expiry", "codes", "simulate")
+SUITES = ("sale", "money", "growth", "import", "expiry", "codes", "coupons", "simulate")
 
 
 def main() -> None:
@@ -77,6 +77,10 @@ def _run(suite: str, options: argparse.Namespace) -> list[Result]:
             from benchmarks.expiry import measure_expiry
 
             return measure_expiry(lots=options.lots)
+        if suite == "coupons":
+            from benchmarks.coupons import measure_coupons
+
+            return measure_coupons(target, seconds=options.seconds)
         if suite == "codes":
             from benchmarks.codes import measure_codes
 

@@ -29,7 +29,7 @@ def request(plan: dict[str, Any]) -> bytes:
             f'"member":{{"kind":"phone","value":"+86139{random.randrange(members):08d}"}},"lines":[{lines}]}}'
         )
         path, key = "/api/v1/orders", f"Idempotency-Key: {uuid4().hex}\r\n"
-    elif kind in ("plain", "money", "again", "one", "spread"):
+    elif kind in ("plain", "money", "again", "one", "spread", "coupons"):
         path, key, body = _sale(plan, kind)
     elif kind == "quote":
         lines = ",".join(f'{{"sku":"P{random.randrange(plan["products"])}","quantity":2}}' for _ in range(3))
@@ -53,6 +53,9 @@ def request(plan: dict[str, Any]) -> bytes:
 def _sale(plan: dict[str, Any], kind: str) -> tuple[str, str, str]:
     """Path, key and body of a sale of five lines: plain, with points and stored value, sent again, or all at one member."""
     who = 0 if kind == "one" else random.randrange(plan["members"])
+    coupons: list[str] = []
+    if kind == "coupons":
+        who, *coupons = plan["pieces"].pop()
     # Sent again means the same key and the same bytes as one of a few sales that were sold before.
     dice = random.Random(random.randrange(40)) if kind == "again" else random
     if kind == "again":
@@ -62,6 +65,8 @@ def _sale(plan: dict[str, Any], kind: str) -> tuple[str, str, str]:
         f'{{"sku":"P{dice.randrange(plan["products"])}","quantity":{dice.randint(2, 4)}}}' for _ in range(5)
     )
     pays = ',"points_to_use":100,"tenders":[{"kind":"stored_value"}]' if kind == "money" else ""
+    if coupons:
+        pays = f',"points_to_use":100,"coupons":{json.dumps(coupons)}'
     body = (
         f'{{"store":"S1","channel":"pos","system":"bench","number":"{number}",'
         f'"member":{{"kind":"phone","value":"+86139{who:08d}"}}{pays},"lines":[{lines}]}}'

@@ -92,8 +92,11 @@ def rig() -> Iterator[Rig]:
             postgres.stop(home)
 
 
-def seed(target: Rig, members: int, *, stored_value: bool = False) -> None:
-    """Bring the members up to a number, with a shop, products, a programme and an API key on the first call."""
+def seed(target: Rig, members: int, *, stored_value: bool = False, extra: str = "") -> None:
+    """Bring the members up to a number, with a shop, products, a programme and an API key on the first call.
+
+    `extra` is added to the programme, as YAML.
+    """
     from shuke.core.values import SYSTEM
     from shuke.kit.clock import now
     from shuke.members.operations import register_members_in_bulk
@@ -101,7 +104,7 @@ def seed(target: Rig, members: int, *, stored_value: bool = False) -> None:
     from shuke.members.values import NewMember
 
     if not target.secret:
-        target.secret = _shop(stored_value)
+        target.secret = _shop(stored_value, extra)
     while target.members < members:
         count = min(BATCH, members - target.members)
         start = target.members
@@ -122,7 +125,7 @@ def _statement(text: str) -> None:
         cursor.execute(text)
 
 
-def _shop(stored_value: bool) -> str:
+def _shop(stored_value: bool, extra: str) -> str:
     """A shop with the demo programme in force, which may take stored value too; returns the API key's secret."""
     from shuke.catalog.models import Category, Channel, Product, Store
     from shuke.core.operations import create_api_key
@@ -143,7 +146,7 @@ def _shop(stored_value: bool) -> str:
     )
     if stored_value and "\nstored_value:" not in source:
         source += "\nstored_value: {}\n"
-    publish_programme(actor=SYSTEM, now=at, source=source, effective_at=at.replace(year=at.year - 2))
+    publish_programme(actor=SYSTEM, now=at, source=source + extra, effective_at=at.replace(year=at.year - 2))
     _, secret = create_api_key(
         actor=SYSTEM, now=at, name="bench", scopes=list(Scope), all_stores=True, store_ids=(), expires_at=None
     )

@@ -41,13 +41,14 @@ class Result:
     met: bool
 
 
-def load(target: Rig, kind: str, clients: int, seconds: float) -> Sample:
-    """Drive the web server with one kind of request."""
+def load(target: Rig, kind: str, clients: int, seconds: float, **more: Any) -> Sample:
+    """Drive the web server with one kind of request. `more` is what the load generator needs for it."""
     plan = {
         "kind": kind,
         "secret": target.secret,
         "members": target.members,
         "products": PRODUCTS,
+        **more,
     }
     before = target.cpu()
     run = subprocess.run(

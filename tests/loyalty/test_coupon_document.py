@@ -149,6 +149,7 @@ def test_each_type(kind: str, terms: dict[str, Any], expected: dict[str, Any]) -
         ([coupon("c"), coupon("c")], "coupons[1].code", "duplicate"),
         ([coupon("a", public_code="XX1"), coupon("b", public_code="xx1")], "coupons[1].public_code", "duplicate"),
         ([coupon("a", public_code="a b")], "coupons[0].public_code", "bad_public_code"),
+        ([coupon("a", public_code="best")], "coupons[0].public_code", "bad_public_code"),
         ([coupon("c", scope={"skus": ["a"], "exclude_skus": ["a"]})], "coupons[0].scope.exclude_skus",
          "included_and_excluded"),
         ([coupon("c", scope={"day_parts": [{"from": "9:00", "to": "10:00"}]})], "coupons[0].scope.day_parts[0].from",

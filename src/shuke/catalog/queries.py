@@ -121,6 +121,12 @@ def products_by_sku(skus: Iterable[str]) -> dict[str, Product]:
     }
 
 
+def brands_of(skus: Iterable[str]) -> dict[str, str]:
+    """The brand of each of these products that has one. One query."""
+    rows = Product.objects.filter(sku__in=set(skus)).exclude(brand="")
+    return dict(rows.values_list("sku", "brand"))
+
+
 def missing_goods(*, skus: Iterable[str], categories: Iterable[str]) -> tuple[set[str], set[str]]:
     """Which of these SKUs nobody sells (unknown, or retired), and which categories do not exist. Two queries."""
     asked, paths = set(skus), set(categories)

@@ -83,6 +83,7 @@ def priced_body(
             }
             for paid in priced.paid
         ],
+        "coupons": [],
         "programme_version": version_number,
         "benefits": _benefits(priced),
         "member": _member_after(member, priced) if member else None,

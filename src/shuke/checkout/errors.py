@@ -398,6 +398,18 @@ class NotImportable(ShukeError):
     )
 
 
+class TooManyCoupons(ShukeError):
+    code, status = "too_many_coupons", 422
+    message = _("A sale can name at most %(most)s coupons.")
+
+
+class CouponNotUsable(ShukeError):
+    """A coupon that the sale names gives nothing; `cause` is the stable reason of it (docs/concepts/coupons.md)."""
+
+    code, status = "coupon_not_usable", 422
+    message = _("The coupon %(coupon)s cannot be used here. %(reason)s")
+
+
 class TwistedKey(ShukeError):
     code, status = "idempotency_conflict", 409
     message = _("This Idempotency-Key was used for another request. Use a new key for a new request.")

@@ -1,8 +1,8 @@
 """The one pure function that prices a sale. A quote, a commit and an import all run it; only the writing differs.
 
 Order of application (the law that docs/concepts states in prose): item prices → discounts already given by the selling
-system → tier discount → points-as-cash → taxes → tenders → earning. Every figure is an integer and is spread over the
-lines by largest remainder, so that lines always add up to the order.
+system → tier and plan discounts → coupons → points-as-cash → taxes → tenders → earning. Every figure is an integer and is
+spread over the lines by largest remainder, so that lines always add up to the order.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from shuke.checkout.coupon_logic import Coupons, CouponsTaken
 from shuke.checkout.tax_logic import LineTax, TaxedLine, TaxTotal, tax_lines, tax_totals
 from shuke.checkout.tender_logic import NO_FUNDS, Funds, Paid, Tender, settle, stored_value_shares
 from shuke.checkout.values import PRODUCT_RESERVED, PricingRefusal
@@ -30,6 +31,7 @@ from shuke.loyalty.earning import NO_ROOM, Earned, Room, Use
 from shuke.loyalty.logic import TierMove, TierState, earn, qualify, usable_at_once
 from shuke.loyalty.programme import Programme
 from shuke.loyalty.tenders import Taxes
+from shuke.rewards.values import Occasion
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +59,7 @@ class Cart:
     settled: bool
     points_to_use: int = 0
     tenders: Sequence[Tender] = ()
+    coupons: Coupons | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +114,8 @@ class Priced:
     held: Sequence[Held] = ()
     """The tier and plans whose benefits counted."""
     free_shipping: bool = False
+    """By a benefit or by a coupon."""
+    coupons: CouponsTaken | None = None
 
     def earned_of(self, asset: str) -> int:
         """Units of an asset that the sale earns."""
@@ -203,6 +208,10 @@ def _price(
             tier_off = allocate(divide(sum(nets) * percent, WHOLE_PERCENT, "half_up"), nets)
             nets = [net - off for net, off in zip(nets, tier_off, strict=True)]
 
+    coupons = _take_coupons(programme, cart, nets, now)
+    if coupons:
+        nets = list(coupons.left)
+
     sales = sum(nets)
     limit = points_limit(programme, member, sales)
     points_used, points_minor = _points_as_cash(programme, member, cart.points_to_use, limit)
@@ -253,12 +262,16 @@ def _price(
             if tier_off[i]:
                 detail += _told_discounts(discounts, tier_off[i])
         off = given[i] + tier_off[i]
+        if coupons:
+            for told in _coupon_details(coupons, i):
+                detail = [*(detail or ()), told]
+                off += told["minor"]
         tax = taxed[i] if taxed else None
         lines.append(PricedLine(lists[i], off, by_points[i], payable[i], points[i], growth[i], detail, tax))
     return Priced(
         lines=lines,
         list_minor=sum(lists),
-        discount_minor=sum(given) + sum(tier_off),
+        discount_minor=sum(given) + sum(tier_off) + (coupons.minor if coupons else 0),
         sales_minor=sales,
         points_minor=points_minor,
         payable_minor=due,
@@ -274,7 +287,8 @@ def _price(
         paid=paid,
         due_minor=due - sum(each.amount_minor for each in paid if each.is_inside),
         held=held,
-        free_shipping=ships_free(held, sales),
+        free_shipping=ships_free(held, sales) or (coupons is not None and coupons.ships_free),
+        coupons=coupons,
     )
 
 
@@ -295,6 +309,35 @@ def _told_discounts(discounts: Sequence[Discount], off: int) -> list[dict[str, A
         {"kind": each.kind, "code": each.code, "percent": each.percent, "minor": part}
         for each, part in zip(discounts, parts, strict=True)
         if part
+    ]
+
+
+def _take_coupons(
+    programme: Programme, cart: Cart, nets: Sequence[int], now: datetime
+) -> CouponsTaken | None:
+    """What coupons take off; None for a sale that asks for none. A tender counts when it shall pay something."""
+    if cart.coupons is None:
+        return None
+    occasion = Occasion(
+        now.astimezone(programme.zone),
+        cart.store,
+        cart.channel,
+        frozenset(each.kind for each in cart.tenders if each.asked != 0),
+    )
+    return cart.coupons.take(cart.lines, nets, occasion, settled=cart.settled)
+
+
+def _coupon_details(coupons: CouponsTaken, line: int) -> list[dict[str, Any]]:
+    """What each coupon takes off one line. A piece is named; a public code is known by its template."""
+    return [
+        {
+            "kind": "coupon",
+            "code": used.candidate.template.code,
+            "minor": used.taken.off[line],
+            **({"coupon": str(used.candidate.coupon_id)} if used.candidate.coupon_id else {}),
+        }
+        for used in coupons.used
+        if used.taken.off.get(line)
     ]
 
 

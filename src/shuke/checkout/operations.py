@@ -21,6 +21,7 @@ import psycopg
 from django.db import DatabaseError, IntegrityError, OperationalError, connection, transaction
 
 from shuke.checkout.answers import order_body, priced_body
+from shuke.checkout.coupons import SaleCoupons, read_coupons
 from shuke.checkout.documents import sale_document
 from shuke.checkout.earning_facts import NO_EARNING_FACTS, read_earning_facts, with_brands
 from shuke.checkout.errors import PRICING_REFUSALS, BadInstant, NoProgramme, OrderExists
@@ -86,13 +87,14 @@ def quote_order(*, actor: Actor, sale: SaleRequest, now: datetime) -> dict[str, 
     """
     in_force = programme_in_force(now)
     facts, purse = _reviewed_facts(in_force, actor, sale, now, key=None, input_hash=b"", is_quote=True)
-    cart = build_cart(sale, facts.products, _tenders(sale, purse))
+    cart, coupons = _cart(in_force, sale, facts, purse, now, is_quote=True)
     usable = purse.usable("points", now)
     priced = _price(in_force, cart, facts.member, purse, now)
     funds = purse.funds(now)
     body = priced_body(in_force.programme, in_force.number, cart, priced, facts.products, facts.member)
     return {
         **body,
+        "coupons": coupons.told(priced) if coupons else [],
         "points_usable": usable,
         "points_limit": priced.points_limit,
         "stored_value_usable": funds.principal,
@@ -158,6 +160,7 @@ def _is_plain(asked: _Asked) -> bool:
         not sale.tenders
         and not sale.points_to_use
         and not sale.allowance
+        and not sale.coupons
         and asked.in_force.programme.needs.nothing
     )
 
@@ -325,22 +328,18 @@ def _draft_among_others(asked: _Asked, facts: SaleFacts, others: set[Any]) -> _D
 def _draft(asked: _Asked, facts: SaleFacts, purse: Purse) -> _Draft:
     """The sale priced from these facts. Raises the refusals of pricing."""
     in_force, sale = asked.in_force, asked.sale
-    cart = build_cart(sale, facts.products, _tenders(sale, purse))
+    cart, coupons = _cart(in_force, sale, facts, purse, asked.at)
     trust = NO_TRUST
     if sale.allowance:
         trust = trust_of(sale.allowance, facts.member.id if facts.member else None, asked.at)
     priced = _price(in_force, cart, facts.member, purse, asked.at, trust)
     order_id = uuid7()
     number = sale.number or str(order_id)
-    body = _json.encode(
-        order_body(
-            order_id,
-            sale.system,
-            number,
-            asked.at,
-            priced_body(in_force.programme, in_force.number, cart, priced, facts.products, facts.member),
-        )
-    )
+    figures = priced_body(in_force.programme, in_force.number, cart, priced, facts.products, facts.member)
+    if coupons:
+        coupons.check(priced)
+        figures["coupons"] = coupons.used_rows(priced)
+    body = _json.encode(order_body(order_id, sale.system, number, asked.at, figures))
     debts = (
         {asset: debt for asset, (_, debt) in facts.member.balances.items() if debt} if facts.member else {}
     )
@@ -381,6 +380,9 @@ def _draft(asked: _Asked, facts: SaleFacts, purse: Purse) -> _Draft:
     )
     if on_trust:
         document["allowance"] = trust.used_by(priced)
+    if coupons:
+        member_id = facts.member.id if facts.member else None
+        document |= coupons.document(priced, order_id, member_id, asked.actor, asked.at)
     return _Draft(document, body, asked.input_hash, number)
 
 
@@ -444,6 +446,22 @@ def _reviewed_facts(
 def _tenders(sale: SaleRequest, purse: Purse) -> list[Tender]:
     """The tenders as pricing takes them, each gift card found."""
     return tenders_of(sale.tenders, card_blinds(sale.tenders), purse) if sale.tenders else []
+
+
+def _cart(
+    in_force: InForce,
+    sale: SaleRequest,
+    facts: SaleFacts,
+    purse: Purse,
+    at: datetime,
+    *,
+    is_quote: bool = False,
+) -> tuple[Cart, SaleCoupons | None]:
+    """The cart as pricing takes it, and the coupons on it if the sale asks for any."""
+    cart = build_cart(sale, facts.products, _tenders(sale, purse))
+    member_id = facts.member.id if facts.member else None
+    coupons = read_coupons(in_force, sale, member_id, at, is_quote=is_quote)
+    return (coupons.on(cart), coupons) if coupons else (cart, None)
 
 
 def _price(

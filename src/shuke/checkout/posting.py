@@ -194,6 +194,16 @@ def event_payload(order_id: UUID, cart: Cart, priced: Priced) -> dict[str, Any]:
             if priced.paid
             else {}
         ),
+        **(
+            {
+                "coupons": [
+                    {"template": each.candidate.template.code, "minor": each.minor}
+                    for each in priced.coupons.used
+                ]
+            }
+            if priced.coupons and priced.coupons.used
+            else {}
+        ),
     }
 
 

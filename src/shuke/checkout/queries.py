@@ -21,6 +21,7 @@ from shuke.core.text import storable
 from shuke.kit.sql import load
 from shuke.loyalty.logic import window_start
 from shuke.loyalty.queries import programme_at
+from shuke.rewards.queries import uses_of_order
 
 MAX_PAGE = 200
 SUMMARY_FIELDS = (
@@ -194,6 +195,15 @@ def get_order(*, order_id: UUID, store_ids: frozenset[UUID] | None = None) -> di
     return {
         **_summary(order),
         "taxes": _tax_totals(lines, taxes),
+        "coupons": [
+            {
+                "template": use.template,
+                "coupon_id": use.coupon_id,
+                "minor": use.minor,
+                "is_undone": use.is_undone,
+            }
+            for use in uses_of_order(order_id)
+        ],
         "tenders": tenders,
         "due_minor": order.payable_minor - inside,
         "lines": [

@@ -51,6 +51,9 @@ class TenderRequest:
     """The amount is a ceiling: less is taken, unasked, when less is there or to be paid."""
 
 
+BEST = "best"
+
+
 @dataclass(frozen=True, slots=True)
 class SaleRequest:
     """A cart to quote or commit. `settled`: the till's prices are final and the tier discount stays out."""
@@ -66,6 +69,11 @@ class SaleRequest:
     number: str | None = None
     facts: dict[str, Any] | None = None
     tenders: tuple[TenderRequest, ...] = ()
+    coupons: tuple[str, ...] = ()
+    """Ids of pieces and codes, in order of preference; `BEST` among them: whatever is best of these and all that the member
+    holds."""
+    all_coupons: bool = False
+    """A quote also tells of every other coupon that the member holds."""
     allowance: str = ""
     """The signed allowance under which it was sold offline."""
 

@@ -179,6 +179,9 @@ def explain_discount(detail: Mapping[str, Any], programme_version: int | None) -
         name = name_of(document, code) if document else code
         paid = 100 - Decimal(str(detail.get("percent", 0))) / 1000
         return f"{name} {wording.discount(paid)}" if 0 < paid < 100 else name
+    if kind == "coupon":
+        document = version_by_number(programme_version).document if programme_version else None
+        return _("Coupon %(name)s") % {"name": words.coupon_name(document, code) if document else code}
     if kind == "given":
         return _("Given at the till: %(code)s") % {"code": code} if code else _("Given at the till")
     return f"{kind}: {code}" if kind and code else code or str(kind or "")

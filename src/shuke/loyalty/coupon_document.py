@@ -39,6 +39,8 @@ MAX_STEPS = 20
 MAX_PIECES = 1000
 MAX_PRIORITY = 1_000_000
 MAX_COUNT = 10**12
+RESERVED_CODE = "BEST"
+"""What a till says instead of codes when it wants the best combination."""
 OCCASIONS = ("registration", "birthday", "tier_up", "first_purchase", "profile_completed", "referral")
 """On which a coupon is handed out by itself."""
 
@@ -323,7 +325,7 @@ def _public_code(notes: Notes, node: Node, path: str) -> str | None:
     if value is None:
         return None
     code = value.upper()
-    if len(code) < 3 or not code.isascii() or not code.replace("-", "").isalnum():
+    if code == RESERVED_CODE or len(code) < 3 or not code.isascii() or not code.replace("-", "").isalnum():
         notes.add(
             "bad_public_code",
             path,

@@ -93,6 +93,12 @@ def tier_name(document: Document, code: str) -> str:
     return localized(level["name"]) if level else code
 
 
+def coupon_name(document: Document, code: str) -> str:
+    """The name of a coupon; its code when this version does not know it: pieces outlive their template."""
+    coupon = next((each for each in document.get("coupons", ()) if each["code"] == code), None)
+    return localized(coupon["name"]) if coupon else code
+
+
 def rule_name(document: Document, rule_id: str) -> str:
     """The name of an earning rule, multiplier or accrual; its id when the document does not know it."""
     rules = (*document["earning"], *document["multipliers"], *document.get("accruals", ()))

@@ -161,7 +161,7 @@ def after(shelf: Shelf, taken: Taken) -> Shelf:
     for i, off in taken.off.items():
         if i not in taken.closed and minor[i] != left[i]:
             # Closed pieces bear their part of what is off the line as a whole.
-            minor[i] -= allocate(off, [minor[i], left[i] - minor[i]])[0]
+            minor[i] -= _share(off, minor[i], left[i] - minor[i])
         elif i not in taken.closed:
             minor[i] -= off
         left[i] -= off
@@ -169,6 +169,14 @@ def after(shelf: Shelf, taken: Taken) -> Shelf:
         pieces[i] -= count
         minor[i] -= value
     return Shelf(tuple(left), tuple(minor), tuple(pieces))
+
+
+def _share(total: int, part: int, rest: int) -> int:
+    """What of a total falls on the first of two parts: `allocate(total, [part, rest])[0]`, where it is needed most."""
+    whole = part + rest
+    share, over = divmod(total * part, whole)
+    other, under = divmod(total * rest, whole)
+    return share + (share + other < total and over >= under)
 
 
 def step_off(template: CouponTemplate, spend: int) -> int:

@@ -68,8 +68,11 @@ class TenderIn(In):
     ] = ""
 
 
-class QuoteIn(In):
-    """A cart to be priced."""
+CouponNamed = Annotated[str, Meta(min_length=1, max_length=60)]
+
+
+class CartIn(In):
+    """What is sold, to whom, and how it is paid."""
 
     store: Annotated[Code, Meta(description="Code of the store.")]
     channel: Annotated[Code, Meta(description="Code of the channel, for example pos.")]
@@ -87,9 +90,25 @@ class QuoteIn(In):
             description="How it is paid. Once money from outside is named, all tenders must add up to the sale.",
         ),
     ] = []
+    coupons: Annotated[
+        list[CouponNamed] | Literal["best"],
+        Meta(
+            description="Ids of the member's pieces, unique codes and public codes, in order of preference. `best`, alone or"
+            " in the list: the best legal combination of these and all that the member holds. An order that names a coupon"
+            " which does not count is refused (`coupon_not_usable`, with its `cause`); `best` never refuses."
+        ),
+    ] = []
 
 
-class OrderIn(QuoteIn):
+class QuoteIn(CartIn):
+    """A cart to be priced."""
+
+    all_coupons: Annotated[
+        bool, Meta(description="Also tell of every other coupon that the member holds.")
+    ] = False
+
+
+class OrderIn(CartIn):
     """A sale to be recorded."""
 
     system: Annotated[Code, Meta(description="The selling system; (system, number) exists once.")] = "api"
@@ -151,6 +170,35 @@ class TenderOut(Out):
     reference: str
 
 
+class SaleCoupon(Out):
+    """A coupon on a sale: what it gives, what it would give besides those used, or why it gives nothing."""
+
+    coupon: Annotated[
+        str, Meta(description="Id of the piece or public code; of a unique code the last four only.")
+    ]
+    asked: Annotated[int | None, Meta(description="Its place in `coupons`; null: one the member holds.")]
+    coupon_id: UUID | None
+    template: str | None
+    type: str | None
+    name: str
+    status: Literal["used", "usable", "refused"]
+    minor: Annotated[int, Meta(description="What it takes off; of a usable one, what it would.")]
+    valid_until: Annotated[
+        datetime | None, Meta(description="The first instant at which it is no longer valid.")
+    ]
+    reason: Annotated[str | None, Meta(description="Why it gives nothing: a stable code.")]
+    message: Annotated[str, Meta(description="The reason in words, with its figures.")]
+
+
+class OrderCoupon(Out):
+    """A coupon that a recorded order used."""
+
+    template: str
+    coupon_id: UUID | None
+    minor: int
+    is_undone: Annotated[bool, Meta(description="A refund of the whole order has undone it.")]
+
+
 class LineOut(Out):
     """A line as it was priced; the sums over all lines are the figures of the order."""
 
@@ -167,7 +215,8 @@ class LineOut(Out):
     discounts: Annotated[
         list[dict[str, Any]],
         Meta(
-            description="Each discount of the line: kind (given or tier), code, minor, and percent in thousandths."
+            description="Each discount of the line: kind (given, tier or coupon), code (of a coupon: its template), minor,"
+            " percent in thousandths, and for a piece `coupon`, its id."
         ),
     ]
     tax: LineTax | msgspec.UnsetType = msgspec.UNSET
@@ -233,6 +282,10 @@ class Quote(Figures):
     lines: list[LineOut]
     points_usable: Annotated[int, Meta(description="Points that the member could use now.")]
     points_limit: Annotated[int, Meta(description="Points that this sale could take.")]
+    coupons: Annotated[
+        list[SaleCoupon],
+        Meta(description="Those named, then those that the member holds if all were asked for."),
+    ]
     stored_value_usable: Annotated[int, Meta(description="Principal that the member could spend now.")]
     bonus_usable: Annotated[int, Meta(description="Bonus money that the member could spend now.")]
     stored_value_limit: Annotated[int, Meta(description="Stored value that this sale could take.")]
@@ -244,6 +297,7 @@ class CommittedOrder(Figures):
     taxes: list[TaxTotal]
     tenders: list[TenderOut]
     due_minor: Annotated[int, Meta(description="What the ledger does not pay.")]
+    coupons: Annotated[list[SaleCoupon], Meta(description="Those that count.")]
     id: UUID
     system: str
     number: str
@@ -311,6 +365,7 @@ class Order(OrderSummary):
     """An order with its lines."""
 
     taxes: list[TaxTotal]
+    coupons: list[OrderCoupon]
     tenders: list[TenderOut]
     due_minor: Annotated[int, Meta(description="What the ledger did not pay.")]
     lines: list[OrderLine]

@@ -95,6 +95,14 @@ class RefundedTender(Out):
     amount_minor: int
 
 
+class CouponBack(Out):
+    """A coupon of an order that goes back as a whole, and its state from then on; a public code is `free` or `void`."""
+
+    coupon_id: UUID | None
+    template: str
+    state: Literal["held", "issued", "expired", "void", "free"]
+
+
 class RefundQuote(Out):
     """What a refund would do now. Points in units, money in minor units.
 
@@ -116,6 +124,7 @@ class RefundQuote(Out):
     ]
     money_back_minor: Annotated[int, Meta(description="To hand over; negative: to collect.")]
     tenders: list[RefundedTender]
+    coupons: Annotated[list[CouponBack], Meta(description="Of an order of which nothing is left.")]
     points_returned: int
     points_expired: Annotated[
         int, Meta(description="Of those returned: lapsed meanwhile, so they lapse again.")

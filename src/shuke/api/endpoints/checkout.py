@@ -11,6 +11,7 @@ from django.utils.translation import gettext_lazy as _
 from ninja import Router
 
 from shuke.api.contracts.checkout import (
+    CartIn,
     CommittedOrder,
     Order,
     OrderIn,
@@ -25,7 +26,7 @@ from shuke.api.stores import covered_store
 from shuke.checkout import errors
 from shuke.checkout.operations import commit_order, quote_order
 from shuke.checkout.queries import OrderFilters, get_order, list_orders
-from shuke.checkout.values import LineRequest, MemberRef, SaleRequest, TenderRequest
+from shuke.checkout.values import BEST, LineRequest, MemberRef, SaleRequest, TenderRequest
 from shuke.core.errors import InvalidInput
 from shuke.core.values import Scope
 from shuke.kit.errors import ShukeError
@@ -50,6 +51,8 @@ SALE_REFUSALS: tuple[type[ShukeError], ...] = (
     errors.UnknownGiftCard,
     errors.GiftCardNotActive,
     errors.TooManyTenders,
+    errors.TooManyCoupons,
+    errors.CouponNotUsable,
     *errors.PRICING_REFUSALS.values(),
 )
 
@@ -158,6 +161,8 @@ def _sale(body: QuoteIn) -> SaleRequest:
         settled=body.settled,
         points_to_use=body.points_to_use,
         tenders=_tenders(body),
+        coupons=_coupons(body),
+        all_coupons=body.all_coupons,
     )
 
 
@@ -174,13 +179,18 @@ def sale_of(body: OrderIn) -> SaleRequest:
         settled=body.settled,
         points_to_use=body.points_to_use,
         tenders=_tenders(body),
+        coupons=_coupons(body),
         system=body.system,
         number=body.number,
         facts=body.facts,
     )
 
 
-def _lines(body: QuoteIn) -> tuple[LineRequest, ...]:
+def _coupons(body: CartIn) -> tuple[str, ...]:
+    return (BEST,) if body.coupons == BEST else tuple(body.coupons)
+
+
+def _lines(body: CartIn) -> tuple[LineRequest, ...]:
     return tuple(
         LineRequest(
             sku=line.sku,
@@ -194,7 +204,7 @@ def _lines(body: QuoteIn) -> tuple[LineRequest, ...]:
     )
 
 
-def _tenders(body: QuoteIn) -> tuple[TenderRequest, ...]:
+def _tenders(body: CartIn) -> tuple[TenderRequest, ...]:
     return tuple(
         TenderRequest(tender.kind, tender.amount_minor, tender.code, tender.reference)
         for tender in body.tenders
@@ -206,7 +216,7 @@ def thousandths(quantity: int | str) -> int:
     return quantity * 1000 if isinstance(quantity, int) else int(Decimal(quantity) * 1000)
 
 
-def _member(body: QuoteIn) -> MemberRef | None:
+def _member(body: CartIn) -> MemberRef | None:
     given = body.member
     return MemberRef(given.kind, given.value, given.system) if given else None
 

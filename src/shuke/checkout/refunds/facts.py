@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID
 
@@ -61,10 +61,13 @@ def read_state(order: Order) -> OrderState:
 
 
 def rules_for(order: Order) -> Rules:
-    """The refund policies of the version that priced the order; none apply to a sale without a member."""
-    if order.member_id is None or order.programme_version_id is None:
+    """The refund policies of the version that priced the order; those on points do not apply to a sale without a member."""
+    if order.programme_version_id is None:
         return _KEEP_ALL
     programme = version_by_id(order.programme_version_id).programme
+    restores = programme.policies.restore_coupons
+    if order.member_id is None:
+        return replace(_KEEP_ALL, restore_coupons=restores)
     worth = programme.redemption
     return Rules(
         return_spent=programme.policies.return_spent_points,
@@ -72,6 +75,7 @@ def rules_for(order: Order) -> Rules:
         shortfall=programme.policies.refund_shortfall,
         points=worth.points if worth else 0,
         worth=worth.worth if worth else 0,
+        restore_coupons=restores,
     )
 
 

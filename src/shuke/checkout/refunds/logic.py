@@ -361,6 +361,8 @@ class Rules:
     shortfall: Shortfall = "debt"
     points: int = 0
     worth: int = 0
+    restore_coupons: bool = True
+    """The refund that completes an order gives its coupons back; else they are lost."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,7 @@
 """Sales that were never completed: voided at the till the same day, or cancelled before the goods were handed over.
 
-Both leave nothing behind: spent points return and earned points are taken back whatever the policies say of a refund.
+Both leave nothing behind: spent points and coupons return and earned points are taken back whatever the policies say of a
+refund.
 """
 
 from __future__ import annotations
@@ -35,8 +36,10 @@ DELIVERY_PENDING = "pending"
 
 def _never_was(order: Order) -> Rules:
     if order.member_id is None or order.programme_version_id is None:
-        return rules_for(order)
-    return replace(rules_for(order), return_spent=True, claw_back=True, shortfall="debt")
+        return replace(rules_for(order), restore_coupons=True)
+    return replace(
+        rules_for(order), return_spent=True, claw_back=True, shortfall="debt", restore_coupons=True
+    )
 
 
 def _same_day(state: OrderState, now: datetime) -> None:

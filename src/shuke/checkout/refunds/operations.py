@@ -26,6 +26,7 @@ from shuke.checkout.models import (
     RefundTender,
 )
 from shuke.checkout.queries import qualifying_totals
+from shuke.checkout.refunds.coupons import give_coupons_back, planned_back
 from shuke.checkout.refunds.facts import INSIDE, OrderState, read_purses, read_state, rules_for
 from shuke.checkout.refunds.logic import Paid, Plan, RefundRefusal, Returned, Rules, plan_refund
 from shuke.checkout.refunds.posting import transfers_of
@@ -81,7 +82,8 @@ def quote(
     now = max(now, order.occurred_at)
     state = read_state(order)
     plan, balance = _plan(manner, state, request, now)
-    return _figures(state, plan, balance)
+    back = planned_back(order.id, manner.rules(order), now) if plan.is_whole else []
+    return {**_figures(state, plan, balance), "coupons": back}
 
 
 def give_back(
@@ -202,6 +204,9 @@ def _write(
             },
         },
     )
+    coupons = []
+    if plan.is_whole:
+        coupons = give_coupons_back(order.id, refund_id, manner.rules(order), actor, now)
     with connection.cursor() as cursor:
         # Last of all: a budget is a row that many sales share.
         cursor.execute("SELECT loyalty_give_back(%s, %s, %s)", [order.id, refund_id, now])
@@ -212,6 +217,7 @@ def _write(
         "tier": tier,
         "exchange_order_id": exchange_order_id,
         **figures,
+        "coupons": coupons,
     }
 
 

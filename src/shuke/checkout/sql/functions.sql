@@ -57,7 +57,7 @@ BEGIN
   END IF;
 
   IF jsonb_path_exists(p_sales, '$[*] ? (exists(@.taxes) || exists(@.tenders) || exists(@.allowance) || exists(@.move)
-      || exists(@.uses))') THEN
+      || exists(@.coupons) || exists(@.uses))') THEN
     PERFORM checkout_commit_more(s.x) FROM jsonb_array_elements(p_sales) AS s(x);
   END IF;
   RETURN v_taken;
@@ -91,6 +91,11 @@ BEGIN
 
   IF p ? 'move' THEN
     PERFORM loyalty_move_tier(v_member, p->'move', v_order);
+  END IF;
+
+  -- The counters of coupons come before those of rules, wherever both are taken.
+  IF p ? 'coupons' THEN
+    PERFORM rewards_use(p->'coupons');
   END IF;
 
   -- Last of all: a budget is one row that many sales share, and the commit that follows is all they wait for.

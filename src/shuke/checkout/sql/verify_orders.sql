@@ -23,6 +23,15 @@ WITH by_line AS (
   WHERE t.kind = 'pay' GROUP BY t.order_id
 ), by_rate AS (
   SELECT order_id, sum(tax_minor) AS tax FROM checkout_linetax GROUP BY order_id
+), by_coupon AS (
+  -- what coupons took off by the uses that were written, and by the lines; most orders have neither
+  SELECT order_id, sum(uses) AS uses, sum(lines) AS lines FROM (
+    SELECT order_id, minor AS uses, 0 AS lines FROM rewards_use WHERE refund_id IS NULL
+    UNION ALL
+    SELECT l.order_id, 0, (d.value->>'minor')::bigint
+    FROM checkout_orderline l CROSS JOIN LATERAL jsonb_array_elements(l.detail) AS d(value)
+    WHERE l.detail @> '[{"kind": "coupon"}]' AND d.value->>'kind' = 'coupon'
+  ) AS each GROUP BY order_id
 ), differing AS MATERIALIZED (
   SELECT c.what, o.id, c.said, c.found
   FROM checkout_order o
@@ -31,6 +40,7 @@ WITH by_line AS (
   LEFT JOIN by_tender p ON p.order_id = o.id
   LEFT JOIN by_pay y ON y.order_id = o.id
   LEFT JOIN by_rate x ON x.order_id = o.id
+  LEFT JOIN by_coupon k ON k.order_id = o.id
   CROSS JOIN LATERAL (VALUES
     ('list_minor', o.list_minor, coalesce(l.list_minor, 0)),
     ('discount_minor', o.discount_minor, coalesce(l.discount_minor, 0)),
@@ -44,7 +54,8 @@ WITH by_line AS (
     ('tax_minor by line', o.tax_minor, coalesce(x.tax, 0)),
     ('tenders in the ledger', coalesce(p.inside, 0), coalesce(y.paid, 0)),
     ('tenders', CASE WHEN p.outside > 0 THEN o.payable_minor ELSE coalesce(p.inside, 0) END,
-      coalesce(p.inside, 0) + coalesce(p.outside, 0))
+      coalesce(p.inside, 0) + coalesce(p.outside, 0)),
+    ('coupons by line', coalesce(k.uses, 0), coalesce(k.lines, 0))
   ) AS c(what, said, found)
   WHERE c.said <> c.found
 ), refund_lines AS MATERIALIZED (

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping
 from datetime import date, datetime
 from decimal import Decimal
 from functools import partial
-from typing import Any
+from typing import Any, Self
 from uuid import UUID
 
 from shuke.integrations.scenarios.values import Frame, Money
@@ -36,7 +36,7 @@ class Figures(Mapping[str, Any]):
         self._readers = readers
 
     @classmethod
-    def of(cls, values: Mapping[str, Any]) -> Figures:
+    def of(cls, values: Mapping[str, Any]) -> Self:
         """Figures that are there already."""
         return cls({name: partial(values.__getitem__, name) for name in values})
 

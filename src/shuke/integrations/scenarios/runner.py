@@ -25,6 +25,7 @@ from shuke.loyalty.counters import verify_counters
 from shuke.loyalty.queries import forget_versions
 from shuke.loyalty.source import Mapping as Tree
 from shuke.loyalty.source import Scalar
+from shuke.rewards.invariants import verify_coupons
 
 
 def run_case(case: Case) -> Outcome:
@@ -169,6 +170,10 @@ def _broken_laws(case: Case) -> list[Difference]:
     found += [
         Difference(end, told, f"budgets.{each.budget}", str(each.said), f"{each.found} (from {each.period})")
         for each in verify_counters()
+    ]
+    found += [
+        Difference(end, told, f"coupons.{each.what}", str(each.said), f"{each.found} ({each.subject})")
+        for each in verify_coupons()[1]
     ]
     return found
 

@@ -76,7 +76,9 @@ BEGIN
       IF NOT FOUND THEN
         RAISE EXCEPTION 'the coupon % is no longer there', u.c USING ERRCODE = 'serialization_failure';
       END IF;
-      UPDATE rewards_coupon SET state = 'used', order_id = v_order, used_at = v_at, value_minor = u.v WHERE id = u.c;
+      -- A bearer's code that a member uses is theirs from then on, as when it is used for the first time.
+      UPDATE rewards_coupon SET state = 'used', member_id = coalesce(member_id, v_member), order_id = v_order, used_at = v_at,
+        value_minor = u.v WHERE id = u.c;
     ELSIF u.b IS NOT NULL THEN
       v_coupon := u.i;
       INSERT INTO rewards_coupon (id, template, state, member_id, issued_to, source, reference, nth, code_blind, last_four, job_id,

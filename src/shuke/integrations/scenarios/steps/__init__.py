@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from importlib import import_module
 
-ROOMS = ("loyalty", "ledger", "moves", "acts", "checkout", "returns", "prepaid", "members", "rewards")
+ROOMS = (
+    "loyalty", "ledger", "moves", "acts", "checkout", "returns", "prepaid", "members", "rewards", "coupons"
+)  # fmt: skip
 
 
 def register() -> None:

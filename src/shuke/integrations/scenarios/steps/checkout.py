@@ -17,6 +17,7 @@ from shuke.checkout.values import OUTSIDE_TENDERS, LineRequest, MemberRef, SaleR
 from shuke.integrations.scenarios import words
 from shuke.integrations.scenarios.compare import Figures
 from shuke.integrations.scenarios.registry import Act, figures_of, step
+from shuke.integrations.scenarios.steps.coupons import coupon_named
 from shuke.integrations.scenarios.world import World
 from shuke.loyalty.readers import Key, boolean, choice, mapping, whole
 
@@ -42,6 +43,7 @@ SALE: dict[str, Key] = {
     "number": Key(words.name),
     "facts": Key(words.mapping_of(words.word)),
     "tenders": Key(words.list_of(_TENDER), default=[]),
+    "coupons": Key(words.list_of(words.word), default=[]),
 }
 _BACK = words.short_or(
     "line",
@@ -78,6 +80,8 @@ def sale_request(act: Act) -> SaleRequest:
         number=given.get("number"),
         facts=given.get("facts"),
         tenders=tuple(_tender(act, tender) for tender in given["tenders"]),
+        coupons=tuple(coupon_named(act.world, each) for each in given["coupons"]),
+        all_coupons=given.get("all_coupons", False),
     )
 
 
@@ -107,7 +111,7 @@ def _member(act: Act) -> MemberRef | None:
     return MemberRef("id", str(member_id)) if member_id else None
 
 
-@step("quote", SALE)
+@step("quote", {**SALE, "all_coupons": Key(boolean, default=False)})
 def quote(act: Act) -> Mapping[str, Any]:
     """Price a cart; writes nothing."""
     return quote_order(actor=act.actor, sale=sale_request(act), now=act.now)

@@ -8,6 +8,7 @@ from uuid import UUID
 from shuke.checkout.queries import OrderFilters, list_orders, qualifying_totals
 from shuke.integrations.scenarios.compare import Figures
 from shuke.integrations.scenarios.registry import figures_of
+from shuke.integrations.scenarios.steps.coupons import member_coupons
 from shuke.integrations.scenarios.steps.ledger import (
     asset_figures,
     debt_figures,
@@ -30,6 +31,7 @@ def member_figures(world: World, member_id: UUID, now: datetime) -> Figures:
             "debts": lambda: debt_figures(member_id, now),
             "tier": lambda: tier_figures(member_id, now),
             "tier_changes": lambda: tier_changes(member_id),
+            "coupons": lambda: member_coupons(world, member_id),
             "qualifying": lambda: _qualifying(member_id, now),
             "orders": lambda: list_orders(OrderFilters(member_id=member_id)).orders,
         }
