@@ -24,7 +24,7 @@ from shuke.checkout.tender_logic import Funds, Paid, Tender
 from shuke.checkout.values import LineRequest, TenderRequest
 from shuke.kit.errors import ShukeError
 from shuke.ledger.queries import reconcile
-from shuke.loyalty.logic import TierState
+from shuke.loyalty.tier_logic import TierState
 from tests.checkout.test_tender_logic import CARD, CURRENCY_DOCUMENTS, NOW
 from tests.factories.checkout import TILL, make_shop, publish, sale, sell
 from tests.factories.members import make_member

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from shuke.checkout.logic import Cart, CartLine, MemberFacts, price
 from shuke.checkout.tender_logic import Funds, Paid, Tender
 from shuke.checkout.values import PricingRefusal
-from shuke.loyalty.logic import TierState
+from shuke.loyalty.tier_logic import TierState
 from tests.factories.programmes import programme
 
 NOW = datetime(2026, 3, 10, 4, tzinfo=UTC)

@@ -37,8 +37,9 @@ from shuke.ledger.models import Account, Entry
 from shuke.ledger.operations import expire_lots
 from shuke.ledger.queries import reconcile
 from shuke.loyalty.models import Standing, TierChange
-from shuke.loyalty.operations import publish_programme, review_tiers
+from shuke.loyalty.operations import publish_programme
 from shuke.loyalty.queries import forget_versions
+from shuke.loyalty.tier_reviews import review_tiers
 from shuke.members.models import Member
 from shuke.members.operations import change_status, update_member
 from tests.concurrency.rivals import Rivals, elsewhere
@@ -188,10 +189,12 @@ def test_a_review_between_facts_and_write_is_seen(rivals: Rivals) -> None:
 def test_a_sale_just_before_the_job_takes_the_book_renews_the_tier(
     rivals: Rivals, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from shuke.loyalty import operations as loyalty
+    from shuke.loyalty import tier_reviews as loyalty
 
     member, due = silver(NOW)
-    rivals.before(loyalty, "_review", partial(sell, ("A", 200), member=member, now=due - timedelta(hours=1)))
+    rivals.before(
+        loyalty, "take_books", partial(sell, ("A", 200), member=member, now=due - timedelta(hours=1))
+    )
     review(due)()
     assert TierChange.objects.order_by("id").last().cause == "renewed"  # type: ignore[union-attr]
     assert Standing.objects.get(member=member).tier == "silver"

@@ -24,8 +24,8 @@ from shuke.core.values import ROLE_PERMISSIONS, SYSTEM, Permission, Role
 from shuke.kit import clock
 from shuke.ledger.operations import expire_lots
 from shuke.loyalty.models import TierChange
-from shuke.loyalty.operations import review_tiers
 from shuke.loyalty.queries import forget_versions
+from shuke.loyalty.tier_reviews import review_tiers
 from shuke.members.models import DataKey, Member
 from shuke.members.operations import change_status, define_attribute, update_member
 from shuke.members.qr import redeem_qr

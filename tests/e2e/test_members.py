@@ -15,7 +15,7 @@ from shuke.checkout.queries import qualifying_totals
 from shuke.checkout.refunds import refund_order
 from shuke.core.models import AuditEvent, Staff
 from shuke.core.values import SYSTEM
-from shuke.loyalty.operations import review_tiers
+from shuke.loyalty.tier_reviews import review_tiers
 from shuke.members.models import Member
 from shuke.members.operations import add_identifier
 from shuke.members.queries import find_member

@@ -56,6 +56,8 @@ def stand(member_id: UUID, tier: str, *, since: datetime, review_at: datetime | 
     return Standing.objects.create(member_id=member_id, tier=tier, since=since, review_at=review_at)
 
 
-def no_sales(member_ids: list[UUID], ends: Mapping[UUID, datetime]) -> dict[UUID, int]:
+def no_sales(
+    member_ids: list[UUID], ends: Mapping[UUID, datetime], *, track: str = "", review: bool = False
+) -> dict[UUID, int]:
     """A qualifying total for members who bought nothing."""
     return dict.fromkeys(member_ids, 0)

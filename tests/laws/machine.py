@@ -19,7 +19,7 @@ from shuke.ledger.operations import announce_active, expire_holds, expire_lots
 from shuke.ledger.queries import reconcile
 from shuke.loyalty.counters import verify_counters
 from shuke.loyalty.models import Counter
-from shuke.loyalty.operations import review_tiers
+from shuke.loyalty.tier_reviews import review_tiers
 from tests.laws.book import PaperLot
 from tests.laws.prepaid import Prepaid
 from tests.laws.sales import Sales

@@ -116,6 +116,7 @@ def _other(value: object, path: tuple[object, ...]) -> object:
         "stackable": "exclusive", "month": "day",
         "at_once": "period_end", "add": "best", "best": "add", "month_end": "none", "wed": "thu", "sat": "mon", "sun": "tue",
         "points": "custom", "growth": "custom", "refuse": "debt", "debt": "cash_value", "restore": "void",
+        "rolling": "calendar_year", "upgrade": "reassess",
     }  # fmt: skip
     text = str(value)
     if text in swaps:

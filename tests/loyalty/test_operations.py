@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
@@ -16,7 +16,8 @@ from shuke.core.values import SYSTEM
 from shuke.ledger.models import Book
 from shuke.loyalty.errors import CurrencyFixed, EffectiveInThePast, InvalidProgramme, SameProgramme
 from shuke.loyalty.models import ProgrammeVersion, Standing, TierChange
-from shuke.loyalty.operations import LEAD, publish_programme, review_member, review_tiers
+from shuke.loyalty.operations import LEAD, publish_programme
+from shuke.loyalty.tier_reviews import Qualifying, review_member, review_tiers
 from tests.factories.core import NOW, make_staff
 from tests.factories.loyalty import SOURCE, changed, no_sales, publish, stand
 from tests.factories.members import make_member
@@ -159,8 +160,13 @@ def test_the_database_refuses_to_change_history(table: str) -> None:
             cursor.execute(statement)
 
 
-def spent(totals: Mapping[UUID, int]) -> Callable[[list[UUID], Mapping[UUID, datetime]], dict[UUID, int]]:
-    return lambda members, ends: {member: totals.get(member, 0) for member in members}
+def spent(totals: Mapping[UUID, int]) -> Qualifying:
+    def qualifying(
+        members: list[UUID], ends: Mapping[UUID, datetime], *, track: str = "", review: bool = False
+    ) -> dict[UUID, int]:
+        return {member: totals.get(member, 0) for member in members}
+
+    return qualifying
 
 
 @pytest.mark.django_db
@@ -197,7 +203,9 @@ def test_several_terms_that_ended_meanwhile_are_reviewed_one_by_one() -> None:
     stand(member, "gold", since=first - 365 * DAY, review_at=first)
     asked: list[datetime] = []
 
-    def totals(members: list[UUID], ends: Mapping[UUID, datetime]) -> dict[UUID, int]:
+    def totals(
+        members: list[UUID], ends: Mapping[UUID, datetime], *, track: str = "", review: bool = False
+    ) -> dict[UUID, int]:
         asked.append(ends[members[0]])
         return no_sales(members, ends)
 
@@ -230,7 +238,9 @@ def test_a_review_asks_for_totals_once_per_batch() -> None:
         stand(make_member().id, "silver", since=DUE - 400 * DAY, review_at=DUE)
     calls = []
 
-    def totals(members: list[UUID], ends: Mapping[UUID, datetime]) -> dict[UUID, int]:
+    def totals(
+        members: list[UUID], ends: Mapping[UUID, datetime], *, track: str = "", review: bool = False
+    ) -> dict[UUID, int]:
         calls.append(len(members))
         return no_sales(members, ends)
 

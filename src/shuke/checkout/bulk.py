@@ -11,6 +11,7 @@ from bisect import bisect_left, bisect_right, insort
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -19,14 +20,25 @@ from django.db import connection, transaction
 
 from shuke.checkout.bulk_facts import BatchFacts, read_batch_facts
 from shuke.checkout.errors import NoProgramme
-from shuke.checkout.logic import Cart, CartLine, MemberFacts, Priced, price
+from shuke.checkout.logic import Cart, CartLine, MemberFacts, Priced, TrackFacts, price
 from shuke.checkout.posting import NewTransfer, earn_transfer
+from shuke.checkout.track_facts import FIGURES
 from shuke.core.keyset import keyset
 from shuke.kit.clock import local_date
 from shuke.kit.ids import uuid7
-from shuke.loyalty.logic import TierMove, TierState, lapse, window_start
 from shuke.loyalty.programme import Programme
 from shuke.loyalty.queries import InForce, programme_at
+from shuke.loyalty.tier_logic import (
+    TierMove,
+    TierState,
+    earliest_start,
+    held_document,
+    lapse,
+    review_window_start,
+    window_start,
+)
+from shuke.loyalty.tier_rows import lowest, state_of
+from shuke.loyalty.tiers import MAIN, Metric, Tiers
 from shuke.members.profile import open_profile
 
 _json = msgspec.json.Encoder()
@@ -58,17 +70,11 @@ class BatchResult:
 
 
 @dataclass(slots=True)
-class _Member:
-    """A member's state as it moves through the batch."""
+class _Running:
+    """What counted by one metric: when, ascending, with the running sum of what had counted before it."""
 
-    tier: TierState
-    birthday: tuple[int, int] | None
-    balances: dict[str, list[int]]
-    """asset → [balance, debt]"""
     times: list[datetime] = field(default_factory=list)
-    """When each counting order happened, ascending, with the running sum of what had counted before it."""
     running: list[int] = field(default_factory=lambda: [0])
-    moves: list[tuple[TierMove, UUID, UUID | None]] = field(default_factory=list)
 
     def add(self, at: datetime, amount: int) -> None:
         """Count an order; one that arrives late is slotted in."""
@@ -85,6 +91,26 @@ class _Member:
     def between(self, start: datetime, end: datetime) -> int:
         """What counted from `start` to `end`, both inclusive."""
         return self.running[bisect_right(self.times, end)] - self.running[bisect_left(self.times, start)]
+
+
+@dataclass(slots=True)
+class _Member:
+    """A member's state as it moves through the batch."""
+
+    joined: datetime
+    states: dict[str, TierState]
+    """What is held, by track."""
+    birthday: tuple[int, int] | None
+    balances: dict[str, list[int]]
+    """asset → [balance, debt]"""
+    counted: dict[Metric, _Running]
+    moves: list[tuple[str, TierMove, UUID, UUID | None]] = field(default_factory=list)
+
+    def state(self, tiers: Tiers) -> TierState:
+        return self.states.get(tiers.code) or lowest(tiers, self.joined)
+
+    def total(self, tiers: Tiers, start: datetime, end: datetime) -> int:
+        return 0 if tiers.by_hand else self.counted[tiers.metric].between(start, end)
 
 
 class _Copies:
@@ -104,7 +130,7 @@ class _Copies:
         " waits_for, slides",
         "ledger_entry": "transfer_id, seq, member_id, account, asset, amount, lot_id, explain",
         "loyalty_tierchange": "id, member_id, occurred_at, from_tier, to_tier, cause, metric, review_at, order_id,"
-        " programme_version_id",
+        " programme_version_id, track, grant_id",
         "loyalty_use": "member_id, rule, asset, day, amount, occurred_at, order_id",
     }
 
@@ -136,7 +162,7 @@ def commit_batch(*, reference: str, orders: Sequence[HistoricOrder], now: dateti
             _programmes(of_members), list(members), {line.sku for order in of_members for line in order.lines}
         )
         copies = _Copies()
-        windows: dict[tuple[UUID, Any], datetime] = {}
+        windows: dict[tuple[UUID, str, Any], datetime] = {}
         slides: list[tuple[UUID, str, datetime, datetime]] = []
         for order in orders:
             in_force = programme_at(order.occurred_at)
@@ -157,10 +183,11 @@ def commit_batch(*, reference: str, orders: Sequence[HistoricOrder], now: dateti
                     slides += [
                         (order.member_id, s.asset, order.occurred_at, s.until) for s in transfer.slides
                     ]
-                if priced.move:
-                    member.tier = priced.move.after
-                    member.moves.append((priced.move, in_force.version_id, order_id))
-                member.add(order.occurred_at, _counted(in_force.programme, priced))
+                for track, move in priced.moves.items():
+                    member.states[track] = move.after
+                    member.moves.append((track, move, in_force.version_id, order_id))
+                for metric, running in member.counted.items():
+                    running.add(order.occurred_at, _gained(metric, priced))
                 day = local_date(order.occurred_at, in_force.programme.zone)
                 rule_facts.sold(order.member_id, order.occurred_at, day, priced.uses)
                 _use_rows(copies, order, order_id, day, priced)
@@ -184,10 +211,8 @@ def _members(orders: Sequence[HistoricOrder]) -> dict[UUID, _Member]:
         return {}
     programmes = _programmes(orders)
     first = min(order.occurred_at for order in orders)
-    programme = programmes[0]
-    figure = "growth_earned - refunded_growth"
-    if programme.tiers.metric == "spend":
-        figure = "qualifying_minor - refunded_qualifying_minor"
+    tracks = {(p, t.code): t for p in range(len(programmes)) for t in _tracks(programmes[p])}
+    metrics = sorted({t.metric for t in tracks.values() if not t.by_hand})
     members: dict[UUID, _Member] = {}
     with connection.cursor() as cursor:
         cursor.execute(
@@ -196,33 +221,53 @@ def _members(orders: Sequence[HistoricOrder]) -> dict[UUID, _Member]:
             [ordered],
         )
         cursor.execute(
-            "SELECT m.id, m.joined_at, m.profile, k.wrapped, s.tier, s.since, s.review_at FROM members_member m"
+            "SELECT m.id, m.joined_at, m.profile, k.wrapped, s.tier, s.since, s.review_at, s.held FROM members_member m"
             " LEFT JOIN members_datakey k ON k.member_id = m.id LEFT JOIN loyalty_standing s ON s.member_id = m.id"
             " WHERE m.id = ANY(%s)",
             [ordered],
         )
-        for member_id, joined, profile, wrapped, tier, since, review_at in cursor.fetchall():
-            state = (
-                TierState(tier, since, review_at)
-                if tier
-                else TierState(programme.tiers.levels[0].code, joined, None)
+        for member_id, joined, profile, wrapped, tier, since, review_at, held in cursor.fetchall():
+            states = {MAIN: state_of(tier, since, review_at, held, joined)} if tier else {}
+            members[member_id] = _Member(
+                joined,
+                states,
+                _birthday(member_id, wrapped, profile),
+                {},
+                {metric: _Running() for metric in metrics},
             )
-            members[member_id] = _Member(state, _birthday(member_id, wrapped, profile), {})
-            if review_at is not None:
-                first = min(first, review_at)  # an overdue review looks at the time before it
+        if any(programme.tracks for programme in programmes):
+            cursor.execute(
+                "SELECT member_id, track, tier, since, review_at, held FROM loyalty_trackstanding"
+                " WHERE member_id = ANY(%s)",
+                [ordered],
+            )
+            for member_id, track, tier, since, review_at, held in cursor.fetchall():
+                member = members[member_id]
+                member.states[track] = state_of(tier, since, review_at, held, member.joined)
+        # An overdue review looks at the time before it.
+        due = [s.review_at for m in members.values() for s in m.states.values() if s.review_at is not None]
+        first = min([first, *due])
         cursor.execute(
             "SELECT member_id, asset, balance, debt FROM ledger_account WHERE member_id = ANY(%s)", [ordered]
         )
         for member_id, asset, balance, debt in cursor.fetchall():
             members[member_id].balances[asset] = [balance, debt]
+        figures = ", ".join(FIGURES[metric] for metric in metrics)
+        earliest = min((earliest_start(t, first) for t in tracks.values() if not t.by_hand), default=first)
         cursor.execute(
-            f"SELECT member_id, occurred_at, {figure} FROM checkout_order"  # noqa: S608  one of two fixed expressions
-            " WHERE member_id = ANY(%s) AND status = 'committed' AND occurred_at >= %s ORDER BY occurred_at",
-            [ordered, min(window_start(p.tiers, first, p) for p in programmes)],
+            f"SELECT o.member_id, o.occurred_at{', ' if figures else ''}{figures}"  # noqa: S608  fixed expressions
+            " FROM checkout_order o"
+            " WHERE o.member_id = ANY(%s) AND o.status = 'committed' AND o.occurred_at >= %s ORDER BY o.occurred_at",
+            [ordered, earliest],
         )
-        for member_id, at, amount in cursor.fetchall():
-            members[member_id].add(at, amount)
+        for member_id, at, *amounts in cursor.fetchall():
+            for metric, amount in zip(metrics, amounts, strict=True):
+                members[member_id].counted[metric].add(at, amount)
     return members
+
+
+def _tracks(programme: Programme) -> list[Tiers]:
+    return [programme.tiers, *programme.tracks.values()]
 
 
 def _programmes(orders: Sequence[HistoricOrder]) -> list[Programme]:
@@ -246,42 +291,74 @@ def _birthday(member_id: UUID, wrapped: bytes | None, profile: bytes) -> tuple[i
 
 def _review(in_force: InForce, member: _Member, at: datetime) -> None:
     """Reviews that fell due before this sale."""
-    if member.tier.review_at is None or member.tier.review_at > at:
-        return
-    programme = in_force.programme
+    for tiers in _tracks(in_force.programme):
+        state = member.states.get(tiers.code)
+        if state is None or state.review_at is None or state.review_at > at:
+            continue
+        metric = partial(_at_review, tiers, member)
+        member.states[tiers.code], moves = lapse(tiers, state, metric, at)
+        member.moves += [(tiers.code, move, in_force.version_id, None) for move in moves]
 
-    def metric(end: datetime) -> int:
-        return member.between(window_start(programme.tiers, end, programme), end)
 
-    member.tier, moves = lapse(programme, member.tier, metric, at)
-    member.moves += [(move, in_force.version_id, None) for move in moves]
+def _at_review(tiers: Tiers, member: _Member, end: datetime) -> int:
+    return member.total(tiers, review_window_start(tiers, end, member.joined), end)
 
 
 def _price(
     in_force: InForce,
     order: HistoricOrder,
     member: _Member | None,
-    windows: dict[tuple[UUID, Any], datetime],
+    windows: dict[tuple[UUID, str, Any], datetime],
     rule_facts: BatchFacts,
 ) -> Priced:
-    at = order.occurred_at
+    at, programme = order.occurred_at, in_force.programme
     facts = None
     if member and order.member_id:
-        # The window's start depends on the local day only: one calendar calculation per day, not per order.
-        day = (in_force.version_id, at.astimezone(in_force.programme.zone).date())
-        start = windows.get(day)
-        if start is None:
-            start = windows[day] = window_start(in_force.programme.tiers, at, in_force.programme)
-        earning = rule_facts.of(in_force.programme, order.member_id, at)
+        earning = rule_facts.of(programme, order.member_id, at)
         facts = MemberFacts(
-            member.tier, member.birthday, 0, member.between(start, at), earning.traits, earning.room
+            member.state(programme.tiers),
+            member.birthday,
+            0,
+            _qualifying(in_force, programme.tiers, member, windows, at),
+            earning.traits,
+            earning.room,
+            tracks=tuple(
+                TrackFacts(code, member.state(tiers), _qualifying(in_force, tiers, member, windows, at))
+                for code, tiers in programme.tracks.items()
+            ),
         )
     cart = Cart(rule_facts.with_brands(order.lines), order.store, order.channel, order.settled)
-    return price(in_force.programme, cart, facts, at)
+    return price(programme, cart, facts, at)
 
 
-def _counted(programme: Programme, priced: Priced) -> int:
-    return priced.qualifying_minor if programme.tiers.metric == "spend" else priced.earned_of("growth")
+def _qualifying(
+    in_force: InForce,
+    tiers: Tiers,
+    member: _Member,
+    windows: dict[tuple[UUID, str, Any], datetime],
+    at: datetime,
+) -> int:
+    """The metric in the window that ends at a sale.
+
+    Its start depends on the local day only (and on the day of joining): one calendar calculation per day, not per order.
+    """
+    if tiers.window == "anniversary":
+        return member.total(tiers, window_start(tiers, at, member.joined), at)
+    day = (in_force.version_id, tiers.code, at.astimezone(tiers.zone).date())
+    start = windows.get(day)
+    if start is None:
+        start = windows[day] = window_start(tiers, at)
+    return member.total(tiers, start, at)
+
+
+def _gained(metric: Metric, priced: Priced) -> int:
+    match metric:
+        case "spend":
+            return priced.qualifying_minor
+        case "orders":
+            return 1
+        case asset:
+            return priced.earned_of(asset)
 
 
 def _move_balances(member: _Member, transfer: NewTransfer) -> None:
@@ -365,10 +442,10 @@ def _use_rows(copies: _Copies, order: HistoricOrder, order_id: UUID, day: date, 
 
 
 def _tier_rows(copies: _Copies, member_id: UUID, member: _Member) -> None:
-    for move, version_id, order_id in member.moves:
+    for track, move, version_id, order_id in member.moves:
         copies.rows["loyalty_tierchange"].append(
             f"{uuid7()}\t{member_id}\t{move.at}\t{move.before}\t{move.after.tier}\t{move.cause}\t{move.metric}\t"
-            f"{move.after.review_at or _NULL}\t{order_id or _NULL}\t{version_id}\n"
+            f"{move.after.ends_at or _NULL}\t{order_id or _NULL}\t{version_id}\t{track}\t{move.grant_id or _NULL}\n"
         )
 
 
@@ -388,7 +465,9 @@ def _slide(slides: list[tuple[UUID, str, datetime, datetime]]) -> None:
 def _write_states(members: dict[UUID, _Member]) -> None:
     """Balances and standings as absolute values: the books are ours, nobody else moved them."""
     accounts = [(m, asset, *pair) for m, state in members.items() for asset, pair in state.balances.items()]
-    moved = [(m, state.tier) for m, state in members.items() if state.moves]
+    moved = {(m, track) for m, state in members.items() for track, *_move in state.moves}
+    main = [(m, *_stored(members[m].states[MAIN])) for m, track in sorted(moved) if not track]
+    further = [(m, track, *_stored(members[m].states[track])) for m, track in sorted(moved) if track]
     with connection.cursor() as cursor:
         if accounts:
             cursor.execute(
@@ -397,19 +476,28 @@ def _write_states(members: dict[UUID, _Member]) -> None:
                 " ON CONFLICT (member_id, asset) DO UPDATE SET balance = excluded.balance, debt = excluded.debt",
                 [list(column) for column in zip(*accounts, strict=True)],
             )
-        if moved:
+        if main:
             cursor.execute(
-                "INSERT INTO loyalty_standing (member_id, tier, since, review_at)"
-                " SELECT * FROM unnest(%s::uuid[], %s::text[], %s::timestamptz[], %s::timestamptz[])"
-                " ON CONFLICT (member_id) DO UPDATE"
-                " SET tier = excluded.tier, since = excluded.since, review_at = excluded.review_at",
-                [
-                    [m for m, _ in moved],
-                    [t.tier for _, t in moved],
-                    [t.since for _, t in moved],
-                    [t.review_at for _, t in moved],
-                ],
+                "INSERT INTO loyalty_standing (member_id, tier, since, review_at, held)"
+                " SELECT * FROM unnest(%s::uuid[], %s::text[], %s::timestamptz[], %s::timestamptz[], %s::jsonb[])"
+                " ON CONFLICT (member_id) DO UPDATE SET"
+                " tier = excluded.tier, since = excluded.since, review_at = excluded.review_at, held = excluded.held",
+                [list(column) for column in zip(*main, strict=True)],
             )
+        if further:
+            cursor.execute(
+                "INSERT INTO loyalty_trackstanding (member_id, track, tier, since, review_at, held)"
+                " SELECT * FROM"
+                " unnest(%s::uuid[], %s::text[], %s::text[], %s::timestamptz[], %s::timestamptz[], %s::jsonb[])"
+                " ON CONFLICT (member_id, track) DO UPDATE SET"
+                " tier = excluded.tier, since = excluded.since, review_at = excluded.review_at, held = excluded.held",
+                [list(column) for column in zip(*further, strict=True)],
+            )
+
+
+def _stored(state: TierState) -> tuple[str, datetime, datetime | None, str | None]:
+    held = held_document(state)
+    return state.tier, state.since, state.review_at, _json.encode(held).decode() if held else None
 
 
 _NULL = r"\N"

@@ -12,10 +12,9 @@ from shuke.checkout.logic import Cart, Priced
 from shuke.checkout.posting import NewTransfer, event_payload
 from shuke.checkout.values import SaleRequest
 from shuke.core.values import Actor
-from shuke.kit.ids import uuid7
-from shuke.loyalty.logic import TierMove
 from shuke.loyalty.queries import InForce
 from shuke.loyalty.rule_facts import uses_document
+from shuke.loyalty.tier_rows import moves_document
 
 
 def sale_document(
@@ -89,7 +88,7 @@ def sale_document(
         ],
         **(tender_document(priced, purse, member) if priced.paid else {}),
         **({"uses": uses_document(in_force.programme, uses, happened)} if (uses := priced.uses) else {}),
-        **({"move": move_document(priced.move, in_force.version_id)} if priced.move else {}),
+        **({"move": moves_document(moves, in_force.version_id)} if (moves := priced.moves) else {}),
         "event": event_payload(order_id, cart, priced),
     }
 
@@ -163,19 +162,4 @@ def transfer_document(transfer: NewTransfer, header: dict[str, Any]) -> dict[str
             if transfer.slides
             else {}
         ),
-    }
-
-
-def move_document(move: TierMove, version_id: UUID) -> dict[str, Any]:
-    """A tier change as `loyalty_move_tier` takes it."""
-    return {
-        "id": uuid7(),
-        "at": move.at,
-        "from": move.before,
-        "to": move.after.tier,
-        "since": move.after.since,
-        "review_at": move.after.review_at,
-        "cause": move.cause,
-        "metric": move.metric,
-        "programme_version_id": version_id,
     }

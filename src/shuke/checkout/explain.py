@@ -33,10 +33,11 @@ from shuke.ledger.as_of import (
     moves_at,
 )
 from shuke.ledger.queries import EntryView
-from shuke.loyalty.logic import window_start
 from shuke.loyalty.models import TierChange
-from shuke.loyalty.programme import Level, Programme
+from shuke.loyalty.programme import Programme
 from shuke.loyalty.queries import programme_at, version_by_id
+from shuke.loyalty.tier_logic import review_window_start, window_start
+from shuke.loyalty.tiers import MAIN, Level, Metric, Tiers
 
 MOST_LOTS = 200
 MOST_ORDERS = 200
@@ -182,29 +183,36 @@ class TierExplained:
     elsewhere: int
     elsewhere_total: int
     metric_again: int | None
+    track: Tiers
+    """The track that is explained."""
 
     @property
     def level(self) -> Level:
         """The level held, as the programme of that instant knows it."""
-        return self.programme.tiers.level(self.tier)
+        return self.track.level(self.tier)
 
     @property
     def next_level(self) -> Level | None:
         """The level above; None at the top."""
-        levels = self.programme.tiers.levels
-        return levels[self.level.rank + 1] if self.level.rank + 1 < len(levels) else None
+        return self.track.above(self.level)
 
 
 def explain_tier(
-    *, member_id: UUID, as_of: datetime, joined_at: datetime, store_ids: frozenset[UUID] | None = None
+    *,
+    member_id: UUID,
+    as_of: datetime,
+    joined_at: datetime,
+    store_ids: frozenset[UUID] | None = None,
+    track: str = MAIN,
 ) -> TierExplained | None:
-    """Why a member held a tier. None before the first programme began."""
+    """Why a member held a tier of a track. None before the first programme began, or when it has no such track."""
     in_force = programme_at(as_of)
-    if in_force is None:
+    tiers = in_force.programme.track(track) if in_force else None
+    if in_force is None or tiers is None:
         return None
     programme = in_force.programme
     change = (
-        TierChange.objects.filter(member_id=member_id, occurred_at__lte=as_of)
+        TierChange.objects.filter(member_id=member_id, track=track, occurred_at__lte=as_of)
         .select_related("programme_version")
         .only(
             "from_tier",
@@ -216,15 +224,21 @@ def explain_tier(
             "order_id",
             "programme_version__number",
             "member_id",
+            "track",
+            "grant_id",
         )
         .order_by("-occurred_at", "-id")
         .first()
     )
-    start = window_start(programme.tiers, as_of, programme)
-    rows = _counted(member_id, start, as_of, programme)
+    start = window_start(tiers, as_of, joined_at)
+    rows = _counted(member_id, start, as_of, tiers.metric)
     again = None
-    if change is not None and change.cause in ("qualified", "lapsed", "renewed"):
-        again = _metric_again(member_id, change)
+    if (
+        change is not None
+        and change.cause in ("qualified", "lapsed", "renewed", "programme")
+        and not change.grant_id
+    ):
+        again = _metric_again(member_id, change, joined_at)
     since = _since(member_id, change, as_of)
     refs = _order_refs(
         [*(row[0] for row in rows), *([change.order_id] if change and change.order_id else [])], store_ids
@@ -234,7 +248,7 @@ def explain_tier(
     return TierExplained(
         member_id=member_id,
         as_of=as_of,
-        tier=change.to_tier if change else programme.tiers.levels[0].code,
+        tier=change.to_tier if change else tiers.levels[0].code,
         since=since or joined_at,
         review_at=change.review_at if change else None,
         cause=change.cause if change else "joined",
@@ -253,6 +267,7 @@ def explain_tier(
         elsewhere=len(hidden),
         elsewhere_total=sum(counted for *_rest, counted in hidden),
         metric_again=again,
+        track=tiers,
     )
 
 
@@ -261,7 +276,7 @@ def _since(member_id: UUID, change: TierChange | None, as_of: datetime) -> datet
     if change is None or change.from_tier != change.to_tier:
         return change.occurred_at if change else None
     begun = (
-        TierChange.objects.filter(member_id=member_id, occurred_at__lte=as_of)
+        TierChange.objects.filter(member_id=member_id, track=change.track, occurred_at__lte=as_of)
         .exclude(from_tier=change.to_tier, to_tier=change.to_tier)
         .order_by("-occurred_at", "-id")
         .values_list("occurred_at", flat=True)
@@ -270,38 +285,49 @@ def _since(member_id: UUID, change: TierChange | None, as_of: datetime) -> datet
     return begun or None
 
 
+_GAINED = {"spend": "qualifying_minor", "growth": "growth_earned", "points": "points_earned"}
+_LOST = {"spend": "qualifying_minor", "growth": "growth_clawed_back", "points": "points_clawed_back"}
+_ALL_LOST = {"growth": "refunded_growth", "points": "refunded_points"}
+
+
 def _counted(
-    member_id: UUID, start: datetime, end: datetime, programme: Programme
+    member_id: UUID, start: datetime, end: datetime, metric: Metric
 ) -> list[tuple[UUID, datetime, int, int]]:
     """(order, when, qualifying, what is left of it at `end`), newest first. A refund counts from when it happened."""
-    by_spend = programme.tiers.metric == "spend"
-    gained, lost = (
-        ("qualifying_minor", "qualifying_minor") if by_spend else ("growth_earned", "growth_clawed_back")
-    )
+    if metric == "none":
+        return []
     orders = Order.objects.filter(member_id=member_id, occurred_at__gte=start, occurred_at__lte=end)
-    rows = list(
-        orders.order_by("-occurred_at", "-id").values_list("id", "occurred_at", gained, "refunded_growth")
-    )
+    shown = orders.order_by("-occurred_at", "-id")
+    refunds = Refund.objects.filter(order__in=orders)
+    if metric == "orders":
+        still = set(refunds.filter(occurred_at__gt=end).values_list("order_id", flat=True))
+        return [
+            (order_id, at, 1, 1 if status == OrderStatus.COMMITTED or order_id in still else 0)
+            for order_id, at, status in shown.values_list("id", "occurred_at", "status")
+        ]
+    gained = _GAINED[metric]
+    rows = list(shown.values_list("id", "occurred_at", gained, _ALL_LOST.get(metric, gained)))
     back: dict[UUID, int] = {}
     later: set[UUID] = set()
-    for order_id, at, amount in Refund.objects.filter(order__in=orders).values_list(
-        "order_id", "occurred_at", lost
-    ):
+    for order_id, at, amount in refunds.values_list("order_id", "occurred_at", _LOST[metric]):
         if at <= end:
             back[order_id] = back.get(order_id, 0) + amount
         else:
             later.add(order_id)
-    if not by_spend:
-        # Growth that a policy let the member keep counts no longer either; only the order's own row tells how much.
+    if metric in _ALL_LOST:
+        # What a policy let the member keep counts no longer either; only the order's own row tells how much.
         back = {row[0]: back.get(row[0], 0) if row[0] in later else row[3] for row in rows}
-    return [(order_id, at, amount, amount - back.get(order_id, 0)) for order_id, at, amount, _growth in rows]
+    return [(order_id, at, amount, amount - back.get(order_id, 0)) for order_id, at, amount, _all in rows]
 
 
-def _metric_again(member_id: UUID, change: TierChange) -> int | None:
+def _metric_again(member_id: UUID, change: TierChange, joined_at: datetime) -> int | None:
     """The figure that decided, added up anew from the orders, under the version that decided."""
-    programme = version_by_id(change.programme_version_id).programme
-    start = window_start(programme.tiers, change.occurred_at, programme)
-    return sum(counted for *_rest, counted in _counted(member_id, start, change.occurred_at, programme))
+    tiers = version_by_id(change.programme_version_id).programme.track(change.track)
+    if tiers is None:
+        return None
+    at, is_review = change.occurred_at, change.cause in ("lapsed", "renewed") and change.order_id is None
+    start = (review_window_start if is_review else window_start)(tiers, at, joined_at)
+    return sum(counted for *_rest, counted in _counted(member_id, start, at, tiers.metric))
 
 
 @dataclass(frozen=True, slots=True)

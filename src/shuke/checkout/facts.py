@@ -29,8 +29,9 @@ from shuke.checkout.errors import (
     UnknownProduct,
     UnknownStore,
 )
-from shuke.checkout.logic import Cart, CartLine, MemberFacts
+from shuke.checkout.logic import Cart, CartLine, MemberFacts, TrackFacts
 from shuke.checkout.tender_logic import Tender
+from shuke.checkout.track_facts import qualifying_of, read_tracks
 from shuke.checkout.values import (
     MAX_LINES,
     MAX_QUANTITY,
@@ -48,8 +49,9 @@ from shuke.kit.errors import ShukeError
 from shuke.kit.money import MAX_MINOR, divide
 from shuke.kit.prepared import Statement
 from shuke.ledger.logic import OpenLot
-from shuke.loyalty.logic import TierState, window_start
 from shuke.loyalty.programme import Programme
+from shuke.loyalty.tier_logic import TierState, window_start
+from shuke.loyalty.tier_rows import lowest, state_of
 from shuke.members.identifiers import blind, normalise, normalise_system
 from shuke.members.profile import open_profile
 
@@ -76,10 +78,13 @@ class MemberAccount:
     balances: dict[str, tuple[int, int]]
     qualifying: int
     """The tier metric in the window that ends now, before this sale."""
+    tracks: tuple[TrackFacts, ...] = ()
 
     def is_due(self, at: datetime) -> bool:
-        """Has the tier to be looked at before a sale at this instant?"""
-        return self.tier.review_at is not None and self.tier.review_at <= at
+        """Has a tier to be looked at before a sale at this instant?"""
+        if self.tier.review_at is not None and self.tier.review_at <= at:
+            return True
+        return any(t.state.review_at is not None and t.state.review_at <= at for t in self.tracks)
 
     def debt(self, asset: str) -> int:
         return self.balances.get(asset, (0, 0))[1]
@@ -154,7 +159,7 @@ def read_facts_of(programme: Programme, asked: Sequence[Asked]) -> list[SaleFact
         question = {
             "sales": sales,
             "skus": list(skus),
-            "metric": programme.tiers.metric,
+            "metric": programme.tiers.metric if has_one_window(programme) else "none",
             "profile": programme.uses_birthday,
         }
         text = _encoder.encode(question).decode()
@@ -184,7 +189,7 @@ def _question(programme: Programme, asked: Asked) -> dict[str, Any]:
         **_lookup(sale.member),
         "store": sale.store,
         "channel": sale.channel,
-        "since": window_start(programme.tiers, asked.at, programme),
+        "since": window_start(programme.tiers, asked.at) if has_one_window(programme) else asked.at,
         "at": asked.at,
     }
 
@@ -215,7 +220,7 @@ def _facts(
             raise UnknownMember(field="member")
         if row[4] != "active":
             raise MemberNotActive(field="member")
-        member = _member(programme, row)
+        member = _member(programme, row, asked.at)
     return SaleFacts(None, member, store_id, products)
 
 
@@ -245,18 +250,25 @@ def _lookup(ref: MemberRef | None) -> dict[str, Any]:
     return {"blind": blind(keyset(), ref.kind, normalised), "kind": ref.kind, "of": system}
 
 
-def _member(programme: Programme, row: tuple[Any, ...]) -> MemberAccount:
-    tier = (
-        TierState(row[8], row[9], row[10])
-        if row[8]
-        else TierState(programme.tiers.levels[0].code, row[5], None)
-    )
+def has_one_window(programme: Programme) -> bool:
+    """True when the tier counts the same time for all members, so that the total is read with the other facts."""
+    return programme.tiers.window != "anniversary"
+
+
+def _member(programme: Programme, row: tuple[Any, ...], now: datetime) -> MemberAccount:
+    joined: datetime = row[5]
+    tier = state_of(row[8], row[9], row[10], row[19], joined) if row[8] else lowest(programme.tiers, joined)
+    qualifying, tracks = int(row[13]), tuple[TrackFacts, ...]()
+    if not has_one_window(programme):
+        qualifying = qualifying_of(programme.tiers, row[3], joined, now)
+    if programme.tracks:
+        tracks = read_tracks(programme, row[3], joined, now)
     birthday = None
     if row[6] is not None:
         born = open_profile(row[3], keyset().unwrap(row[6], row[3].bytes), row[7]).birthday
         birthday = (born.month, born.day) if born else None
     balances = {asset: (pair[0], pair[1]) for asset, pair in (_json(row[12]) or {}).items()}
-    return MemberAccount(row[3], tier, birthday, row[11], balances, int(row[13]))
+    return MemberAccount(row[3], tier, birthday, row[11], balances, qualifying, tracks)
 
 
 def _json(value: Any) -> Any:
@@ -324,4 +336,5 @@ def member_facts(
         earning.traits,
         earning.room,
         member.debt("points"),
+        member.tracks,
     )

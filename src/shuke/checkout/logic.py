@@ -7,8 +7,8 @@ spread over the lines by largest remainder, so that lines always add up to the o
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -28,9 +28,11 @@ from shuke.loyalty.benefits import (
 )
 from shuke.loyalty.conditions import NO_TRAITS, MemberTraits, SaleContext
 from shuke.loyalty.earning import NO_ROOM, Earned, Room, Use
-from shuke.loyalty.logic import TierMove, TierState, earn, qualify, usable_at_once
+from shuke.loyalty.logic import earn, usable_at_once
 from shuke.loyalty.programme import Programme
 from shuke.loyalty.tenders import Taxes
+from shuke.loyalty.tier_logic import TierMove, TierState, qualify
+from shuke.loyalty.tiers import MAIN, Metric
 from shuke.rewards.values import Occasion
 
 
@@ -63,6 +65,15 @@ class Cart:
 
 
 @dataclass(frozen=True, slots=True)
+class TrackFacts:
+    """What a member holds on a track beside the main one, and its metric in the window that ends now, before this sale."""
+
+    track: str
+    state: TierState
+    qualifying: int
+
+
+@dataclass(frozen=True, slots=True)
 class MemberFacts:
     """What pricing knows of the member. `qualifying` is the tier metric in the window that ends now, before this sale."""
 
@@ -74,6 +85,13 @@ class MemberFacts:
     room: Room = NO_ROOM
     """`traits` and `room` are read when the programme looks at them (`Programme.needs`)."""
     points_debt: int = 0
+    tracks: tuple[TrackFacts, ...] = ()
+    """One for each of the programme's further tracks; most programmes have none."""
+
+    @property
+    def levels(self) -> dict[str, str]:
+        """The levels held on the further tracks."""
+        return {each.track: each.state.tier for each in self.tracks}
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +134,13 @@ class Priced:
     free_shipping: bool = False
     """By a benefit or by a coupon."""
     coupons: CouponsTaken | None = None
+    track_moves: Mapping[str, TierMove] = field(default_factory=dict)
+    """Moves on the tracks beside the main one."""
+
+    @property
+    def moves(self) -> dict[str, TierMove]:
+        """All tier moves of the sale, by track."""
+        return {**({MAIN: self.move} if self.move else {}), **self.track_moves}
 
     def earned_of(self, asset: str) -> int:
         """Units of an asset that the sale earns."""
@@ -195,7 +220,7 @@ def _price(
             )
     nets = [full - off for full, off in zip(lists, given, strict=True)]
     level = programme.tiers.level(member.tier.tier) if member else programme.tiers.levels[0]
-    held = programme.held(level.code, member.traits.plans) if member else []
+    held = programme.held(level.code, member.traits.plans, member.levels) if member else []
     if programme.reserved and not cart.settled:
         _check_reserved(programme, cart, held, now)
 
@@ -235,7 +260,7 @@ def _price(
             amounts = [a - part for a, part in zip(amounts, allocate(off, amounts), strict=True)]
 
     earned: list[Earned] = []
-    move = None
+    move, track_moves = None, dict[str, TierMove]()
     if member:
         context = SaleContext(
             now.astimezone(programme.zone),
@@ -245,12 +270,12 @@ def _price(
             member.birthday,
             frozenset(each.kind for each in paid if each.amount_minor),
             member.traits,
+            frozenset(each.state.tier for each in member.tracks),
         )
         earned = earn(programme, context, amounts, cart.lines, member.room, held)
-        gained = sum(amounts)
-        if programme.tiers.metric == "growth":
-            gained = sum(e.total for e in earned if e.asset == "growth")
-        move = qualify(programme, member.tier, member.qualifying + gained, now)
+        gained = _gained(programme.tiers.metric, amounts, earned)
+        move = qualify(programme.tiers, member.tier, member.qualifying + gained, now)
+        track_moves = _track_moves(programme, member, amounts, earned, now) if member.tracks else {}
     zeros = [0] * len(nets)
     points = next((e.by_line for e in earned if e.asset == "points"), zeros)
     growth = next((e.by_line for e in earned if e.asset == "growth"), zeros)
@@ -289,6 +314,7 @@ def _price(
         held=held,
         free_shipping=ships_free(held, sales) or (coupons is not None and coupons.ships_free),
         coupons=coupons,
+        track_moves=track_moves,
     )
 
 
@@ -339,6 +365,38 @@ def _coupon_details(coupons: CouponsTaken, line: int) -> list[dict[str, Any]]:
         for used in coupons.used
         if used.taken.off.get(line)
     ]
+
+
+def _gained(metric: Metric, amounts: Sequence[int], earned: Sequence[Earned]) -> int:
+    """What a sale adds to the metric of a track."""
+    match metric:
+        case "spend":
+            return sum(amounts)
+        case "orders":
+            return 1
+        case "none":
+            return 0
+        case asset:
+            return sum(e.total for e in earned if e.asset == asset)
+
+
+def _track_moves(
+    programme: Programme,
+    member: MemberFacts,
+    amounts: Sequence[int],
+    earned: Sequence[Earned],
+    now: datetime,
+) -> dict[str, TierMove]:
+    moves = {}
+    for each in member.tracks:
+        tiers = programme.tracks.get(each.track)
+        if tiers is None:
+            continue
+        total = each.qualifying + _gained(tiers.metric, amounts, earned)
+        move = qualify(tiers, each.state, total, now)
+        if move:
+            moves[each.track] = move
+    return moves
 
 
 def _with_taxes(

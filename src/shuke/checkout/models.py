@@ -53,6 +53,8 @@ class Order(models.Model):
     refunded_sales_minor = models.BigIntegerField(db_default=0)
     refunded_qualifying_minor = models.BigIntegerField(db_default=0)
     refunded_growth = models.BigIntegerField(db_default=0)
+    refunded_points = models.BigIntegerField(db_default=0)
+    """Of what was earned, for tiers that count points; what a refund took from the balance is in the ledger."""
     tier = models.CharField(max_length=30)
     """The tier the order was priced under."""
     status = models.CharField(max_length=10, choices=OrderStatus.choices, default=OrderStatus.COMMITTED)

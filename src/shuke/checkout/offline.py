@@ -15,24 +15,20 @@ from typing import Literal
 from uuid import UUID
 
 import msgspec
-from django.db import connection, transaction
+from django.db import transaction
 
 from shuke.checkout.books import take_books
-from shuke.checkout.documents import move_document
 from shuke.checkout.errors import BatchSize, NumberMissing, OfflineTooOld, OrderExists
 from shuke.checkout.models import Order
-from shuke.checkout.operations import (
-    CLOCK_SKEW,
-    commit_order,
-    programme_in_force,
-)
+from shuke.checkout.operations import CLOCK_SKEW, commit_order, programme_in_force
 from shuke.checkout.queries import qualifying_totals
 from shuke.checkout.values import Answer, SaleRequest
 from shuke.core.values import Actor
 from shuke.kit.errors import ShukeError
-from shuke.loyalty.logic import TierState, qualify
-from shuke.loyalty.models import Standing
-from shuke.members.models import Member
+from shuke.loyalty.tier_logic import qualify
+from shuke.loyalty.tier_rows import lowest, states_of, write_moves
+from shuke.loyalty.tiers import MAIN
+from shuke.members.queries import joined_days
 
 MAX_BATCH = 200
 
@@ -120,23 +116,17 @@ def _known(actor: Actor, row: OfflineSale) -> RowResult | None:
 
 
 def _look_again(member_id: UUID, now: datetime) -> None:
-    """Lift the tier that all sales together have reached by now, if they have."""
+    """Lift the tiers that all sales together have reached by now, if they have."""
     in_force = programme_in_force(now)
+    programme = in_force.programme
     with transaction.atomic():
         take_books([member_id])
-        standing = Standing.objects.filter(member_id=member_id).first()
-        joined = Member.objects.values_list("joined_at", flat=True).get(id=member_id)
-        state = (
-            TierState(standing.tier, standing.since, standing.review_at)
-            if standing
-            else TierState(in_force.programme.tiers.levels[0].code, joined, None)
-        )
-        total = qualifying_totals([member_id], {member_id: now})[member_id]
-        move = qualify(in_force.programme, state, total, now)
-        if move is None or move.cause != "qualified":
-            return
-        with connection.cursor() as cursor:
-            cursor.execute(
-                "SELECT loyalty_move_tier(%s, %s::jsonb, NULL)",
-                [member_id, _json.encode(move_document(move, in_force.version_id)).decode()],
-            )
+        joined = joined_days([member_id])
+        moves = []
+        for track, tiers in {MAIN: programme.tiers, **programme.tracks}.items():
+            state = states_of([member_id], track, joined).get(member_id) or lowest(tiers, joined[member_id])
+            total = qualifying_totals([member_id], {member_id: now}, track=track)[member_id]
+            move = qualify(tiers, state, total, now)
+            if move is not None and move.cause == "qualified":
+                moves.append((member_id, track, move))
+        write_moves(in_force.version_id, moves)

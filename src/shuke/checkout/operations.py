@@ -30,6 +30,7 @@ from shuke.checkout.facts import (
     MemberAccount,
     SaleFacts,
     build_cart,
+    has_one_window,
     member_facts,
     read_answer,
     read_facts,
@@ -56,8 +57,8 @@ from shuke.kit.errors import ShukeError
 from shuke.kit.ids import uuid7
 from shuke.kit.prepared import Statement
 from shuke.kit.together import Together
-from shuke.loyalty.operations import review_member
 from shuke.loyalty.queries import InForce, programme_at, version_by_id
+from shuke.loyalty.tier_reviews import review_member
 from shuke.loyalty.words import holder_names
 
 OPTIMISTIC_TRIES = 3
@@ -155,13 +156,15 @@ class _Alone(Exception):
 
 def _is_plain(asked: _Asked) -> bool:
     """True for a sale that touches nothing but its own member's book, so that it may share a transaction with others."""
-    sale = asked.sale
+    sale, programme = asked.sale, asked.in_force.programme
     return (
         not sale.tenders
         and not sale.points_to_use
         and not sale.allowance
         and not sale.coupons
-        and asked.in_force.programme.needs.nothing
+        and programme.needs.nothing
+        and not programme.tracks
+        and has_one_window(programme)
     )
 
 

@@ -12,8 +12,9 @@ from shuke.checkout.funds import Purse
 from shuke.checkout.logic import Cart, Priced
 from shuke.kit.ids import uuid7
 from shuke.ledger.logic import OpenLot, consume
-from shuke.loyalty.logic import TierMove, expires_at, lots_of
+from shuke.loyalty.logic import expires_at, lots_of
 from shuke.loyalty.programme import Programme
+from shuke.loyalty.tier_logic import TierMove
 
 
 @dataclass(frozen=True, slots=True)

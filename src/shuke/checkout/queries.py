@@ -15,12 +15,15 @@ from django.db.models import Q
 from shuke.checkout.answers import quantity_text, receipt_code
 from shuke.checkout.errors import OrderNotFound
 from shuke.checkout.models import LineTax, Order, OrderLine, OrderTender, Refund, RefundLine
+from shuke.checkout.track_facts import totals
 from shuke.checkout.values import OUTSIDE_TENDERS
 from shuke.core.pagination import decode_cursor, encode_cursor
 from shuke.core.text import storable
 from shuke.kit.sql import load
-from shuke.loyalty.logic import window_start
 from shuke.loyalty.queries import programme_at
+from shuke.loyalty.tier_logic import review_window_start, window_start
+from shuke.loyalty.tiers import MAIN, Metric
+from shuke.members.queries import joined_days
 from shuke.rewards.queries import uses_of_order
 
 MAX_PAGE = 200
@@ -70,31 +73,31 @@ REFUND_FIELDS = (
 )
 
 
-def qualifying_totals(member_ids: list[UUID], ends: Mapping[UUID, datetime]) -> dict[UUID, int]:
-    """The tier metric of each member in the window that ends at `ends[member]`, without what was refunded."""
-    totals: dict[UUID, int] = dict.fromkeys(member_ids, 0)
-    if not member_ids:
-        return totals
-    starts = []
-    spend, growth = "o.qualifying_minor - o.refunded_qualifying_minor", "o.growth_earned - o.refunded_growth"
-    figure = spend
+def qualifying_totals(
+    member_ids: list[UUID], ends: Mapping[UUID, datetime], *, track: str = MAIN, review: bool = False
+) -> dict[UUID, int]:
+    """The metric of a track of each member in the window that ends at `ends[member]`, without what was refunded.
+
+    Metric and window are those of the programme of that instant. With `review`, the window is the one that a review at
+    that instant looks at.
+    """
+    found: dict[UUID, int] = dict.fromkeys(member_ids, 0)
+    start = review_window_start if review else window_start
+    windows: list[tuple[UUID, Metric, datetime, datetime]] = []
+    joined: dict[UUID, datetime] | None = None
     for member_id in member_ids:
-        in_force = programme_at(ends[member_id])
-        if in_force is None:
-            starts.append(ends[member_id])
+        end = ends[member_id]
+        in_force = programme_at(end)
+        tiers = in_force.programme.track(track) if in_force else None
+        if tiers is None or tiers.by_hand:
             continue
-        starts.append(window_start(in_force.programme.tiers, ends[member_id], in_force.programme))
-        figure = spend if in_force.programme.tiers.metric == "spend" else growth
-    with connection.cursor() as cursor:
-        cursor.execute(
-            f"SELECT w.member_id, coalesce(sum({figure}), 0)"  # noqa: S608  one of two fixed expressions
-            " FROM unnest(%s::uuid[], %s::timestamptz[], %s::timestamptz[]) AS w(member_id, start_at, end_at)"
-            " LEFT JOIN checkout_order o ON o.member_id = w.member_id AND o.status = 'committed'"
-            " AND o.occurred_at >= w.start_at AND o.occurred_at <= w.end_at GROUP BY w.member_id",
-            [member_ids, starts, [ends[m] for m in member_ids]],
+        if joined is None and tiers.window == "anniversary":
+            joined = joined_days(member_ids)
+        windows.append(
+            (member_id, tiers.metric, start(tiers, end, joined.get(member_id) if joined else None), end)
         )
-        totals.update({member_id: int(total) for member_id, total in cursor.fetchall()})
-    return totals
+    found.update(zip((window[0] for window in windows), totals(windows), strict=True))
+    return found
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

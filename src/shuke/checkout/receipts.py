@@ -6,6 +6,7 @@ The code is the order's number and a short MAC over its id, so it needs no table
 from __future__ import annotations
 
 import hmac
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -14,7 +15,7 @@ import msgspec
 from django.db import connection, transaction
 
 from shuke.checkout.answers import receipt_mac
-from shuke.checkout.documents import move_document, transfer_document
+from shuke.checkout.documents import transfer_document
 from shuke.checkout.earning_facts import NO_EARNING_FACTS, read_earning_facts, with_brands
 from shuke.checkout.errors import (
     OrderHasMember,
@@ -34,8 +35,9 @@ from shuke.core.text import storable
 from shuke.core.values import Actor
 from shuke.kit.sql import load
 from shuke.loyalty.counters import hold_budgets, take_uses
-from shuke.loyalty.operations import review_member
 from shuke.loyalty.queries import InForce, version_by_id
+from shuke.loyalty.tier_reviews import review_member
+from shuke.loyalty.tier_rows import write_moves
 
 _CANDIDATES = 20
 _json = msgspec.json.Encoder()
@@ -105,11 +107,8 @@ def attach_order(*, actor: Actor, receipt: str, member: MemberRef, now: datetime
             if transfer:
                 document = transfer_document(transfer, header)
                 cursor.execute("SELECT ledger_post(%s::jsonb)", [_json.encode(document).decode()])
-            if priced.move:
-                move = _json.encode({**move_document(priced.move, in_force.version_id), "at": now}).decode()
-                cursor.execute(
-                    "SELECT loyalty_move_tier(%s, %s::jsonb, %s)", [facts.member.id, move, order.id]
-                )
+        moves = [(facts.member.id, track, replace(move, at=now)) for track, move in priced.moves.items()]
+        write_moves(in_force.version_id, moves, order.id)
         take_uses(in_force.programme, facts.member.id, priced.uses, order.occurred_at, order_id=order.id)
         record_audit(
             actor=actor,

@@ -2,7 +2,8 @@
 
 What an order says is otherwise only compared with itself; this compares it with the rules. Facts that were not kept as
 they were (birthday, category and brand) are taken as they are today. A price that hung on facts of which no past state is
-known (caps, budgets, the member's tags and segments, coupons and plans) is not made again; the reason says which.
+known (caps, budgets, the member's tags and segments, levels on further tracks, coupons and plans) is not made again; the
+reason says which.
 """
 
 from __future__ import annotations
@@ -16,9 +17,9 @@ from shuke.checkout.logic import Cart, CartLine, MemberFacts, Priced, price
 from shuke.checkout.models import LineTax, Order, OrderLine, OrderTender
 from shuke.checkout.tender_logic import Funds, Tender
 from shuke.checkout.values import PricingRefusal
-from shuke.loyalty.logic import TierState
 from shuke.loyalty.programme import Programme
 from shuke.loyalty.queries import version_by_id
+from shuke.loyalty.tier_logic import TierState
 from shuke.members.queries import open_profiles
 
 Untold = Literal["version", "facts", "discounts"]
@@ -51,7 +52,7 @@ class Repriced:
 
 def price_again(order_id: UUID) -> Repriced:
     """Price a recorded order again. Raises Order.DoesNotExist."""
-    order = Order.objects.select_related("store").get(id=order_id)
+    order = Order.objects.select_related("store", "member").get(id=order_id)
     if order.programme_version_id is None:
         return Repriced(untold="version")
     programme = version_by_id(order.programme_version_id).programme
@@ -59,7 +60,8 @@ def price_again(order_id: UUID) -> Repriced:
     if any(each["kind"] not in ("given", "tier") for line in lines for each in line.detail or ()):
         return Repriced(untold="discounts")
     needs = programme.needs
-    if order.member_id and (needs.traits or needs.first_purchase or needs.counted or needs.budgets):
+    hangs_on_more = needs.traits or needs.first_purchase or needs.counted or needs.budgets
+    if order.member_id and (hangs_on_more or programme.tracks):
         return Repriced(untold="facts")
     taxes = {tax.line_no: tax for tax in LineTax.objects.filter(order_id=order_id)}
     paid = list(OrderTender.objects.filter(order_id=order_id).order_by("seq"))
@@ -95,14 +97,15 @@ def _cart_line(line: OrderLine, tax: LineTax | None) -> CartLine:
 
 def _member(programme: Programme, order: Order) -> MemberFacts | None:
     """As much of the buyer as the price hangs on: the tier it was made under, and the points that paid."""
-    if order.member_id is None:
+    if order.member is None:
         return None
     birthday = None
     if programme.uses_birthday:
-        profile = open_profiles([order.member_id]).get(order.member_id)
+        profile = open_profiles([order.member.id]).get(order.member.id)
         born = profile.birthday if profile else None
         birthday = (born.month, born.day) if born else None
-    return MemberFacts(TierState(order.tier, order.occurred_at, None), birthday, order.points_used, 0)
+    tier = TierState(order.tier, order.occurred_at, None, joined=order.member.joined_at)
+    return MemberFacts(tier, birthday, order.points_used, 0)
 
 
 def _tenders(paid: Sequence[OrderTender]) -> list[Tender]:

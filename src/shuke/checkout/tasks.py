@@ -5,7 +5,7 @@ from __future__ import annotations
 from shuke.checkout.queries import first_orders, qualifying_totals
 from shuke.kit import clock, jobs
 from shuke.loyalty.coupon_occasions import issue_on_occasions
-from shuke.loyalty.operations import review_tiers
+from shuke.loyalty.tier_reviews import review_tiers
 
 
 @jobs.periodic(cron="12 * * * *")

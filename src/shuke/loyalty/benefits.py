@@ -20,6 +20,7 @@ Stack = Literal["best", "add"]
 QuotaPeriod = Literal["day", "week", "month", "quarter", "year", "term"]
 PackPeriod = Literal["month", "quarter", "year"]
 HolderKind = Literal["tier", "plan"]
+Counts = Literal["ignore", "best", "add"]
 
 MONTHS: Mapping[str, int] = {"month": 1, "quarter": 3, "year": 12}
 WHOLE_PERCENT = 100_000
@@ -92,11 +93,16 @@ NO_BENEFIT = Benefit()
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """A tier or plan that a member has, with what it brings."""
+    """A tier or plan that a member has, with what it brings.
+
+    `discount_counts` and `multiplier_counts` say how a level of a further track joins the one of the main track.
+    """
 
     kind: HolderKind
     code: str
     benefit: Benefit
+    discount_counts: Counts = "add"
+    multiplier_counts: Counts = "add"
 
     @property
     def source(self) -> str:
@@ -114,32 +120,50 @@ class Discount:
 
 
 def discounts_of(held: Sequence[Held], stack: Stack) -> tuple[Discount, ...]:
-    """Whose discount counts. Of several plans the best one does; tier and plan: the better one, or both added up."""
-    best = _best_of_each(held, lambda benefit: benefit.discount)
-    found = [Discount(each.kind, each.code, each.benefit.discount) for each in best if each.benefit.discount]
-    if stack == "add" or len(found) < 2:
-        return tuple(found)
-    return (max(found, key=lambda each: each.percent),)
+    """Whose discount counts. Levels join as their tracks say; of several plans the best one counts; tier and plan: the
+    better one, or both added up."""
+    tiers = _joined([(each, each.benefit.discount, each.discount_counts) for each in held])
+    plans = _best_plan(held, lambda benefit: benefit.discount)
+    if tiers and plans and stack == "best":
+        more = plans[0].benefit.discount > sum(each.benefit.discount for each in tiers)
+        tiers, plans = ([], plans) if more else (tiers, [])
+    return tuple(Discount(each.kind, each.code, each.benefit.discount) for each in (*tiers, *plans))
 
 
 def factor_of(held: Sequence[Held], stack: Stack) -> TierFactor:
     """The multiplier of points: the better one, or ×1.5 and ×2 added up to ×2.5. 1000 when nothing multiplies."""
-    best = _best_of_each(held, lambda benefit: benefit.multiplier)
-    found = [each for each in best if each.benefit.multiplier != 1000]
-    if stack == "best" and len(found) == 2:
-        found = [max(found, key=lambda each: each.benefit.multiplier)]
-    by_kind = {each.kind: each.code for each in found}
-    total = 1000 + sum(each.benefit.multiplier - 1000 for each in found)
-    return TierFactor(by_kind.get("tier", ""), total, by_kind.get("plan", ""))
+    tiers = _joined([(each, each.benefit.multiplier - 1000, each.multiplier_counts) for each in held])
+    plans = _best_plan(held, lambda benefit: benefit.multiplier - 1000)
+    by_tier = sum(each.benefit.multiplier - 1000 for each in tiers)
+    by_plan = sum(each.benefit.multiplier - 1000 for each in plans)
+    if tiers and plans and stack == "best":
+        tiers, by_tier, plans, by_plan = (
+            ([], 0, plans, by_plan) if by_plan > by_tier else (tiers, by_tier, [], 0)
+        )
+    return TierFactor(
+        tiers[0].code if tiers else "", 1000 + by_tier + by_plan, plans[0].code if plans else ""
+    )
 
 
-def _best_of_each(held: Sequence[Held], figure: Callable[[Benefit], int]) -> list[Held]:
-    """The tier, then the plan that brings most of something; of equal plans the first by code."""
-    found = [each for each in held if each.kind == "tier"][:1]
+def _joined(levels: Iterable[tuple[Held, int, Counts]]) -> list[Held]:
+    """The levels whose figure counts, that of the main track first: the others join as their tracks say."""
+    first: tuple[Held, int] | None = None
+    more: list[Held] = []
+    for each, figure, counts in levels:
+        if each.kind != "tier":
+            continue
+        if first is None or (counts == "best" and figure > first[1]):
+            first = (each, figure)
+        elif counts == "add" and figure:
+            more.append(each)
+    return [*([first[0]] if first and first[1] else []), *more]
+
+
+def _best_plan(held: Sequence[Held], figure: Callable[[Benefit], int]) -> list[Held]:
+    """The plan that brings most of something, of equal ones the first by code; none when none brings any."""
     plans = sorted((each for each in held if each.kind == "plan"), key=lambda each: each.code)
-    if plans:
-        found.append(max(plans, key=lambda each: figure(each.benefit)))
-    return found
+    best = max(plans, key=lambda each: figure(each.benefit), default=None)
+    return [best] if best and figure(best.benefit) else []
 
 
 def ships_free(held: Iterable[Held], sales_minor: int) -> bool:

@@ -64,6 +64,8 @@ class SaleContext:
     birthday: tuple[int, int] | None
     tenders: frozenset[str] = frozenset()
     traits: MemberTraits = NO_TRAITS
+    track_tiers: frozenset[str] = frozenset()
+    """What the member holds on the tracks beside the main one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +152,7 @@ class Conditions:
 
     def _sale_holds(self, context: SaleContext) -> bool:
         return (
-            (not self.tiers or context.tier in self.tiers)
+            (not self.tiers or context.tier in self.tiers or not self.tiers.isdisjoint(context.track_tiers))
             and (not self.stores or context.store in self.stores)
             and (not self.channels or context.channel in self.channels)
             and (not self.tenders or not self.tenders.isdisjoint(context.tenders))

@@ -86,7 +86,8 @@ def diff_documents(old: Document, new: Document) -> list[Change]:
             describe_budget,
         ),
         *_fields("tiers", pgettext("programme", "Tiers"), old["tiers"], new["tiers"], _TIERS),
-        *_levels(old, new),
+        *_levels("tiers.levels", old["tiers"], new["tiers"]),
+        *_tracks(old, new),
         *_redemption(old, new),
         *_by_asset("adjustments", pgettext("programme", "Adjustments"), old, new, _ADJUSTMENT),
         *_by_asset("transfers", pgettext("programme", "Transfers between members"), old, new, _TRANSFER),
@@ -138,6 +139,24 @@ def _limits(value: Mapping[str, int]) -> str:
     return _listed([f"{role} {grouped(most)}" for role, most in value.items()]) if value else "–"
 
 
+def _overrides(value: Mapping[str, Mapping[str, Any]]) -> str:
+    parts = []
+    for role, limit in value.items():
+        words = [
+            *([_days(limit["days"])] if "days" in limit else []),
+            *([pgettext("programme", "up to %s") % limit["up_to"]] if "up_to" in limit else []),
+        ]
+        parts.append(f"{role} ({_listed(words)})" if words else role)
+    return _listed(parts) if parts else "–"
+
+
+def _bought(value: Mapping[str, int]) -> str:
+    return pgettext("programme", "%(points)s points for %(months)d months") % {
+        "points": grouped(value["points"]),
+        "months": value["months"],
+    }
+
+
 def _listed(parts: Sequence[str]) -> str:
     return pgettext("programme", ", ").join(parts)
 
@@ -180,7 +199,7 @@ _TERMS: Fields = (
     ("expiry", pgettext_lazy("programme", "expire"), describe_expiry),
     ("pending", pgettext_lazy("programme", "usable"), describe_pending),
 )
-_SILENT = {
+_SILENT: dict[str, Any] = {
     "stacking": "stackable",
     "priority": 0,
     "multiplied": True,
@@ -188,6 +207,10 @@ _SILENT = {
     "budget": None,
     "refund_coupon": "restore",
     "benefit_stacking": "best",
+    "window": "rolling",
+    "on_change": "keep",
+    "warn_days": [],
+    "overrides": {},
 }
 """What a rule means where it says nothing: an optional key, or one that an earlier release did not know."""
 _ABSENT = object()
@@ -230,8 +253,19 @@ _TIERS: Fields = (
     ("valid_months", pgettext_lazy("programme", "last for"), _months),
     ("grace_days", pgettext_lazy("programme", "grace"), _days),
     ("downgrade", pgettext_lazy("programme", "downgrade"), _word),
+    ("window", pgettext_lazy("programme", "count"), _word),
+    ("on_change", pgettext_lazy("programme", "when a version begins:"), _word),
+    ("warn_days", pgettext_lazy("programme", "warning before a downgrade"), _notices),
+    ("overrides", pgettext_lazy("programme", "may be set by hand by"), _overrides),
+)
+_TRACK: Fields = (
+    ("name", pgettext_lazy("programme", "name"), localized),
+    ("discount", pgettext_lazy("programme", "discount beside the main tier:"), _word),
+    ("multiplier", pgettext_lazy("programme", "multiplier beside the main tier:"), _word),
+    *_TIERS,
 )
 _LEVEL: Fields = (
+    ("buy", pgettext_lazy("programme", "can be bought for"), _bought),
     ("name", pgettext_lazy("programme", "name"), localized),
     ("threshold", pgettext_lazy("programme", "threshold"), grouped),
     ("discount_percent", pgettext_lazy("programme", "discount"), _percent),
@@ -377,23 +411,44 @@ def _rules(
     return changes
 
 
-def _levels(old: Document, new: Document) -> list[Change]:
+def _levels(place: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> list[Change]:
     changes = []
     ended = pgettext("programme", "Tier ended")
-    before = {level["code"]: level for level in old["tiers"]["levels"]}
-    for index, level in enumerate(new["tiers"]["levels"]):
-        path, name = f"tiers.levels[{index}]", localized(level["name"])
+    before = {level["code"]: level for level in old["levels"]}
+    for index, level in enumerate(new["levels"]):
+        path, name = f"{place}[{index}]", localized(level["name"])
         former = before.pop(level["code"], None)
         if former is None:
-            text = pgettext("programme", "threshold %s") % grouped(level["threshold"])
+            text = ""
+            if "threshold" in level:
+                text = pgettext("programme", "threshold %s") % grouped(level["threshold"])
             changes.append(Change("added", path, _said(pgettext("programme", "New tier"), name, text)))
         else:
             changes += _fields(path, localized(former["name"]), former, level, _LEVEL)
-    for index, level in enumerate(old["tiers"]["levels"]):
+    for index, level in enumerate(old["levels"]):
         if level["code"] in before:
-            changes.append(
-                Change("removed", f"tiers.levels[{index}]", _said(ended, localized(level["name"])))
-            )
+            changes.append(Change("removed", f"{place}[{index}]", _said(ended, localized(level["name"]))))
+    return changes
+
+
+def _tracks(old: Document, new: Document) -> list[Change]:
+    """Tracks are matched by their code."""
+    changes = []
+    before = {track["code"]: track for track in old.get("tracks", ())}
+    for index, track in enumerate(new.get("tracks", ())):
+        path, name = f"tracks[{index}]", localized(track["name"])
+        former = before.pop(track["code"], None)
+        if former is None:
+            levels = _listed([localized(level["name"]) for level in track["levels"]])
+            changes.append(Change("added", path, _said(pgettext("programme", "New track"), name, levels)))
+        else:
+            what = pgettext("programme", "Track “%s”") % name
+            changes += _fields(path, what, former, track, _TRACK)
+            changes += _levels(f"{path}.levels", former, track)
+    for index, track in enumerate(old.get("tracks", ())):
+        if track["code"] in before:
+            text = _said(pgettext("programme", "Track ended"), localized(track["name"]))
+            changes.append(Change("removed", f"tracks[{index}]", text))
     return changes
 
 

@@ -18,7 +18,7 @@ from django.utils.translation import gettext_lazy as _
 
 from shuke.loyalty import earning_document, source
 from shuke.loyalty.asset_document import ADJUSTMENTS_DEFAULT, adjustments, assets, transfers
-from shuke.loyalty.benefit_document import check_benefits, read_benefits
+from shuke.loyalty.benefit_document import check_benefits
 from shuke.loyalty.coupon_document import read_coupons
 from shuke.loyalty.errors import InvalidProgramme, Problem
 from shuke.loyalty.plan_document import read_plans
@@ -33,7 +33,6 @@ from shuke.loyalty.readers import (
     mapping,
     names,
     scalar,
-    sequence,
     shown,
     slug,
     whole,
@@ -47,9 +46,9 @@ from shuke.loyalty.tender_document import (
     read_stored_value,
     read_taxes,
 )
+from shuke.loyalty.tier_document import check_tracks, read_tiers, read_tracks
 
 SCHEMA = 1
-MAX_LEVELS = 50
 
 # ISO 4217, the currencies in circulation.
 # fmt: off
@@ -105,7 +104,8 @@ def _programme(notes: Notes, root: Node) -> dict[str, Any]:
         "currency": Key(_currency, required=True),
         "time_zone": Key(_time_zone, required=True),
         "assets": Key(assets, required=True),
-        "tiers": Key(_tiers, required=True),
+        "tiers": Key(read_tiers, required=True),
+        "tracks": Key(read_tracks, default=[]),
         "budgets": Key(earning_document.budgets),
         "earning": Key(earning_document.earning, default=[]),
         "multipliers": Key(earning_document.multipliers, default=[]),
@@ -124,6 +124,8 @@ def _programme(notes: Notes, root: Node) -> dict[str, Any]:
         "policies": Key(mapping(_POLICIES), default=_USUAL_POLICIES),
     }
     found: dict[str, Any] = mapping(keys)(notes, root, "") or {}
+    if isinstance(root, source.Mapping) and "tracks" in root.items:
+        check_tracks(notes, found, root.items["tracks"].line)
     if isinstance(root, source.Mapping) and "budgets" in root.items:
         earning_document.check_budgets(notes, found, root.items["budgets"].line)
     check_benefits(notes, root, found)
@@ -182,89 +184,7 @@ def _time_zone(notes: Notes, node: Node, path: str) -> str | None:
     return None
 
 
-# Tiers, redemption, policies -------------------------------------------------------------------------
-
-
-def _tiers(notes: Notes, node: Node, path: str) -> dict[str, Any] | None:
-    metric = "spend"
-    if isinstance(node, source.Mapping):
-        given = node.items.get("metric")
-        if isinstance(given, source.Scalar) and given.text == "growth":
-            metric, notes.tiers_by_growth = "growth", True
-            if "growth" not in notes.assets:
-                notes.add(
-                    "unknown_reference", child(path, "metric"), given.line, _("needs the asset “growth”")
-                )
-
-    def level(notes: Notes, node: Node, path: str) -> Any:
-        threshold = amount(above_zero=False) if metric == "spend" else whole(0)
-        return mapping(
-            {
-                "code": Key(_level_code, required=True),
-                "name": Key(names, required=True),
-                "threshold": Key(threshold, required=True),
-                "discount_percent": Key(decimal("0", "100"), default="0"),
-                "multiplier": Key(decimal("1", "100"), default="1"),
-                "benefits": Key(read_benefits(with_price=False)),
-            }
-        )(notes, node, path)
-
-    def levels(notes: Notes, node: Node, path: str) -> Any:
-        found = sequence(level, least=1, most=MAX_LEVELS)(notes, node, path)
-        if found is not None and isinstance(node, source.Sequence):
-            _check_thresholds(notes, node, path, found)
-        return found
-
-    found: dict[str, Any] | None = mapping(
-        {
-            "metric": Key(choice("spend", "growth"), required=True),
-            "window_months": Key(whole(1, 120), default=12),
-            "valid_months": Key(whole(1, 120), default=12),
-            "grace_days": Key(whole(0, 366), default=0),
-            "downgrade": Key(choice("one_level", "to_qualified", "never", "at_once"), default="one_level"),
-            "levels": Key(levels, required=True),
-        }
-    )(notes, node, path)
-    return found
-
-
-def _level_code(notes: Notes, node: Node, path: str) -> str | None:
-    value: str | None = slug(longest=30)(notes, node, path)
-    if value is not None and value in notes.tiers:
-        notes.add("duplicate", path, node.line, _("“%(value)s” is given twice"), value=value)
-        return None
-    if value is not None:
-        notes.tiers.append(value)
-    return value
-
-
-def _check_thresholds(notes: Notes, node: source.Sequence, path: str, levels: list[dict[str, Any]]) -> None:
-    """Thresholds begin at zero and rise strictly: equal or falling ones would overlap."""
-    if len(levels) != len(node.items):
-        return  # a level could not be read at all; that is reported already
-    highest: tuple[float, str, str] | None = None
-    for index, level in enumerate(levels):
-        shown_threshold = level.get("threshold")
-        if shown_threshold is None:
-            continue
-        value = int(
-            str(shown_threshold).replace(".", "")
-        )  # one currency, so equal decimals: comparable as integers
-        here = child(f"{path}[{index}]", "threshold")
-        line = _line_of(node.items[index], "threshold")
-        if index == 0 and value != 0:
-            notes.add("threshold_not_zero", here, line, _("must be 0: everyone starts at the lowest tier"))
-        if highest is not None and value <= highest[0]:
-            notes.add(
-                "threshold_order",
-                here,
-                line,
-                _("must be greater than %(other)s (%(tier)s)"),
-                other=highest[1],
-                tier=highest[2],
-            )
-        if highest is None or value > highest[0]:
-            highest = (value, str(shown_threshold), level.get("code", f"levels[{index}]"))
+# Redemption, policies -------------------------------------------------------------------------
 
 
 def _line_of(node: Node, key: str) -> int:

@@ -97,4 +97,27 @@ TABLES = (
         export=Export.TELL,
         retention=Retention.BOOKS,
     ),
+    MemberTable(
+        table="loyalty_trackstanding",
+        merge=Merge.REBUILD,
+        erase=Erase.DELETE,
+        export=Export.TELL,
+        retention=Retention.MEMBERSHIP,
+        why="As the standing on the main track.",
+    ),
+    MemberTable(
+        table="loyalty_tiergrant",
+        merge=Merge.STAY,
+        erase=Erase.KEEP,
+        export=Export.TELL,
+        retention=Retention.BOOKS,
+        why="History that tiers are replayed from.",
+    ),
+    MemberTable(
+        table="loyalty_tiernotice",
+        merge=Merge.STAY,
+        erase=Erase.DELETE,
+        export=Export.DERIVED,
+        retention=Retention.MEMBERSHIP,
+    ),
 )

@@ -1,21 +1,21 @@
-"""Tiers and expiry as pure functions, and earning under a programme: no ORM, no clock, no I/O.
+"""Earning and expiry under a programme as pure functions: no ORM, no clock, no I/O.
 
-The same code serves a live sale and an import. What rules and multipliers give is in `loyalty.earning`.
+The same code serves a live sale and an import. What rules and multipliers give is in `loyalty.earning`, tiers are in
+`loyalty.tier_logic`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
-from shuke.kit.clock import add_months, end_of_day, end_of_month, local_date, start_of_day
 from shuke.loyalty import earning
 from shuke.loyalty.assets import Expiry
 from shuke.loyalty.benefits import Held, factor_of
 from shuke.loyalty.conditions import Line, SaleContext
 from shuke.loyalty.earning import NO_ROOM, Earned, Room
-from shuke.loyalty.programme import Level, Programme, Tiers
+from shuke.loyalty.programme import Programme
 
 
 def earn(
@@ -95,95 +95,3 @@ def usable_at_once(
         for lot in lots_of(programme, each, min(each.total, debt), now)
         if lot.active_at <= now and lot.waits_for is None
     )
-
-
-@dataclass(frozen=True, slots=True)
-class TierState:
-    """The tier a member holds: since when, and when it lapses unless requalified (None: never)."""
-
-    tier: str
-    since: datetime
-    review_at: datetime | None
-
-
-@dataclass(frozen=True, slots=True)
-class TierMove:
-    """One change of tier or renewal of its term, with the figure that decided."""
-
-    at: datetime
-    before: str
-    after: TierState
-    cause: str
-    metric: int
-
-
-def window_start(tiers: Tiers, now: datetime, programme: Programme) -> datetime:
-    """The first instant that counts towards the tier at `now`: local midnight `window_months` ago."""
-    return start_of_day(add_months(local_date(now, programme.zone), -tiers.window_months), programme.zone)
-
-
-def review_instant(tiers: Tiers, since: datetime, programme: Programme) -> datetime:
-    """When a tier reached at `since` is reviewed: the end of the month after its term, plus grace days."""
-    last = end_of_month(add_months(local_date(since, programme.zone), tiers.valid_months))
-    return end_of_day(last + timedelta(days=tiers.grace_days), programme.zone)
-
-
-def lapse(
-    programme: Programme, state: TierState, metric: Callable[[datetime], int], now: datetime
-) -> tuple[TierState, list[TierMove]]:
-    """Apply every review due by `now`. `metric(t)` is the qualifying total in the window that ends at t."""
-    tiers, moves = programme.tiers, list[TierMove]()
-    while state.review_at is not None and state.review_at <= now:
-        at = state.review_at
-        total = metric(at)
-        held = tiers.level(state.tier)
-        if total >= held.threshold:
-            after = TierState(state.tier, state.since, review_instant(tiers, at, programme))
-            moves.append(TierMove(at, state.tier, after, "renewed", total))
-        else:
-            target = _after_lapse(tiers, held, total)
-            after = _entered(programme, target, at)
-            moves.append(TierMove(at, state.tier, after, "lapsed", total))
-        state = after
-    return state, moves
-
-
-def _after_lapse(tiers: Tiers, held: Level, total: int) -> Level:
-    if tiers.downgrade == "never":
-        return held
-    reached = tiers.reached(total)
-    if tiers.downgrade == "one_level":
-        return tiers.levels[max(held.rank - 1, reached.rank)]
-    return reached
-
-
-def _entered(programme: Programme, level: Level, at: datetime) -> TierState:
-    review = review_instant(programme.tiers, at, programme) if level.rank > 0 else None
-    return TierState(level.code, at, review)
-
-
-def qualify(programme: Programme, state: TierState, total: int, now: datetime) -> TierMove | None:
-    """The upgrade that a qualifying total brings at once, or None. With downgrade at_once, the drop as well."""
-    tiers = programme.tiers
-    held, reached = tiers.level(state.tier), tiers.reached(total)
-    if reached.rank > held.rank:
-        return TierMove(now, state.tier, _entered(programme, reached, now), "qualified", total)
-    # A sale that arrives late cannot take away a tier that was reached after it.
-    if reached.rank < held.rank and tiers.downgrade == "at_once" and state.since <= now:
-        return TierMove(now, state.tier, _entered(programme, reached, now), "lapsed", total)
-    return None
-
-
-def after_refund(
-    programme: Programme, state: TierState, *, total: int, total_then: int, now: datetime
-) -> TierMove | None:
-    """The lower tier that a refund leaves, or None.
-
-    `total` is what qualifies now and `total_then` what qualified when the tier was reached, both without the refunded
-    order. The tier stays when either still carries it: a refund takes back what its own order brought, not more.
-    """
-    tiers = programme.tiers
-    kept = max(tiers.reached(total), tiers.reached(total_then), key=lambda level: level.rank)
-    if kept.rank >= tiers.level(state.tier).rank:
-        return None
-    return TierMove(now, state.tier, _entered(programme, kept, now), "refund", total)

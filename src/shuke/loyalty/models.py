@@ -85,7 +85,9 @@ class Standing(models.Model):
     tier = models.CharField(max_length=30)
     since = models.DateTimeField()
     review_at = models.DateTimeField(null=True)
-    """When the tier lapses unless requalified; null for the lowest tier."""
+    """When the tier has to be looked at next: its review, or the end of a grant; null where nothing can lapse."""
+    held = models.JSONField(null=True)
+    """What was earned beneath granted levels, and the grants (`tier_logic.held_document`); null for most members."""
 
     class Meta:
         indexes = [
@@ -98,8 +100,34 @@ class Standing(models.Model):
         ]
 
 
+class TrackStanding(models.Model):
+    """What a member holds on a further track, as `Standing` has it for the main one."""
+
+    pk = models.CompositePrimaryKey("member_id", "track")
+    member = models.ForeignKey(Member, on_delete=models.PROTECT, related_name="+", db_index=False)
+    track = models.CharField(max_length=30)
+    tier = models.CharField(max_length=30)
+    since = models.DateTimeField()
+    review_at = models.DateTimeField(null=True)
+    held = models.JSONField(null=True)
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["track", "tier", "member"], name="loyalty_track_tier"),
+            models.Index(
+                fields=["review_at", "member"],
+                name="loyalty_track_due",
+                condition=models.Q(review_at__isnull=False),
+            ),
+        ]
+
+
 class TierChange(models.Model):
-    """Append-only history. `metric` is the qualifying figure that decided, in minor units or growth."""
+    """Append-only history. `metric` is the qualifying figure that decided, in minor units or plain units.
+
+    `track` is "" for the main one. A change that leaves the tier as it is tells of a renewal, or of what moved beneath a
+    granted level.
+    """
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     member = models.ForeignKey(Member, on_delete=models.PROTECT, related_name="+", db_index=False)
@@ -107,16 +135,79 @@ class TierChange(models.Model):
     from_tier = models.CharField(max_length=30)
     to_tier = models.CharField(max_length=30)
     cause = models.CharField(max_length=20)
-    """qualified | lapsed | refund | programme"""
+    """qualified | renewed | lapsed | refund | programme | override | bought | plan | ended"""
     metric = models.BigIntegerField()
     review_at = models.DateTimeField(null=True)
     order_id = models.UUIDField(null=True)
     programme_version = models.ForeignKey(
         ProgrammeVersion, on_delete=models.PROTECT, related_name="+", db_index=False
     )
+    track = models.CharField(max_length=30, default="", db_default="")
+    grant_id = models.UUIDField(null=True)
 
     class Meta:
         indexes = [models.Index(fields=["member", "-occurred_at", "-id"], name="loyalty_change_member")]
+
+
+class TierGrant(models.Model):
+    """A level given to a member: by hand, for points, or by a plan. Only its end is ever added to a row.
+
+    It was given at `granted_at` and ends at `until` (null: when it is ended) or at `ended_at`, whatever comes first.
+    `reference` names what it was given for: the same is given once. `ended_id` places the end in the order of events.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    member = models.ForeignKey(Member, on_delete=models.PROTECT, related_name="+", db_index=False)
+    track = models.CharField(max_length=30, default="")
+    tier = models.CharField(max_length=30)
+    cause = models.CharField(max_length=10)
+    """override | bought | plan"""
+    reference = models.CharField(max_length=80)
+    reason = models.CharField(max_length=300, default="")
+    granted_at = models.DateTimeField()
+    until = models.DateTimeField(null=True)
+    granted_by = models.CharField(max_length=60)
+    programme_version = models.ForeignKey(
+        ProgrammeVersion, on_delete=models.PROTECT, related_name="+", db_index=False
+    )
+    points = models.BigIntegerField(default=0)
+    transfer_id = models.UUIDField(null=True)
+    """The transfer that paid for it, when it was bought."""
+    ended_id = models.UUIDField(null=True)
+    ended_at = models.DateTimeField(null=True)
+    ended_by = models.CharField(max_length=60, default="")
+    end_reason = models.CharField(max_length=300, default="")
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["member", "cause", "reference"], name="loyalty_grant_once"),
+            models.CheckConstraint(
+                condition=models.Q(until__isnull=True) | models.Q(until__gt=models.F("granted_at")),
+                name="loyalty_grant_ends_later",
+            ),
+        ]
+
+
+class TierNotice(models.Model):
+    """A member was told `days` ahead that the tier will be lost at `review_at`. Told once."""
+
+    pk = models.CompositePrimaryKey("member_id", "track", "review_at", "days")
+    member = models.ForeignKey(Member, on_delete=models.CASCADE, related_name="+", db_index=False)
+    track = models.CharField(max_length=30)
+    review_at = models.DateTimeField()
+    days = models.SmallIntegerField()
+    told_at = models.DateTimeField()
+
+
+class Reassessment(models.Model):
+    """How far the members have been looked at under a version that began; written with each batch, so a run resumes."""
+
+    version = models.OneToOneField(
+        ProgrammeVersion, primary_key=True, on_delete=models.PROTECT, related_name="+"
+    )
+    last_member = models.UUIDField(null=True)
+    moved = models.IntegerField(default=0)
+    done_at = models.DateTimeField(null=True)
 
 
 class Counter(models.Model):

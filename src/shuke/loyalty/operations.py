@@ -1,12 +1,10 @@
-"""Publishing a programme, and reviewing tiers whose term has ended."""
+"""Publishing a programme."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
 from typing import Any
-from uuid import UUID
 
 from django.db import connection, transaction
 from django.utils.translation import gettext_lazy as _
@@ -18,20 +16,15 @@ from shuke.kit.ids import uuid7
 from shuke.loyalty.cautions import Caution, Draft, cautions_of, unconfirmed
 from shuke.loyalty.document import digest_of, validate
 from shuke.loyalty.errors import CurrencyFixed, EffectiveInThePast, SameProgramme, Unconfirmed
-from shuke.loyalty.logic import TierMove, TierState, lapse
-from shuke.loyalty.models import ProgrammeVersion, Standing
+from shuke.loyalty.models import ProgrammeVersion
 from shuke.loyalty.programme import compile_programme
-from shuke.loyalty.queries import InForce, forget_versions, programme_at, version_by_id
+from shuke.loyalty.queries import forget_versions, programme_at, version_by_id
 
 LEAD = timedelta(seconds=3)
 """How soon after publishing a version may begin: time to commit, and for every process to read the list again."""
-REVIEW_BATCH = 500
 
 PUBLISH_LOCK = 0x5EA1_0010
 """Taken by whoever changes which versions there are."""
-
-Qualifying = Callable[[list[UUID], Mapping[UUID, datetime]], dict[UUID, int]]
-"""The tier metric of members in the window that ends at each one's instant. Sales know it, and they live above."""
 
 
 def publish_programme(
@@ -139,94 +132,3 @@ def _check_against(
     )
     if before is not None and before[0] == digest:
         raise SameProgramme(number=before[1])
-
-
-def review_member(*, member_id: UUID, now: datetime, qualifying: Qualifying) -> int:
-    """Apply every review of one member's tier that is due by `now`. Returns how many there were.
-
-    Waits for the member's book and holds it until the transaction ends.
-    """
-    with transaction.atomic():
-        return _review([member_id], now, qualifying)
-
-
-def review_tiers(*, now: datetime, qualifying: Qualifying, limit: int = REVIEW_BATCH) -> int:
-    """Review one batch of tiers whose term ended by `now`, longest overdue first. Returns how many members it had.
-
-    One transaction per batch and no memory between batches: a run that is killed goes on where it stopped, and two runs
-    at once share the work or find it done. Call it until it returns 0.
-    """
-    if programme_at(now) is None:
-        return 0
-    with transaction.atomic():
-        due = Standing.objects.filter(review_at__lte=now).order_by("review_at", "member_id")
-        members = list(due.values_list("member_id", flat=True)[:limit])
-        _review(members, now, qualifying)
-    return len(members)
-
-
-def _review(members: list[UUID], now: datetime, qualifying: Qualifying) -> int:
-    in_force = programme_at(now)
-    if not members or in_force is None:
-        return 0
-    with connection.cursor() as cursor:
-        # In the order of ids, as everybody takes several books, so that no two wait for each other.
-        cursor.execute(
-            "SELECT count(*) FILTER (WHERE ledger_take_book(m.id, NULL)) FROM"
-            " (SELECT id FROM unnest(%s::uuid[]) AS u(id) ORDER BY id) AS m",
-            [members],
-        )
-    # Read again under the locks: a sale may have renewed or changed the tier meanwhile.
-    standings = list(Standing.objects.filter(member_id__in=members, review_at__lte=now).order_by("member_id"))
-    ends = {s.member_id: s.review_at for s in standings if s.review_at is not None}
-    totals = qualifying(list(ends), ends)
-    moves: list[tuple[UUID, TierMove]] = []
-    for standing in standings:
-        metric = _metric(standing.member_id, ends, totals, qualifying)
-        state = TierState(standing.tier, standing.since, standing.review_at)
-        _after, steps = lapse(in_force.programme, state, metric, now)
-        moves += [(standing.member_id, step) for step in steps]
-    _write(in_force, moves)
-    return len(moves)
-
-
-def _metric(
-    member_id: UUID, ends: Mapping[UUID, datetime], totals: Mapping[UUID, int], qualifying: Qualifying
-) -> Callable[[datetime], int]:
-    """The first due review was read with the whole batch; a term that ended long ago may need more of them."""
-
-    def metric(at: datetime) -> int:
-        return (
-            totals[member_id]
-            if at == ends[member_id]
-            else qualifying([member_id], {member_id: at})[member_id]
-        )
-
-    return metric
-
-
-def _write(in_force: InForce, moves: list[tuple[UUID, TierMove]]) -> None:
-    """One statement; the moves of a member keep their order."""
-    documents = [
-        json.dumps(
-            {
-                "id": str(uuid7()),
-                "at": move.at.isoformat(),
-                "from": move.before,
-                "to": move.after.tier,
-                "since": move.after.since.isoformat(),
-                "review_at": move.after.review_at.isoformat() if move.after.review_at else None,
-                "cause": move.cause,
-                "metric": move.metric,
-                "programme_version_id": str(in_force.version_id),
-            }
-        )
-        for _member, move in moves
-    ]
-    if documents:
-        with connection.cursor() as cursor:
-            cursor.execute(
-                "SELECT loyalty_move_tier(member_id, document, NULL)"
-                " FROM unnest(%s::uuid[], %s::jsonb[]) AS m(member_id, document)",
-                [[member for member, _move in moves], documents],
-            )

@@ -23,7 +23,7 @@ from shuke.loyalty.assets import (
     compile_expiry,
     compile_pending,
 )
-from shuke.loyalty.benefits import NO_BENEFIT, Benefit, Held, Reserved, Stack, compile_benefit, reserved_of
+from shuke.loyalty.benefits import Held, Reserved, Stack, reserved_of
 from shuke.loyalty.book_policies import compile_adjustments, compile_transfers
 from shuke.loyalty.conditions import compile_conditions
 from shuke.loyalty.coupons import compile_coupons
@@ -54,11 +54,10 @@ from shuke.loyalty.tenders import (
     compile_stored_value,
     compile_taxes,
 )
+from shuke.loyalty.tiers import Tiers, compile_tiers
 from shuke.rewards.catalogue.values import Offer
 from shuke.rewards.values import CouponTemplate
 
-Downgrade = Literal["one_level", "to_qualified", "never", "at_once"]
-Metric = Literal["spend", "growth"]
 Shortfall = Literal["debt", "cash_value", "write_off"]
 
 
@@ -80,42 +79,6 @@ class Needs:
     def nothing(self) -> bool:
         """True when the plain facts are enough."""
         return not (self.traits or self.first_purchase or self.brands or self.counted or self.budgets)
-
-
-@dataclass(frozen=True, slots=True)
-class Level:
-    """One tier. `threshold` in minor units (spend) or units of growth; `rank` 0 is where everyone starts."""
-
-    code: str
-    rank: int
-    threshold: int
-    discount: int
-    multiplier: int
-    benefit: Benefit = NO_BENEFIT
-    """All that the level brings; discount and multiplier stand in it, too."""
-
-
-@dataclass(frozen=True, slots=True)
-class Tiers:
-    metric: Metric
-    window_months: int
-    valid_months: int
-    grace_days: int
-    downgrade: Downgrade
-    levels: tuple[Level, ...]
-    by_code: Mapping[str, Level]
-
-    def level(self, code: str) -> Level:
-        """The level of that code; a code that the programme no longer knows counts as the lowest."""
-        return self.by_code.get(code) or self.levels[0]
-
-    def reached(self, total: int) -> Level:
-        """The highest level whose threshold the total meets."""
-        best = self.levels[0]
-        for level in self.levels:
-            if total >= level.threshold:
-                best = level
-        return best
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,6 +129,8 @@ class Programme:
     needs: Needs
     accrual_needs: Needs
     tiers: Tiers
+    tracks: Mapping[str, Tiers]
+    """The tracks beside the main one, by their codes."""
     redemption: Redemption | None
     adjustments: Mapping[str, AdjustmentPolicy]
     transfers: Mapping[str, TransferPolicy]
@@ -183,14 +148,26 @@ class Programme:
     reserved: tuple[Reserved, ...] = ()
     """Goods that only some tiers and plans may buy."""
 
-    def held(self, tier: str, plans: Iterable[str]) -> list[Held]:
-        """What a member with this tier and these plans has: the tier first. A plan that is no more brings nothing."""
-        level = self.tiers.level(tier)
-        found = [Held("tier", level.code, level.benefit)]
+    def held(self, tier: str, plans: Iterable[str], levels: Mapping[str, str] | None = None) -> list[Held]:
+        """What a member with this tier, these plans and these levels of further tracks (track → level) has.
+
+        The tier comes first. A plan or track that is no more brings nothing.
+        """
+        found = [self.tiers.held(tier)]
+        if levels:
+            found += [self.tracks[track].held(code) for track, code in levels.items() if track in self.tracks]
         if plans:
             known = [self.plans[code] for code in sorted(plans) if code in self.plans]
             found += [Held("plan", plan.code, plan.benefit) for plan in known]
         return found
+
+    def track(self, code: str) -> Tiers | None:
+        """The track of a code, "" being the main one; None when this programme has no such track."""
+        return self.tracks.get(code) if code else self.tiers
+
+    def track_of(self, tier: str) -> Tiers | None:
+        """The track that has a level; None when none has."""
+        return next((each for each in (self.tiers, *self.tracks.values()) if tier in each.by_code), None)
 
 
 Rule = TypeVar("Rule", EarningRule, Multiplier, AccrualRule)
@@ -205,7 +182,7 @@ def unit_currency(programme: Programme, asset: str) -> str:
 
 def compile_programme(document: Mapping[str, Any]) -> Programme:
     """Compile a document that `loyalty.document.validate` accepted. Absent optional parts take their defaults."""
-    currency = document["currency"]
+    currency, zone = document["currency"], ZoneInfo(document["time_zone"])
     policies = document.get("policies", {})
     return_window_days = policies.get("return_window_days", 7)
     budgets = {raw["id"]: _budget(raw) for raw in document.get("budgets", ())}
@@ -220,14 +197,15 @@ def compile_programme(document: Mapping[str, Any]) -> Programme:
     )
     rules: tuple[EarningRule | Multiplier, ...] = (*earning, *multipliers)
     assets = compile_assets(document["assets"], currency, return_window_days)
-    tiers = _tiers(document["tiers"], currency)
+    tiers = compile_tiers(document["tiers"], currency, zone)
+    tracks = {raw["code"]: compile_tiers(raw, currency, zone) for raw in document.get("tracks", ())}
     plans = compile_plans(document.get("plans") or (), currency)
     needs = _needs(rules)
     return Programme(
         code=document["code"],
         name=document["name"],
         currency=currency,
-        zone=ZoneInfo(document["time_zone"]),
+        zone=zone,
         assets=assets,
         expiry={code: asset.expiry for code, asset in assets.items()},
         asset_names={asset: spec["name"] for asset, spec in document["assets"].items()},
@@ -239,6 +217,7 @@ def compile_programme(document: Mapping[str, Any]) -> Programme:
         needs=replace(needs, traits=needs.traits or bool(plans)),
         accrual_needs=_needs(accruals),
         tiers=tiers,
+        tracks=tracks,
         redemption=_redemption(document.get("redemption"), currency),
         adjustments=compile_adjustments(document.get("adjustments", {})),
         transfers=compile_transfers(document.get("transfers", {})),
@@ -267,7 +246,7 @@ def compile_programme(document: Mapping[str, Any]) -> Programme:
         rewards=compile_rewards(document.get("rewards", ()), currency, ZoneInfo(document["time_zone"])),
         plans=plans,
         reserved=reserved_of(
-            [Held("tier", level.code, level.benefit) for level in tiers.levels]
+            [track.held(level.code) for track in (tiers, *tracks.values()) for level in track.levels]
             + [Held("plan", plan.code, plan.benefit) for plan in plans.values()]
         ),
     )
@@ -375,37 +354,6 @@ def _needs(rules: Sequence[EarningRule | Multiplier | AccrualRule]) -> Needs:
         ever=any(rule.terms.caps.member is not None for rule in rules),
         budgets=tuple({b.id: b for rule in rules for b in rule.terms.budgets}.values()),
         tenders=any(w.tenders for w in conditions),
-    )
-
-
-def _tiers(raw: Mapping[str, Any], currency: str) -> Tiers:
-    metric = raw["metric"]
-    levels = tuple(
-        Level(
-            code=level["code"],
-            rank=rank,
-            threshold=to_minor(str(level["threshold"]), currency)
-            if metric == "spend"
-            else int(level["threshold"]),
-            discount=_thousandths(level.get("discount_percent", 0)),
-            multiplier=_thousandths(level.get("multiplier", 1)),
-            benefit=compile_benefit(
-                level.get("benefits"),
-                currency,
-                discount=_thousandths(level.get("discount_percent", 0)),
-                multiplier=_thousandths(level.get("multiplier", 1)),
-            ),
-        )
-        for rank, level in enumerate(raw["levels"])
-    )
-    return Tiers(
-        metric=metric,
-        window_months=raw.get("window_months", 12),
-        valid_months=raw.get("valid_months", 12),
-        grace_days=raw.get("grace_days", 0),
-        downgrade=raw.get("downgrade", "one_level"),
-        levels=levels,
-        by_code={level.code: level for level in levels},
     )
 
 

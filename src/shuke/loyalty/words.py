@@ -24,6 +24,15 @@ CHOICES = {
     "line": pgettext_lazy("programme", "per line"),
     "spend": pgettext_lazy("programme", "by spend"),
     "growth": pgettext_lazy("programme", "by growth"),
+    "orders": pgettext_lazy("programme", "by number of orders"),
+    "points": pgettext_lazy("programme", "by points earned"),
+    "none": pgettext_lazy("programme", "by hand only"),
+    "rolling": pgettext_lazy("programme", "the months before"),
+    "calendar_year": pgettext_lazy("programme", "the calendar year"),
+    "anniversary": pgettext_lazy("programme", "the year since the day of joining"),
+    "upgrade": pgettext_lazy("programme", "who reaches more goes up, nobody goes down"),
+    "reassess": pgettext_lazy("programme", "everyone gets the level they reach"),
+    "ignore": pgettext_lazy("programme", "does not count"),
     "one_level": pgettext_lazy("programme", "one level at the end of the term"),
     "to_qualified": pgettext_lazy("programme", "to the qualified level at the end of the term"),
     "at_once": pgettext_lazy("programme", "at once"),
@@ -89,7 +98,8 @@ def asset_name(document: Document, asset: str) -> str:
 
 
 def tier_name(document: Document, code: str) -> str:
-    level = next((level for level in document["tiers"]["levels"] if level["code"] == code), None)
+    tracks = (document["tiers"], *document.get("tracks", ()))
+    level = next((level for track in tracks for level in track["levels"] if level["code"] == code), None)
     return localized(level["name"]) if level else code
 
 

@@ -18,7 +18,7 @@ from shuke.ledger.models import Account, Entry, Lot
 from shuke.ledger.operations.expiry import expire_lots
 from shuke.loyalty.accruals import accrue
 from shuke.loyalty.models import Standing, TierChange
-from shuke.loyalty.operations import review_tiers
+from shuke.loyalty.tier_reviews import review_tiers
 from tests.factories.checkout import START, TILL, make_shop, sell
 from tests.factories.members import make_member
 

@@ -35,8 +35,8 @@ from shuke.core.errors import InvalidInput, NotFound
 from shuke.core.values import Scope
 from shuke.ledger.as_of import Cut, balances_at
 from shuke.ledger.queries import EntryView, balances_of
-from shuke.loyalty.programme import Level
 from shuke.loyalty.queries import programme_at, version_by_number
+from shuke.loyalty.tiers import Level
 from shuke.loyalty.words import tier_name
 from shuke.members.queries import get_candidate
 from shuke.members.values import Candidate

@@ -13,7 +13,7 @@ import msgspec
 from django.db import connection, transaction
 
 from shuke.checkout.answers import quantity_text
-from shuke.checkout.documents import move_document, transfer_document
+from shuke.checkout.documents import transfer_document
 from shuke.checkout.errors import REFUND_REFUSALS, AlreadyRefunded, OrderNotFound, StoreOutOfScope
 from shuke.checkout.models import (
     Order,
@@ -34,9 +34,11 @@ from shuke.checkout.refunds.values import ALL_THAT_IS_LEFT, RefundRequest
 from shuke.core.operations import publish_event, record_audit
 from shuke.core.values import Actor
 from shuke.kit.ids import uuid7
-from shuke.loyalty.logic import TierState, after_refund
-from shuke.loyalty.models import Standing
 from shuke.loyalty.queries import programme_at
+from shuke.loyalty.tier_logic import TierMove, after_refund
+from shuke.loyalty.tier_rows import states_of, write_moves
+from shuke.loyalty.tiers import MAIN
+from shuke.members.queries import joined_days
 
 _json = msgspec.json.Encoder()
 
@@ -164,6 +166,7 @@ def _write(
         refunded_sales_minor=order.refunded_sales_minor + plan.part.sales,
         refunded_qualifying_minor=order.refunded_qualifying_minor + plan.part.qualifying,
         refunded_growth=order.refunded_growth + plan.part.earned.get("growth", 0),
+        refunded_points=order.refunded_points + plan.part.earned.get("points", 0),
     )
     header = {
         "occurred_at": now,
@@ -340,23 +343,23 @@ def review_tier(order: Order, now: datetime, *, always: bool = False) -> dict[st
         return None
     if not always and not in_force.programme.policies.tier_on_refund_at_once:
         return None
-    standing = Standing.objects.filter(member_id=order.member_id).first()
-    if standing is None:
-        return None
-    state = TierState(standing.tier, standing.since, standing.review_at)
-    member_id = order.member_id
-    move = after_refund(
-        in_force.programme,
-        state,
-        total=qualifying_totals([member_id], {member_id: now})[member_id],
-        total_then=qualifying_totals([member_id], {member_id: state.since})[member_id],
-        now=now,
-    )
-    if move is None:
-        return None
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT loyalty_move_tier(%s, %s::jsonb, %s)",
-            [member_id, _json.encode(move_document(move, in_force.version_id)).decode(), order.id],
+    programme, member_id = in_force.programme, order.member_id
+    joined = joined_days([member_id])
+    moves: dict[str, TierMove] = {}
+    for track, tiers in {MAIN: programme.tiers, **programme.tracks}.items():
+        state = states_of([member_id], track, joined).get(member_id)
+        if state is None or tiers.by_hand:
+            continue
+        since = state.earned.since
+        move = after_refund(
+            tiers,
+            state,
+            total=qualifying_totals([member_id], {member_id: now}, track=track)[member_id],
+            total_then=qualifying_totals([member_id], {member_id: since}, track=track)[member_id],
+            now=now,
         )
-    return {"from": move.before, "to": move.after.tier}
+        if move is not None:
+            moves[track] = move
+    write_moves(in_force.version_id, [(member_id, track, move) for track, move in moves.items()], order.id)
+    main = moves.get(MAIN)
+    return {"from": main.before, "to": main.after.tier} if main else None

@@ -1,7 +1,7 @@
 """One member under one programme: tier, lots of points, caps, and what each replayed event does to them. No database.
 
-Everything that decides is what the till decides with: `checkout.logic.price`, `refunds.logic.plan_refund`, the tier and
-expiry functions of `loyalty.logic`, the order of lots of `ledger.logic`. Only where the rows would be written, figures
+Everything that decides is what the till decides with: `checkout.logic.price`, `refunds.logic.plan_refund`, the functions of
+`loyalty.tier_logic` and `loyalty.logic`, the order of lots of `ledger.logic`. Only where the rows would be written, figures
 are moved in memory.
 """
 
@@ -37,8 +37,10 @@ from shuke.kit.money import allocate
 from shuke.ledger.logic import OpenLot, available, consume, in_order
 from shuke.loyalty.conditions import MemberTraits, SaleContext
 from shuke.loyalty.earning import Earned, Room, Use, Used, accrue_rules
-from shuke.loyalty.logic import TierMove, TierState, after_refund, lapse, lots_of
+from shuke.loyalty.logic import lots_of
 from shuke.loyalty.programme import Needs
+from shuke.loyalty.tier_logic import TierMove, after_refund, lapse, review_window_start
+from shuke.loyalty.tier_rows import lowest
 
 _INSIDE = {"stored_value", "bonus", "gift_card"}
 _TICK = timedelta(microseconds=1)
@@ -98,17 +100,16 @@ class Book:
     def __init__(self, side: Side, start: Start) -> None:
         self.side = side
         self._start = start
-        levels = side.programme.tiers.levels
-        self.tier = start.tier or TierState(levels[0].code, start.joined_at, None)
+        self.tier = start.tier or lowest(side.programme.tiers, start.joined_at)
         self.debt = start.debt
         self._lots: dict[UUID, _Lot] = {}
         self._open: list[_Lot] = []
         for lot in start.lots:
             self._add(_lot_of(lot))
         self._window = Window()
-        by_spend = side.by_spend
         for each in start.counted:
-            self._window.add(each.order_id, each.at, each.qualifying if by_spend else each.growth)
+            counts = 0 if each.ended else side.counts(each.qualifying, each.growth, each.points)
+            self._window.add(each.order_id, each.at, counts)
         self._used = {rule: dict(days) for rule, days in start.used.items()}
         self._orders: dict[UUID, _Order] = {}
         self._last_spent: list[tuple[UUID, int]] = []
@@ -127,7 +128,7 @@ class Book:
             self.tier,
             self._start.birthday,
             usable,
-            self._window.total(side.window_start(at, day), at),
+            self._total(at),
             self._traits(at, is_first=is_first),
             self._room(side.programme.needs, day),
             self.debt,
@@ -153,15 +154,15 @@ class Book:
             kept = self._keep(priced.earned, at)
         if priced.points_used:
             self._slide(["points"], at)
-        growth = priced.earned_of("growth")
-        self._window.add(sale.id, at, priced.qualifying_minor if side.by_spend else growth)
+        growth, points = priced.earned_of("growth"), priced.earned_of("points")
+        self._window.add(sale.id, at, side.counts(priced.qualifying_minor, growth, points))
         self._moved_to(priced.move)
         self._take_uses(priced.uses, day)
         discounts = side.count_sale(sale, priced, day)
         self.orders += 1
         self.sales_minor += priced.sales_minor
         self.benefit_minor += sum(discounts)
-        self.points_net += priced.earned_of("points")
+        self.points_net += points
         if will_return:
             self._orders[sale.id] = _order(sale, priced, spent, kept, day, discounts)
 
@@ -203,7 +204,8 @@ class Book:
             )
             self.points_net -= points.clawed
         self._give_back_uses(order, plan)
-        counted = plan.part.qualifying if side.by_spend else plan.part.earned.get("growth", 0)
+        back = plan.part.earned
+        counted = side.counts(plan.part.qualifying, back.get("growth", 0), back.get("points", 0), orders=0)
         self._window.take(refund.order_id, None if plan.is_whole else counted)
         if refund.never_was or side.programme.policies.tier_on_refund_at_once:
             self._after_refund(at)
@@ -250,8 +252,9 @@ class Book:
                 self._take(lot_id, -units, act.at)
             self.side.points_moved += units
         if act.counted is not None:
-            order_id, qualifying, growth, ended = act.counted
-            self._window.take(order_id, None if ended else qualifying if self.side.by_spend else growth)
+            order_id, qualifying, growth, points, ended = act.counted
+            taken = self.side.counts(qualifying, growth, points, orders=0)
+            self._window.take(order_id, None if ended else taken)
             if self.side.programme.policies.tier_on_refund_at_once:
                 self._after_refund(act.at)
 
@@ -267,13 +270,7 @@ class Book:
     def _turn_to(self, at: datetime) -> None:
         """Reviews of the tier and expiries of points that are due."""
         if self.tier.review_at is not None and self.tier.review_at <= at:
-            programme = self.side.programme
-
-            def metric(end: datetime) -> int:
-                start = self.side.window_start(end, local_date(end, programme.zone))
-                return self._window.total(start, end)
-
-            self.tier, moves = lapse(programme, self.tier, metric, at)
+            self.tier, moves = lapse(self.side.programme.tiers, self.tier, self._at_review, at)
             for move in moves:
                 self.side.count_move(move)
         self._sweep(at)
@@ -284,17 +281,17 @@ class Book:
             self.side.count_move(move)
 
     def _after_refund(self, at: datetime) -> None:
-        side, since = self.side, self.tier.since
-        zone = side.programme.zone
+        total, then = self._total(at), self._total(self.tier.earned.since)
         self._moved_to(
-            after_refund(
-                side.programme,
-                self.tier,
-                total=self._window.total(side.window_start(at, local_date(at, zone)), at),
-                total_then=self._window.total(side.window_start(since, local_date(since, zone)), since),
-                now=at,
-            )
+            after_refund(self.side.programme.tiers, self.tier, total=total, total_then=then, now=at)
         )
+
+    def _total(self, at: datetime) -> int:
+        return self._window.total(self.side.window_start(at, self._start.joined_at), at)
+
+    def _at_review(self, at: datetime) -> int:
+        start = review_window_start(self.side.programme.tiers, at, self._start.joined_at)
+        return self._window.total(start, at)
 
     # Facts -------------------------------------------------------------------------------------------
 

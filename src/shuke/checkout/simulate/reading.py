@@ -32,9 +32,9 @@ from shuke.checkout.simulate.values import (
 from shuke.core.keyset import keyset
 from shuke.kit.sql import load
 from shuke.ledger.logic import WAITING, OpenLot
-from shuke.loyalty.logic import TierState, window_start
 from shuke.loyalty.programme import Programme
 from shuke.loyalty.queries import version_by_id
+from shuke.loyalty.tier_logic import TierState, earliest_start
 from shuke.members.profile import open_profile
 
 _NEVER_WAS = {"void", "cancellation"}
@@ -174,18 +174,18 @@ class Reader:
     def _read_tiers(self, starts: Mapping[UUID, Start], ids: list[UUID]) -> None:
         for member_id, at, before, after, review_at in _rows(
             "SELECT member_id, occurred_at, from_tier, to_tier, review_at FROM loyalty_tierchange"
-            " WHERE member_id = ANY(%s) AND occurred_at < %s ORDER BY member_id, occurred_at, id",
+            " WHERE member_id = ANY(%s) AND occurred_at < %s AND track = '' ORDER BY member_id, occurred_at, id",
             [ids, self.wanted.since],
         ):
             former = starts[member_id].tier
             held = former.since if former and before == after else at
-            starts[member_id].tier = TierState(after, held, review_at)
+            starts[member_id].tier = TierState(after, held, review_at, None, starts[member_id].joined_at)
 
     def _read_window(self, starts: Mapping[UUID, Start], ids: list[UUID]) -> None:
         """Orders before the period that may still count: back to the window of the oldest tier that is held."""
         since = self.wanted.since
         held = min([since, *(start.tier.since for start in starts.values() if start.tier)])
-        first = min(window_start(p.tiers, held, p) for p in self.wanted.programmes)
+        first = min(earliest_start(p.tiers, held) for p in self.wanted.programmes)
         for member_id, *counted in _rows(
             load("checkout", "simulate_window"), {"members": ids, "first": first, "since": since}
         ):
@@ -275,8 +275,7 @@ class Reader:
         for transfer_id, (member_id, at, legs, opened) in grouped.items():
             yield Moved(transfer_id, member_id, at, tuple(legs), opened)
         for refund_id, member_id, at, *counted in _rows(load("checkout", "simulate_older_refunds"), asked):
-            order_id, qualifying, growth, ended = counted
-            yield Moved(refund_id, member_id, at, (), {}, (order_id, qualifying, growth, ended))
+            yield Moved(refund_id, member_id, at, (), {}, tuple(counted))
 
     def _know_products(self, ids: set[UUID]) -> None:
         new = [each for each in ids if each not in self._products]

@@ -16,9 +16,10 @@ from uuid import UUID
 from shuke.checkout.logic import Priced
 from shuke.checkout.refunds.logic import Plan, Returned, Rules, SoldLine
 from shuke.checkout.simulate.values import Sale
+from shuke.kit.clock import local_date
 from shuke.loyalty.earning import Budget, Earned
-from shuke.loyalty.logic import TierMove, TierState, window_start
 from shuke.loyalty.programme import Programme
+from shuke.loyalty.tier_logic import TierMove, TierState, window_start
 
 TOP = 20
 """How many winners and losers are listed."""
@@ -54,7 +55,7 @@ class Side:
     def __init__(self, programme: Programme, budgets: Budgets) -> None:
         self.programme = programme
         self.budgets = budgets
-        self.by_spend = programme.tiers.metric == "spend"
+        self._by_joining = programme.tiers.window == "anniversary"
         policies, worth = programme.policies, programme.redemption
         self.may_spend_own = worth is not None and policies.spend_own_points
         self.spending_others = replace(programme, policies=replace(policies, spend_own_points=False))
@@ -75,7 +76,7 @@ class Side:
         self._moves: dict[str, int] = {}
         self._tiers: dict[str, int] = {}
         self._unplayed: dict[str, int] = {}
-        self._starts: dict[date, datetime] = {}
+        self._starts: dict[tuple[date, date | None], datetime] = {}
         self._lots = 0
 
     def next_lot(self) -> UUID:
@@ -83,12 +84,28 @@ class Side:
         self._lots += 1
         return UUID(int=self._lots)
 
-    def window_start(self, at: datetime, day: date) -> datetime:
-        """The first instant that counts at `at`, which is in the local `day`: one calendar calculation per day."""
-        found = self._starts.get(day)
+    def window_start(self, at: datetime, joined: datetime) -> datetime:
+        """The first instant that counts for the tier at `at`: one calendar calculation per day."""
+        zone = self.programme.zone
+        key = (local_date(at, zone), local_date(joined, zone) if self._by_joining else None)
+        found = self._starts.get(key)
         if found is None:
-            found = self._starts[day] = window_start(self.programme.tiers, at, self.programme)
+            found = self._starts[key] = window_start(self.programme.tiers, at, joined)
         return found
+
+    def counts(self, spend: int, growth: int, points: int, orders: int = 1) -> int:
+        """What these figures of an order add to the tier metric."""
+        match self.programme.tiers.metric:
+            case "spend":
+                return spend
+            case "growth":
+                return growth
+            case "points":
+                return points
+            case "orders":
+                return orders
+            case "none":
+                return 0
 
     def cash(self, points: int) -> int:
         """What points are worth at the till, in minor units, rounded down."""

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from shuke.checkout.logic import CartLine
 from shuke.ledger.logic import OpenLot
-from shuke.loyalty.logic import TierState
+from shuke.loyalty.tier_logic import TierState
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +28,8 @@ class Counted:
     at: datetime
     qualifying: int
     growth: int
+    points: int
+    ended: bool
 
 
 @dataclass(slots=True)
@@ -120,8 +122,8 @@ class Moved:
     at: datetime
     legs: tuple[tuple[UUID | None, int], ...]
     opened: Mapping[UUID, StartLot]
-    counted: tuple[UUID, int, int, bool] | None = None
-    """(order, qualifying, growth, ended) that a refund of an older order takes out of what counts for the tier."""
+    counted: tuple[UUID, int, int, int, bool] | None = None
+    """(order, qualifying, growth, points, ended) that a refund of an older order takes out of what counts for the tier."""
 
 
 Event = Sale | RefundOf | Did | Moved

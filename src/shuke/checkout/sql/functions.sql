@@ -139,7 +139,7 @@ END $$;
 CREATE OR REPLACE FUNCTION checkout_facts(p jsonb)
 RETURNS TABLE (input_hash bytea, answer_status smallint, answer bytea, member_id uuid, member_status text,
   joined_at timestamptz, wrapped bytea, profile bytea, tier text, since timestamptz, review_at timestamptz, revision bigint, balances jsonb,
-  qualifying numeric, store_id uuid, store_open boolean, channel text, products jsonb, n bigint)
+  qualifying numeric, store_id uuid, store_open boolean, channel text, products jsonb, n bigint, held jsonb)
 LANGUAGE plpgsql STABLE SET plan_cache_mode = force_generic_plan SET enable_seqscan = off SET enable_hashjoin = off
 SET enable_mergejoin = off AS $$
 #variable_conflict use_column
@@ -155,14 +155,19 @@ BEGIN
     CASE v_metric
       WHEN 'spend' THEN (SELECT coalesce(sum(o.qualifying_minor - o.refunded_qualifying_minor), 0) FROM checkout_order o
         WHERE o.member_id = m.id AND o.occurred_at >= q.since AND o.occurred_at <= q.at AND o.status = 'committed')
-      ELSE (SELECT coalesce(sum(o.growth_earned - o.refunded_growth), 0) FROM checkout_order o
+      WHEN 'growth' THEN (SELECT coalesce(sum(o.growth_earned - o.refunded_growth), 0) FROM checkout_order o
         WHERE o.member_id = m.id AND o.occurred_at >= q.since AND o.occurred_at <= q.at AND o.status = 'committed')
+      WHEN 'orders' THEN (SELECT count(*) FROM checkout_order o
+        WHERE o.member_id = m.id AND o.occurred_at >= q.since AND o.occurred_at <= q.at AND o.status = 'committed')
+      WHEN 'points' THEN (SELECT coalesce(sum(o.points_earned - o.refunded_points), 0) FROM checkout_order o
+        WHERE o.member_id = m.id AND o.occurred_at >= q.since AND o.occurred_at <= q.at AND o.status = 'committed')
+      ELSE 0
     END,
     st.id, st.is_open, ch.code::text,
     CASE q.n WHEN 1 THEN
       (SELECT jsonb_agg(jsonb_build_array(p.sku, p.id, p.category_path, p.price_minor, p.currency, p.is_active, p.name))
         FROM catalog_product p WHERE p.sku = ANY(v_skus))
-    END, q.n
+    END, q.n, s.held
   FROM (
     SELECT q.*, CASE
       WHEN q.blind IS NOT NULL THEN (SELECT i.member_id FROM members_identifier i

@@ -1,9 +1,16 @@
 -- All that has ever moved a tier, member by member in the order in which it was recorded (ids grow with time; a sale counts
--- from when it earned, which is later than the sale itself for one that was claimed by its receipt). Last, the live standing.
--- Columns: member, key, kind, at, version, qualifying, growth, order, word, from, to, metric, review_at, is_last
-SELECT o.member_id, coalesce(t.id, o.id) AS key, 'sale' AS kind, o.occurred_at, o.programme_version_id, o.qualifying_minor,
-  o.growth_earned, o.id AS order_id, '' AS word, '' AS from_tier, '' AS to_tier, 0::bigint AS metric,
-  NULL::timestamptz AS review_at, false AS is_last
+-- from when it earned, which is later than the sale itself for one that was claimed by its receipt). First, the joining;
+-- last, the live standings.
+-- Columns: member, key, kind, at, version, qualifying, growth, points, order, word, from, to, metric, review_at, is_last,
+-- track, grant, held
+SELECT m.id AS member_id, '00000000-0000-0000-0000-000000000000'::uuid AS key, 'joined' AS kind, m.joined_at AS at,
+  NULL::uuid AS version, 0::bigint AS qualifying, 0::bigint AS growth, 0::bigint AS points, NULL::uuid AS order_id, '' AS word,
+  '' AS from_tier, '' AS to_tier, 0::bigint AS metric, NULL::timestamptz AS review_at, false AS is_last, '' AS track,
+  NULL::uuid AS grant_id, NULL::jsonb AS held
+FROM members_member m
+UNION ALL
+SELECT o.member_id, coalesce(t.id, o.id), 'sale', o.occurred_at, o.programme_version_id, o.qualifying_minor,
+  o.growth_earned, o.points_earned, o.id, '', '', '', 0, NULL, false, '', NULL, NULL
 FROM checkout_order o
 LEFT JOIN (
   -- A sale may earn again later, when it is delivered or adjusted: the first time counts.
@@ -13,20 +20,33 @@ LEFT JOIN (
 WHERE o.member_id IS NOT NULL
 UNION ALL
 SELECT o.member_id, r.id, 'refund', r.occurred_at, NULL, r.qualifying_minor,
-  -- Growth that a policy let the member keep counts no longer either; only the order's own row tells how much.
-  r.growth_clawed_back + CASE WHEN r.is_last THEN o.refunded_growth - r.clawed ELSE 0 END,
-  o.id, r.kind, '', '', 0, NULL, r.is_last AND o.status <> 'committed'
+  -- What a policy let the member keep counts no longer either; only the order's own row tells how much.
+  r.growth_clawed_back + CASE WHEN r.is_last THEN o.refunded_growth - r.growth ELSE 0 END,
+  r.points_clawed_back + CASE WHEN r.is_last THEN o.refunded_points - r.points ELSE 0 END,
+  o.id, r.kind, '', '', 0, NULL, r.is_last AND o.status <> 'committed', '', NULL, NULL
 FROM (
-  SELECT *, sum(growth_clawed_back) OVER w AS clawed, seq = max(seq) OVER w AS is_last
+  SELECT *, sum(growth_clawed_back) OVER w AS growth, sum(points_clawed_back) OVER w AS points,
+    seq = max(seq) OVER w AS is_last
   FROM checkout_refund WINDOW w AS (PARTITION BY order_id)
 ) AS r JOIN checkout_order o ON o.id = r.order_id
 WHERE o.member_id IS NOT NULL
 UNION ALL
-SELECT c.member_id, c.id, 'change', c.occurred_at, c.programme_version_id, 0, 0, c.order_id, c.cause, c.from_tier, c.to_tier,
-  c.metric, c.review_at, false
+SELECT g.member_id, g.id, 'grant', g.granted_at, g.programme_version_id, 0, 0, 0, NULL, g.cause, '', g.tier, 0, g.until, false,
+  g.track, g.id, NULL
+FROM loyalty_tiergrant g
+UNION ALL
+SELECT g.member_id, g.ended_id, 'ended', g.ended_at, NULL, 0, 0, 0, NULL, g.cause, '', g.tier, 0, NULL, false, g.track, g.id, NULL
+FROM loyalty_tiergrant g WHERE g.ended_id IS NOT NULL
+UNION ALL
+SELECT c.member_id, c.id, 'change', c.occurred_at, c.programme_version_id, 0, 0, 0, c.order_id, c.cause, c.from_tier, c.to_tier,
+  c.metric, c.review_at, false, c.track, c.grant_id, NULL
 FROM loyalty_tierchange c
 UNION ALL
-SELECT s.member_id, 'ffffffff-ffff-ffff-ffff-ffffffffffff', 'standing', s.since, NULL, 0, 0, NULL, '', '', s.tier, 0,
-  s.review_at, false
+SELECT s.member_id, 'ffffffff-ffff-ffff-ffff-ffffffffffff', 'standing', s.since, NULL, 0, 0, 0, NULL, '', '', s.tier, 0,
+  s.review_at, false, '', NULL, s.held
 FROM loyalty_standing s
+UNION ALL
+SELECT s.member_id, 'ffffffff-ffff-ffff-ffff-ffffffffffff', 'standing', s.since, NULL, 0, 0, 0, NULL, '', '', s.tier, 0,
+  s.review_at, false, s.track, NULL, s.held
+FROM loyalty_trackstanding s
 ORDER BY 1, 2

@@ -45,7 +45,8 @@ from shuke.ledger.operations import expire_lots
 from shuke.ledger.queries import reconcile
 from shuke.loyalty.cautions import ALL
 from shuke.loyalty.models import ProgrammeVersion, Standing
-from shuke.loyalty.operations import publish_programme, review_tiers
+from shuke.loyalty.operations import publish_programme
+from shuke.loyalty.tier_reviews import review_tiers
 from shuke.members.models import Identifier, Member
 from shuke.members.operations import define_attribute
 

@@ -40,9 +40,9 @@ from shuke.core.values import Permission
 from shuke.kit import clock
 from shuke.kit.errors import ShukeError
 from shuke.ledger.queries import AssetBalance, balances_of, list_entries
-from shuke.loyalty.logic import window_start
 from shuke.loyalty.models import Standing, TierChange
 from shuke.loyalty.queries import InForce, programme_at, version_by_id
+from shuke.loyalty.tier_logic import window_start
 from shuke.loyalty.words import asset_name, tier_name
 from shuke.members.errors import ProfileErased
 from shuke.members.models import IdentifierKind, MemberStatus
@@ -342,7 +342,7 @@ def _tier_card(opened: Opened) -> dict[str, Any]:
             "review_at": standing.review_at if standing else None,
             "by_spend": tiers.metric == "spend",
             "total": shown(total),
-            "window_start": window_start(tiers, opened.now, programme),
+            "window_start": window_start(tiers, opened.now, opened.member.joined_at),
             "next": opened.tier(above.code) if above else "",
             "next_threshold": shown(above.threshold) if above else "",
             "missing": shown(max(above.threshold - total, 0)) if above else "",

@@ -40,8 +40,8 @@ from shuke.kit import clock
 from shuke.kit.errors import ShukeError
 from shuke.ledger.models import Account
 from shuke.loyalty.models import Standing
-from shuke.loyalty.programme import Tiers
 from shuke.loyalty.queries import programme_at, version_by_id
+from shuke.loyalty.tiers import Tiers
 from shuke.loyalty.words import tier_name
 from shuke.members.models import AttributeDefinition, AttributeKind, Member, MemberStatus
 from shuke.members.operations import register_member

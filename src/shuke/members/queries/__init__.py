@@ -1,6 +1,6 @@
 """What other rooms read from the member file."""
 
-from shuke.members.queries.finding import find_member, get_member, identify, identify_id_by_phone
+from shuke.members.queries.finding import find_member, get_member, identify, identify_id_by_phone, joined_days
 from shuke.members.queries.hot import candidate_by_phone, candidates_exactly
 from shuke.members.queries.listing import count_members, list_members
 from shuke.members.queries.reading import (
@@ -19,6 +19,7 @@ __all__ = [
     "get_member",
     "identify",
     "identify_id_by_phone",
+    "joined_days",
     "list_attribute_definitions",
     "list_identifiers",
     "list_members",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime
 from uuid import UUID
@@ -30,6 +31,11 @@ def get_member(member_id: UUID) -> Member:
     if member is None:
         raise NotFound
     return member
+
+
+def joined_days(member_ids: Iterable[UUID]) -> dict[UUID, datetime]:
+    """When each of these members joined; an unknown one is missing."""
+    return dict(Member.objects.filter(id__in=list(member_ids)).values_list("id", "joined_at"))
 
 
 def find_member(kind: str, value: str, system: str = "") -> Member | None:

@@ -12,10 +12,11 @@ from shuke.integrations.scenarios.programme import ScenarioNotes, read_programme
 from shuke.integrations.scenarios.registry import Act, step
 from shuke.loyalty.cautions import ALL
 from shuke.loyalty.models import Standing, TierChange
-from shuke.loyalty.operations import publish_programme, review_tiers
+from shuke.loyalty.operations import publish_programme
 from shuke.loyalty.queries import programme_at
 from shuke.loyalty.readers import Notes
 from shuke.loyalty.source import Node
+from shuke.loyalty.tier_reviews import review_tiers
 
 
 def _read_change(notes: Notes, node: Node, path: str) -> dict[str, Any] | None:
