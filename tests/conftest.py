@@ -14,6 +14,7 @@ from pathlib import Path
 
 import django
 import pytest
+from hypothesis import HealthCheck, settings
 
 from shuke.kit import postgres
 from shuke.kit.crypto import ensure_keyset
@@ -36,6 +37,9 @@ os.environ["DJANGO_SETTINGS_MODULE"] = "shuke.config.settings"
 # pytest-django looked for settings before this file set them; test modules import models at their top.
 django.setup()
 allow_flush_of_history()
+# How long examples take says how busy the machine is, not whether they are right.
+settings.register_profile("shuke", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("shuke")
 
 
 @pytest.fixture(autouse=True)

@@ -4,8 +4,6 @@ from django.db import migrations, models
 
 from shuke.kit.sql import load
 
-# The facts tell one thing more: PostgreSQL replaces a function only where it returns what it did.
-FACTS = "DROP FUNCTION IF EXISTS checkout_facts(jsonb);"
 # What former refunds took back: all of it where nothing is left of the order.
 HISTORY = """
 UPDATE checkout_order o SET refunded_points = CASE WHEN o.status <> 'committed' THEN o.points_earned ELSE r.points END
@@ -18,7 +16,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('loyalty', '0007_tiers'),
-        ('checkout', '0010_sales_together'),
+        ('checkout', '0011_coupons'),
     ]
 
     operations = [
@@ -27,6 +25,6 @@ class Migration(migrations.Migration):
             name='refunded_points',
             field=models.BigIntegerField(db_default=0),
         ),
-        migrations.RunSQL(FACTS + load("checkout", "functions"), migrations.RunSQL.noop),
+        migrations.RunSQL(load("checkout", "functions"), migrations.RunSQL.noop),
         migrations.RunSQL(HISTORY, migrations.RunSQL.noop),
     ]

@@ -136,6 +136,8 @@ END $$;
 -- nobody knows comes back null. p: `sales`, each with caller, key, the one way of the three that names the member (`id`,
 -- `number`, or `blind` with `kind` and `of`), store, channel and the window of the tier metric; and for all of them `skus`,
 -- `metric` and whether the `profile` is wanted. The products of all are told once, in the first row.
+-- What it tells has grown before, and PostgreSQL replaces a function only where it returns what it did.
+DROP FUNCTION IF EXISTS checkout_facts(jsonb);
 CREATE OR REPLACE FUNCTION checkout_facts(p jsonb)
 RETURNS TABLE (input_hash bytea, answer_status smallint, answer bytea, member_id uuid, member_status text,
   joined_at timestamptz, wrapped bytea, profile bytea, tier text, since timestamptz, review_at timestamptz, revision bigint, balances jsonb,
