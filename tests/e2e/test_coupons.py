@@ -44,7 +44,7 @@ coupons:
     minimum_spend: 99
     transferable: true
     validity: {days_after_issue: 30}
-    limits: {stock: 40, alarm_percent: 50}
+    limits: {stock: 12, alarm_percent: 50}
     auto_issue: {on: registration}
   - code: birthday-cake
     name: {zh-Hans: 生日蛋糕八五折, zh-Hant: 生日蛋糕八五折, en: Birthday cake}
@@ -85,7 +85,7 @@ def member() -> Member:
         )
         return done.coupons
 
-    pieces = [*give("welcome", 20, "咖啡洒了"), *give("birthday-cake", 2, "生日")]
+    pieces = [*give("welcome", 6, "咖啡洒了"), *give("birthday-cake", 2, "生日")]
     for coupon_id, _member in pieces[:3]:
         use({"t": "welcome", "c": coupon_id, "v": 2000}, member_id=made.id, now=now)
     for _ in range(4):

@@ -21,6 +21,7 @@ from shuke.api.errors import (
     MalformedRequest,
     UnknownPath,
 )
+from shuke.checkout.errors import CouponNotUsable
 from shuke.core.errors import RateLimited, Unauthenticated
 from shuke.core.requests import current_request_id, log_unknown_error
 from shuke.kit.connection import is_database_away
@@ -118,7 +119,9 @@ def _faults(error: ShukeError, query_fields: frozenset[str]) -> tuple[Fault, ...
     if error.field in query_fields:
         return (Fault("query", (error.field,), error.code, str(error)),)
     place = tuple(int(part) if part.isdigit() else part for part in error.field.split("/"))
-    return (Fault("body", place, error.code, str(error)),)
+    # A coupon is refused for one of many stable causes: the program that called goes by it, not by the sentence.
+    cause = error.params["cause"] if isinstance(error, CouponNotUsable) else error.code
+    return (Fault("body", place, str(cause), str(error)),)
 
 
 def _item(fault: Fault) -> dict[str, str]:

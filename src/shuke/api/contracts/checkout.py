@@ -95,7 +95,7 @@ class CartIn(In):
         Meta(
             description="Ids of the member's pieces, unique codes and public codes, in order of preference. `best`, alone or"
             " in the list: the best legal combination of these and all that the member holds. An order that names a coupon"
-            " which does not count is refused (`coupon_not_usable`, with its `cause`); `best` never refuses."
+            " which does not count is refused (`coupon_not_usable`; `errors` has the cause as `code`); `best` never refuses."
         ),
     ] = []
 
