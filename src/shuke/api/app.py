@@ -16,10 +16,12 @@ from shuke.api.endpoints import (
     catalog,
     checkout,
     coupons,
+    entitlements,
     explain,
     members,
     moves,
     offline,
+    plans,
     prepaid,
     programme,
     refunds,
@@ -48,6 +50,8 @@ for room in (
     programme,
     reports,
     rewards,
+    plans,
+    entitlements,
 ):
     api.add_router("", room.router)
 

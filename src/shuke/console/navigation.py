@@ -53,6 +53,7 @@ GROUPS: tuple[tuple[str | Promise, tuple[NavItem, ...]], ...] = (
         (
             NavItem("programme", _("Programme"), "rosette-discount", Permission.PROGRAMME_VIEW),
             NavItem("coupons", _("Coupons"), "ticket", Permission.PROGRAMME_VIEW),
+            NavItem("plans", _("Paid plans"), "crown", Permission.PROGRAMME_VIEW),
             NavItem("rewards", _("Rewards"), "award", Permission.PROGRAMME_VIEW),
             NavItem("products", _("Products"), "package", Permission.CATALOG_VIEW),
             NavItem("stores", _("Stores"), "building-store", Permission.CATALOG_VIEW),

@@ -21,7 +21,7 @@ from shuke.loyalty.readers import Notes
 from shuke.loyalty.source import Node, Scalar, child
 
 PLAIN = Path(__file__).parent / "plain.yaml"
-NAMED_LISTS = ("budgets", "earning", "multipliers", "accruals", "rewards", "coupons")
+NAMED_LISTS = ("budgets", "earning", "multipliers", "accruals", "rewards", "coupons", "plans")
 
 
 @dataclass(slots=True)

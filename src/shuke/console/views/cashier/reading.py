@@ -25,6 +25,7 @@ from shuke.kit.errors import ShukeError
 from shuke.kit.money import divide, to_text
 from shuke.ledger.queries import balances_of
 from shuke.loyalty.models import Standing
+from shuke.loyalty.plans.queries import held_plans
 from shuke.loyalty.programme import Programme
 from shuke.loyalty.queries import InForce, version_by_id
 from shuke.loyalty.words import Document, explain_earning, localized, plan_name, tier_name
@@ -91,6 +92,9 @@ class MemberView:
     next_missing: str
     progress: int
     goal: int
+    has_plans: bool
+    """The programme sells plans, or hands something out to holders of a tier."""
+    plans: list[str]
 
 
 def words_of(error: ShukeError) -> str:
@@ -228,6 +232,10 @@ def member_view(member_id: UUID, in_force: InForce, document: Document, now: dat
         next_missing=_metric(missing, programme),
         progress=min(total, above.threshold) if above else 1,
         goal=above.threshold if above else 1,
+        has_plans=programme.serves_holders,
+        plans=[plan_name(document, code) for code in held_plans(member_id=member_id, now=now)]
+        if programme.plans
+        else [],
     )
 
 
