@@ -31,8 +31,13 @@ class Order(models.Model):
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     member = models.ForeignKey(Member, null=True, on_delete=models.PROTECT, related_name="+", db_index=False)
-    store = models.ForeignKey(Store, on_delete=models.PROTECT, related_name="+", db_index=False)
-    channel = models.ForeignKey(Channel, on_delete=models.PROTECT, related_name="+", db_index=False)
+    store = models.ForeignKey(
+        Store, on_delete=models.PROTECT, related_name="+", db_index=False, db_constraint=False
+    )
+    channel = models.ForeignKey(
+        Channel, on_delete=models.PROTECT, related_name="+", db_index=False, db_constraint=False
+    )
+    """Store, channel and products are kept by triggers on their tables, which cost a sale nothing."""
     system = models.CharField(max_length=40)
     number = models.CharField(max_length=80)
     """The order number in the system that sold; (system, number) exists once."""
@@ -59,7 +64,12 @@ class Order(models.Model):
     """The tier the order was priced under."""
     status = models.CharField(max_length=10, choices=OrderStatus.choices, default=OrderStatus.COMMITTED)
     programme_version = models.ForeignKey(
-        ProgrammeVersion, null=True, on_delete=models.PROTECT, related_name="+", db_index=False
+        ProgrammeVersion,
+        null=True,
+        on_delete=models.PROTECT,
+        related_name="+",
+        db_index=False,
+        db_constraint=False,
     )
     actor = models.CharField(max_length=60)
     facts = models.JSONField(null=True)
@@ -108,7 +118,9 @@ class OrderLine(models.Model):
     )
     line_no = models.SmallIntegerField()
     member_id = models.UUIDField(null=True)
-    product = models.ForeignKey(Product, on_delete=models.PROTECT, related_name="+", db_index=False)
+    product = models.ForeignKey(
+        Product, on_delete=models.PROTECT, related_name="+", db_index=False, db_constraint=False
+    )
     quantity = models.DecimalField(max_digits=14, decimal_places=3)
     list_minor = models.BigIntegerField()
     discount_minor = models.BigIntegerField()
