@@ -10,6 +10,7 @@ from typing import Any
 from django.utils.translation import gettext_lazy as _
 
 from shuke.loyalty import source
+from shuke.loyalty.probes import ScalarProbe
 from shuke.loyalty.readers import (
     Key,
     Notes,
@@ -153,6 +154,8 @@ def read_card_limits(notes: Notes, node: Node, path: str) -> Any:
 
 
 def _limit(notes: Notes, node: Node, path: str) -> Any:
+    if isinstance(node, ScalarProbe):
+        node.told.append({"const": "none"})
     if isinstance(node, Scalar) and node.text == "none":
         return "none"
     return amount(above_zero=True)(notes, node, path)

@@ -36,6 +36,12 @@ class VersionList(Out):
     versions: list[VersionSummary]
 
 
+class DocumentSchema(Out):
+    """The JSON Schema (draft 2020-12) of programme documents."""
+
+    schema: dict[str, Any]
+
+
 class Pong(Out):
     """Nothing: the call was authenticated."""
 
