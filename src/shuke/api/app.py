@@ -28,6 +28,7 @@ from shuke.api.endpoints import (
     reports,
     rewards,
     service,
+    simulations,
 )
 from shuke.api.errors import MethodNotAllowed
 from shuke.api.problems import as_refusal, problem
@@ -48,6 +49,7 @@ for room in (
     service,
     catalog,
     programme,
+    simulations,
     reports,
     rewards,
     plans,

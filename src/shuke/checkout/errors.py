@@ -410,6 +410,16 @@ class CouponNotUsable(ShukeError):
     message = _("The coupon %(coupon)s cannot be used here. %(reason)s")
 
 
+class UnknownSimulation(ShukeError):
+    code, status = "unknown_simulation", 404
+    message = _("There is no such simulation.")
+
+
+class SimulationNotOpen(ShukeError):
+    code, status = "simulation_not_open", 409
+    message = _("The simulation is over; there is nothing to cancel.")
+
+
 class TwistedKey(ShukeError):
     code, status = "idempotency_conflict", 409
     message = _("This Idempotency-Key was used for another request. Use a new key for a new request.")

@@ -30,6 +30,8 @@ ACTIONS: dict[str, str | Promise] = {
     "checkout.gift_card_blocked.v1": pgettext_lazy("audit", "Gift card blocked"),
     "checkout.gift_card_unblocked.v1": pgettext_lazy("audit", "Gift card unblocked"),
     "checkout.allowance_issued.v1": pgettext_lazy("audit", "Offline allowance given"),
+    "checkout.simulation_asked.v1": pgettext_lazy("audit", "Simulation of a draft asked for"),
+    "checkout.simulation_cancelled.v1": pgettext_lazy("audit", "Simulation of a draft cancelled"),
     "core.api_key_created.v1": pgettext_lazy("audit", "API key created"),
     "core.api_key_revoked.v1": pgettext_lazy("audit", "API key revoked"),
     "core.audit_verified.v1": pgettext_lazy("audit", "Audit log proved"),
