@@ -69,6 +69,7 @@ urlpatterns = [
     path("cashier/points", cashier.use_points, name="desk_points"),
     path("cashier/stored-value", cashier.use_stored_value, name="desk_stored"),
     path("cashier/gift-card", cashier.use_gift_card, name="desk_gift"),
+    path("cashier/coupon", cashier.use_coupon, name="desk_coupon"),
     path("cashier/clear", cashier.clear_cart, name="desk_clear"),
     path("cashier/commit", cashier.commit, name="desk_commit"),
     path("cashier/receipt/<uuid:order_id>", cashier.receipt, name="receipt"),
