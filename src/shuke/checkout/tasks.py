@@ -8,7 +8,7 @@ from shuke.checkout.queries import first_orders, qualifying_totals
 from shuke.checkout.simulate.runs import JOB, run_simulation
 from shuke.kit import clock, jobs
 from shuke.loyalty.coupon_occasions import issue_on_occasions
-from shuke.loyalty.tier_reviews import review_tiers
+from shuke.loyalty.tier_reviews import announce_downgrades, reassess_members, review_tiers
 
 
 @jobs.periodic(cron="12 * * * *")
@@ -17,6 +17,24 @@ def review_due_tiers() -> None:
     """Review every tier that is due, batch by batch. A sale reviews its own member's first, so being late misprices nothing."""
     now = clock.now()
     while review_tiers(now=now, qualifying=qualifying_totals):
+        pass
+
+
+@jobs.periodic(cron="*/2 * * * *")
+@jobs.task(name="checkout.reassess_members", lock="checkout.reassess_members", retries=3)
+def reassess_under_new_version() -> None:
+    """Look at every member once under a version that has begun, as the `on_change` of its tracks says."""
+    now = clock.now()
+    while reassess_members(now=now, qualifying=qualifying_totals):
+        pass
+
+
+@jobs.periodic(cron="42 * * * *")
+@jobs.task(name="checkout.announce_downgrades", lock="checkout.announce_downgrades", retries=3)
+def tell_of_downgrades() -> None:
+    """Tell members ahead what they still need to keep their tier, each once for each of the track's `warn_days`."""
+    now = clock.now()
+    while announce_downgrades(now=now, qualifying=qualifying_totals):
         pass
 
 

@@ -18,7 +18,7 @@ FIGURES: dict[Metric, str] = {
     "spend": "o.qualifying_minor - o.refunded_qualifying_minor",
     "growth": "o.growth_earned - o.refunded_growth",
     "points": "o.points_earned - o.refunded_points",
-    "orders": "1",
+    "orders": "(o.id IS NOT NULL)::int",
 }
 """What an order still counts for, by metric. A track that is set by hand counts nothing."""
 

@@ -150,13 +150,6 @@ def _overrides(value: Mapping[str, Mapping[str, Any]]) -> str:
     return _listed(parts) if parts else "–"
 
 
-def _bought(value: Mapping[str, int]) -> str:
-    return pgettext("programme", "%(points)s points for %(months)d months") % {
-        "points": grouped(value["points"]),
-        "months": value["months"],
-    }
-
-
 def _listed(parts: Sequence[str]) -> str:
     return pgettext("programme", ", ").join(parts)
 
@@ -265,7 +258,6 @@ _TRACK: Fields = (
     *_TIERS,
 )
 _LEVEL: Fields = (
-    ("buy", pgettext_lazy("programme", "can be bought for"), _bought),
     ("name", pgettext_lazy("programme", "name"), localized),
     ("threshold", pgettext_lazy("programme", "threshold"), grouped),
     ("discount_percent", pgettext_lazy("programme", "discount"), _percent),

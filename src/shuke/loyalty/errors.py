@@ -118,3 +118,17 @@ class AlreadyBrought(ShukeError):
     code = "already_brought"
     status = 409
     message = _("Another member was rewarded for bringing this friend.")
+
+
+class BeyondOverrideLimit(ShukeError):
+    """`field` says which: the level, or how long it shall hold."""
+
+    code = "beyond_override_limit"
+    status = 403
+    message = _("Your role may not set this by hand. The most that it may: %(most)s")
+
+
+class GrantOver(ShukeError):
+    code = "tier_grant_over"
+    status = 409
+    message = _("The time of this level is over.")

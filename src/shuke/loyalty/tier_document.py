@@ -148,12 +148,6 @@ def _check_metric(notes: Notes, node: Node, path: str, metric: str | None) -> No
 def _levels(metric: str | None, code: Reader, *, is_main: bool) -> Reader:
     threshold = amount(above_zero=False) if metric in ("spend", None) else whole(0)
     by_hand = metric == "none"
-    buy = mapping(
-        {
-            "points": Key(whole(1, 1_000_000_000), required=True),
-            "months": Key(whole(1, 120), default=12),
-        }
-    )
     level = mapping(
         {
             "code": Key(code, required=True),
@@ -161,18 +155,17 @@ def _levels(metric: str | None, code: Reader, *, is_main: bool) -> Reader:
             **({} if by_hand else {"threshold": Key(threshold, required=True)}),
             "discount_percent": Key(decimal("0", "100"), default="0"),
             "multiplier": Key(decimal("1", "100"), default="1"),
-            "buy": Key(buy),
             **({"benefits": Key(read_benefits(with_price=False))} if is_main else {}),
         }
     )
 
     def read(notes: Notes, node: Node, path: str) -> Any:
         found = sequence(level, least=1, most=MAX_LEVELS)(notes, node, path)
-        if found is not None and isinstance(node, source.Sequence) and len(found) == len(node.items):
-            # Where a level could not be read at all, that is reported already.
-            if not by_hand:
-                _check_thresholds(notes, node, path, found)
-            _check_prices(notes, node, path, found)
+        if by_hand or found is None or not isinstance(node, source.Sequence):
+            return found
+        # Where a level could not be read at all, that is reported already.
+        if len(found) == len(node.items):
+            _check_thresholds(notes, node, path, found)
         return found
 
     return read
@@ -201,28 +194,6 @@ def _check_thresholds(notes: Notes, node: source.Sequence, path: str, levels: li
             )
         if highest is None or value > highest[0]:
             highest = (value, str(shown_threshold), level.get("code", f"levels[{index}]"))
-
-
-def _check_prices(notes: Notes, node: source.Sequence, path: str, levels: list[dict[str, Any]]) -> None:
-    """The lowest level is everybody's; a higher one for fewer points would never leave the lower one sold."""
-    dearest: tuple[int, str] | None = None
-    for index, level in enumerate(levels):
-        points = (level.get("buy") or {}).get("points")
-        if points is None:
-            continue
-        here, line = child(f"{path}[{index}]", "buy"), _line_of(node.items[index], "buy")
-        if index == 0:
-            notes.add("lowest_not_sold", here, line, _("everyone has the lowest tier: it cannot be bought"))
-        if dearest is not None and points <= dearest[0]:
-            notes.add(
-                "price_order",
-                child(here, "points"),
-                line,
-                _("must cost more than %(other)d (%(tier)s), which is lower"),
-                other=dearest[0],
-                tier=dearest[1],
-            )
-        dearest = (points, level.get("code", ""))
 
 
 def _check_joined(notes: Notes, node: Node, path: str, track: dict[str, Any]) -> None:

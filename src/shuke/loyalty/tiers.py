@@ -27,14 +27,6 @@ NEVER_REACHED = 2**62
 
 
 @dataclass(frozen=True, slots=True)
-class Purchase:
-    """For how many points a level can be bought, and for how many months it then holds."""
-
-    points: int
-    months: int
-
-
-@dataclass(frozen=True, slots=True)
 class Level:
     """One tier. `threshold` in minor units (spend) or plain units; `rank` 0 is where everyone starts."""
 
@@ -43,7 +35,6 @@ class Level:
     threshold: int
     discount: int
     multiplier: int
-    purchase: Purchase | None = None
     benefit: Benefit = NO_BENEFIT
     """All that the level brings; discount and multiplier stand in it, too."""
 
@@ -137,7 +128,6 @@ def _level(raw: Mapping[str, Any], rank: int, metric: Metric, currency: str) -> 
         threshold = to_minor(str(raw["threshold"]), currency)
     else:
         threshold = int(raw["threshold"])
-    buy = raw.get("buy")
     discount = _thousandths(raw.get("discount_percent", 0))
     multiplier = _thousandths(raw.get("multiplier", 1))
     return Level(
@@ -146,7 +136,6 @@ def _level(raw: Mapping[str, Any], rank: int, metric: Metric, currency: str) -> 
         threshold=threshold,
         discount=discount,
         multiplier=multiplier,
-        purchase=Purchase(buy["points"], buy["months"]) if buy else None,
         benefit=compile_benefit(raw.get("benefits"), currency, discount=discount, multiplier=multiplier),
     )
 

@@ -21,7 +21,9 @@ from shuke.loyalty.readers import Notes
 from shuke.loyalty.source import Node, Scalar, child
 
 PLAIN = Path(__file__).parent / "plain.yaml"
-NAMED_LISTS = ("budgets", "earning", "multipliers", "accruals", "rewards", "coupons", "plans")
+NAMED_LISTS = (
+    "budgets", "earning", "multipliers", "accruals", "rewards", "coupons", "plans", "tracks"
+)  # fmt: skip
 
 
 @dataclass(slots=True)
@@ -137,6 +139,9 @@ def _name_what_has_none(tree: Node) -> None:
         within = tree.items.get(section)
         if isinstance(within, source.Mapping):
             lists.append(within.items.get(name))
+    tracks = tree.items.get("tracks")
+    if isinstance(tracks, source.Sequence):
+        lists += [each.items.get("levels") for each in tracks.items if isinstance(each, source.Mapping)]
     for each in lists:
         if isinstance(each, source.Sequence):
             for item in each.items:

@@ -1,0 +1,212 @@
+"""Levels that are given: by hand within the limits of a role, for points, or by a plan. Each is given once, and ends once.
+
+A granted level stands beside the earned one; the higher of them is the tier held (`loyalty.tier_logic`). The member's book is
+the lock, as for every other change of a tier.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Literal
+from uuid import UUID
+
+from django.db import transaction
+from django.utils.translation import gettext_lazy as _
+
+from shuke.core.errors import InvalidInput, NotAllowed, NotFound
+from shuke.core.models import Staff
+from shuke.core.operations import record_audit
+from shuke.core.values import Actor, Permission
+from shuke.kit.ids import uuid7
+from shuke.ledger.values import KEY_ROLE
+from shuke.ledger.writing import take_books
+from shuke.loyalty.errors import BeyondOverrideLimit, GrantOver, NoProgramme
+from shuke.loyalty.models import TierGrant
+from shuke.loyalty.queries import InForce, programme_at
+from shuke.loyalty.tier_logic import Grant, TierState, end_grants, grant
+from shuke.loyalty.tier_rows import lowest, states_of, write_moves
+from shuke.loyalty.tiers import Tiers
+from shuke.members.models import MemberStatus
+from shuke.members.queries import get_member, joined_days
+
+GrantSource = Literal["override", "bought", "plan"]
+MAX_REFERENCE = 80
+
+
+def grant_tier(
+    *,
+    actor: Actor,
+    member_id: UUID,
+    track: str,
+    level: str,
+    until: datetime | None,
+    source: GrantSource,
+    reference: str,
+    now: datetime,
+    reason: str = "",
+    points: int = 0,
+    transfer_id: UUID | None = None,
+) -> TierGrant:
+    """Give a level of a track ("" is the main one) until an instant, or (None) until it is ended; for each reference once.
+
+    Asked again with the same source and reference it answers with the grant that there is. What is bought tells the points
+    and the transfer that paid.
+
+    :raises NotFound: when there is no such member; InvalidInput for a track or level that the programme in force does not
+        have, an end that is not later than now, or a membership that is not active. NoProgramme when none is in force.
+    """
+    in_force, tiers = _track(track, now)
+    if level not in tiers.by_code:
+        raise InvalidInput(field="level", reason=_("This track has no such level."))
+    if until is not None and until <= now:
+        raise InvalidInput(field="until", reason=_("This must be later than now."))
+    if not 0 < len(reference) <= MAX_REFERENCE:
+        raise InvalidInput(field="reference", reason=_("Between 1 and 80 characters."))
+    with transaction.atomic():
+        if get_member(member_id).status != MemberStatus.ACTIVE:
+            raise InvalidInput(field="member", reason=_("This membership is not active."))
+        take_books([member_id])
+        found = find_grant(member_id, source, reference)
+        if found is not None:
+            return found
+        given = Grant(uuid7(), level, until, source)
+        made = TierGrant.objects.create(
+            id=given.id,
+            member_id=member_id,
+            track=track,
+            tier=level,
+            cause=source,
+            reference=reference,
+            reason=reason,
+            granted_at=now,
+            until=until,
+            granted_by=actor.reference,
+            programme_version_id=in_force.version_id,
+            points=points,
+            transfer_id=transfer_id,
+        )
+        move = grant(tiers, _standing(tiers, member_id), given, now)
+        write_moves(in_force.version_id, [(member_id, track, move)])
+        if source == "override":
+            _audit(actor, "loyalty.tier_overridden.v1", made, now, reason)
+    return made
+
+
+def end_grant(*, actor: Actor, grant_id: UUID, reason: str = "", now: datetime) -> TierGrant:
+    """End a granted level before its time; what is earned, or granted otherwise, is then held. Ending it again does nothing.
+
+    :raises NotFound: when there is no such grant; GrantOver when its time is over anyhow.
+    """
+    member_id = TierGrant.objects.filter(id=grant_id).values_list("member_id", flat=True).first()
+    if member_id is None:
+        raise NotFound
+    with transaction.atomic():
+        take_books([member_id])
+        found = TierGrant.objects.get(id=grant_id)
+        if found.ended_at is not None:
+            return found
+        if found.until is not None and found.until <= now:
+            raise GrantOver
+        in_force = _in_force(now)
+        found.ended_id, found.ended_at = uuid7(), now
+        found.ended_by, found.end_reason = actor.reference, reason
+        found.save(update_fields=["ended_id", "ended_at", "ended_by", "end_reason"])
+        tiers = in_force.programme.track(found.track)
+        move = end_grants(tiers, _standing(tiers, member_id), [found.id], now) if tiers else None
+        if move is not None:
+            write_moves(in_force.version_id, [(member_id, found.track, move)])
+        if found.cause == "override":
+            _audit(actor, "loyalty.tier_override_ended.v1", found, now, reason)
+    return found
+
+
+def override_tier(
+    *,
+    actor: Actor,
+    member_id: UUID,
+    track: str,
+    level: str,
+    until: datetime | None,
+    reason: str,
+    reference: str = "",
+    now: datetime,
+) -> TierGrant:
+    """Set a level by hand, as high and for as long as the track's `overrides` let the actor's role. Audited with its reason.
+
+    `reference` makes a repeated call the same act. Raises as `grant_tier`, and NotAllowed or BeyondOverrideLimit.
+    """
+    if not reason.strip():
+        raise InvalidInput(field="reason", reason=_("A reason is required."))
+    _in, tiers = _track(track, now)
+    limit = tiers.overrides.get(_role(actor))
+    if limit is None:
+        raise NotAllowed
+    wanted = tiers.by_code.get(level)
+    if wanted is not None and limit.rank is not None and wanted.rank > limit.rank:
+        raise BeyondOverrideLimit(field="level", most=tiers.levels[limit.rank].code)
+    if limit.days is not None and (until is None or until > now + timedelta(days=limit.days)):
+        raise BeyondOverrideLimit(field="until", most=limit.days)
+    return grant_tier(
+        actor=actor,
+        member_id=member_id,
+        track=track,
+        level=level,
+        until=until,
+        source="override",
+        reference=reference or str(uuid7()),
+        now=now,
+        reason=reason.strip(),
+    )
+
+
+def find_grant(member_id: UUID, source: GrantSource, reference: str) -> TierGrant | None:
+    """What was given to a member for this."""
+    return TierGrant.objects.filter(member_id=member_id, cause=source, reference=reference).first()
+
+
+def _in_force(now: datetime) -> InForce:
+    in_force = programme_at(now)
+    if in_force is None:
+        raise NoProgramme
+    return in_force
+
+
+def _track(track: str, now: datetime) -> tuple[InForce, Tiers]:
+    in_force = _in_force(now)
+    tiers = in_force.programme.track(track)
+    if tiers is None:
+        raise InvalidInput(field="track", reason=_("The programme in force has no such track."))
+    return in_force, tiers
+
+
+def _standing(tiers: Tiers, member_id: UUID) -> TierState:
+    joined = joined_days([member_id])
+    stored = states_of([member_id], tiers.code, joined).get(member_id)
+    return stored or lowest(tiers, joined[member_id])
+
+
+def _role(actor: Actor) -> str:
+    """The role under which the actor's limits stand, read now. Raises NotAllowed."""
+    if actor.kind == "key":
+        return KEY_ROLE
+    staff = Staff.objects.filter(id=actor.id).first() if actor.kind == "staff" and actor.id else None
+    if staff is None or not staff.may(Permission.MEMBERS_WRITE):
+        raise NotAllowed
+    return staff.role
+
+
+def _audit(actor: Actor, action: str, made: TierGrant, now: datetime, reason: str) -> None:
+    record_audit(
+        actor=actor,
+        action=action,
+        now=now,
+        object_type="member",
+        object_id=made.member_id,
+        reason=reason,
+        data={
+            "grant": str(made.id),
+            "track": made.track,
+            "tier": made.tier,
+            "until": made.until.isoformat() if made.until else None,
+        },
+    )
