@@ -213,6 +213,11 @@ class NothingToReturn(ShukeError):
     message = _("There is no stored value to pay back.")
 
 
+class GiftCardNotReturnable(ShukeError):
+    code, status = "gift_card_not_returnable", 409
+    message = _("The programme in force does not pay gift cards back.")
+
+
 class GiftCardsNotOffered(ShukeError):
     code, status = "gift_cards_not_offered", 409
     message = _("The programme in force has no gift cards.")

@@ -204,7 +204,7 @@ def block_gift_card(
         if card is None:
             raise UnknownGiftCard(field="code")
         before = card.status
-        if blocked:
+        if blocked and before != GiftCardStatus.RETURNED:
             card.status = GiftCardStatus.BLOCKED
         elif before == GiftCardStatus.BLOCKED:
             card.status = GiftCardStatus.ACTIVE if card.activated_at else GiftCardStatus.ISSUED

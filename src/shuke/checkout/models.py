@@ -251,6 +251,8 @@ class GiftCardStatus(models.TextChoices):
     ISSUED = "issued"
     ACTIVE = "active"
     BLOCKED = "blocked"
+    RETURNED = "returned"
+    """Its money was paid back; it pays no more."""
 
 
 class GiftCard(models.Model):

@@ -29,6 +29,7 @@ ACTIONS: dict[str, str | Promise] = {
     "checkout.gift_cards_activated.v1": pgettext_lazy("audit", "Gift cards sold"),
     "checkout.gift_card_blocked.v1": pgettext_lazy("audit", "Gift card blocked"),
     "checkout.gift_card_unblocked.v1": pgettext_lazy("audit", "Gift card unblocked"),
+    "checkout.gift_card_returned.v1": pgettext_lazy("audit", "Gift card paid back"),
     "checkout.allowance_issued.v1": pgettext_lazy("audit", "Offline allowance given"),
     "checkout.simulation_asked.v1": pgettext_lazy("audit", "Simulation of a draft asked for"),
     "checkout.simulation_cancelled.v1": pgettext_lazy("audit", "Simulation of a draft cancelled"),

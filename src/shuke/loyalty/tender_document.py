@@ -135,6 +135,8 @@ def read_gift_cards(notes: Notes, node: Node, path: str) -> Any:
             "valid_months": Key(whole(0, MAX_MONTHS), default=0),
             "max_percent": Key(decimal("0.001", "100"), default="100"),
             "earns": Key(boolean, default=True),
+            # Optional, so that the digest of an older document does not change.
+            "returnable": Key(boolean),
         }
     )(notes, node, path)
 
