@@ -174,10 +174,15 @@ def _fill(
 
 def read_gift_card(*, code: str, now: datetime) -> dict[str, Any]:
     """Status and balance of a card, for whoever knows its code. Raises BadGiftCardCode, UnknownGiftCard."""
-    card = GiftCard.objects.filter(blind=_blind(code, "code")).first()
+    return told(find_by_code(code, "code"), now)
+
+
+def find_by_code(code: str, field: str) -> GiftCard:
+    """The card that bears this code. Raises BadGiftCardCode, UnknownGiftCard."""
+    card = GiftCard.objects.filter(blind=_blind(code, field)).first()
     if card is None:
-        raise UnknownGiftCard(field="code")
-    return told(card, now)
+        raise UnknownGiftCard(field=field)
+    return card
 
 
 def told(card: GiftCard, now: datetime) -> dict[str, Any]:

@@ -283,7 +283,11 @@ class GiftCard(models.Model):
         constraints = [
             models.CheckConstraint(condition=models.Q(face_minor__gt=0), name="checkout_giftcard_face"),
         ]
-        indexes = [models.Index(fields=["batch_id"], name="checkout_giftcard_batch")]
+        indexes = [
+            models.Index(fields=["batch_id"], name="checkout_giftcard_batch"),
+            models.Index(fields=["status", "-id"], name="checkout_giftcard_status"),
+            models.Index(fields=["last_four", "-id"], name="checkout_giftcard_four"),
+        ]
 
 
 class Allowance(models.Model):
@@ -319,7 +323,10 @@ class Allowance(models.Model):
                 name="checkout_allowance_open",
             ),
         ]
-        indexes = [models.Index(fields=["expires_at"], name="checkout_allowance_expiry")]
+        indexes = [
+            models.Index(fields=["expires_at"], name="checkout_allowance_expiry"),
+            models.Index(fields=["member", "-issued_at"], name="checkout_allowance_member"),
+        ]
 
 
 class RefundKind(models.TextChoices):

@@ -44,6 +44,7 @@ GROUPS: tuple[tuple[str | Promise, tuple[NavItem, ...]], ...] = (
             NavItem("cashier", _("Cashier's desk"), "cash-register", Permission.CHECKOUT_USE),
             NavItem("redemptions", _("Pick-ups"), "gift", Permission.CHECKOUT_USE),
             NavItem("refunds", _("Refunds"), "receipt-refund", Permission.CHECKOUT_REFUND),
+            NavItem("gift_cards", _("Gift cards"), "credit-card", Permission.CHECKOUT_USE),
             NavItem("members", _("Members"), "users", Permission.MEMBERS_VIEW),
             NavItem("adjustments", _("Adjustments"), "clipboard-list", Permission.LEDGER_ADJUST),
         ),
@@ -65,6 +66,7 @@ GROUPS: tuple[tuple[str | Promise, tuple[NavItem, ...]], ...] = (
         (
             NavItem("liability", _("Liability"), "scale", Permission.FINANCE_VIEW),
             NavItem("settlement", _("Store settlement"), "report-analytics", Permission.FINANCE_VIEW),
+            NavItem("offline", _("Offline exposure"), "wifi-off", Permission.FINANCE_VIEW),
         ),
     ),
     (

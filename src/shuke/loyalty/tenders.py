@@ -134,6 +134,11 @@ class Offline:
     allowance_minor: int
     allowance_hours: int
 
+    @property
+    def allows(self) -> bool:
+        """Whether members may spend anything offline."""
+        return bool(self.allowance_points or self.allowance_minor)
+
 
 NO_OFFLINE = Offline(accept_days=30, allowance_points=0, allowance_minor=0, allowance_hours=24)
 

@@ -240,6 +240,7 @@ def file_context(opened: Opened, form: UnmaskForm, profile: Profile | None = Non
         "may_write": may(Permission.MEMBERS_WRITE),
         "may_adjust": may(Permission.LEDGER_ADJUST),
         "may_sell": may(Permission.CHECKOUT_USE),
+        "has_offline": opened.in_force is not None and opened.in_force.programme.offline.allows,
         "has_stored": opened.in_force is not None and opened.in_force.programme.stored_value is not None,
         "has_plans": opened.in_force is not None and opened.in_force.programme.serves_holders,
         "plans_held": _plans_held(opened),
