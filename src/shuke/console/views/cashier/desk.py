@@ -434,7 +434,7 @@ def _take_card(request: HttpRequest, counter: Counter, code: str) -> HttpRespons
                 take_card(cart, code, counter.now)
         except ShukeError as error:
             says.places["gift"] = words_of(error)
-    focus = "gift" if says or not code else "commit" if cart.lines else "scan"
+    focus = "gift" if says else "" if not code else "commit" if cart.lines else "scan"
     return _draw(request, counter, cart, says, focus=focus, gift_text=code if says else "")
 
 
