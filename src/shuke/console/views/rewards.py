@@ -17,7 +17,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, pgettext
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST
 
@@ -127,7 +127,7 @@ def redemptions(request: HttpRequest) -> HttpResponse:
         "problem": problem,
         "typed": typed,
         "shown": shown,
-        "tabs": [(WAITING, _("Waiting"), address), (ALL, _("All"), f"{address}?show={ALL}")],
+        "tabs": [(WAITING, pgettext("reward", "Waiting"), address), (ALL, _("All"), f"{address}?show={ALL}")],
         "first_page": f"{address}?show={shown}" if request.GET.get("cursor") else "",
         "next_page": f"{address}?show={shown}&cursor={page.next_cursor}" if page.next_cursor else "",
     }
