@@ -26,8 +26,10 @@ from shuke.console.views import (
     overview,
     plans,
     programme,
+    programme_editor,
     rewards,
     session,
+    simulations,
     staff,
 )
 
@@ -109,7 +111,17 @@ urlpatterns = [
     path("programme/versions", programme.programme_versions, name="programme_versions"),
     path("programme/versions/<int:number>", programme.programme_version, name="programme_version"),
     path("programme/compare", programme.programme_compare, name="programme_compare"),
+    path("programme/editor", programme_editor.programme_edit, name="programme_edit"),
+    path("programme/versions/<int:number>/cancel", programme.programme_cancel, name="programme_cancel"),
     path("programme/publish", programme.programme_publish, name="programme_publish"),
+    path("programme/simulations", simulations.simulations, name="simulations"),
+    path("programme/simulations/new", simulations.simulation_new, name="simulation_new"),
+    path("programme/simulations/<uuid:simulation_id>", simulations.simulation, name="simulation"),
+    path(
+        "programme/simulations/<uuid:simulation_id>/cancel",
+        simulations.simulation_cancel,
+        name="simulation_cancel",
+    ),
     path("products", catalogue.products, name="products"),
     path("products/new", catalogue.product_new, name="product_new"),
     path("products/<uuid:product_id>", catalogue.product, name="product"),

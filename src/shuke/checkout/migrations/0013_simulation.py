@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ("checkout", "0011_coupons"),
+        ("checkout", "0012_tiers"),
     ]
 
     operations = [
