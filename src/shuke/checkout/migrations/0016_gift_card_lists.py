@@ -7,7 +7,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('catalog', '0002_product_cost'),
-        ('checkout', '0012_tiers'),
+        ('checkout', '0015_gift_card_returned'),
         ('members', '0001_initial'),
     ]
 

@@ -2,7 +2,7 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    dependencies = [("checkout", "0012_tiers")]
+    dependencies = [("checkout", "0014_simulation")]
     operations = [
         migrations.AlterField(
             model_name="giftcard",

@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ("checkout", "0012_tiers"),
+        ("checkout", "0013_kept_references"),
     ]
 
     operations = [
