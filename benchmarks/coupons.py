@@ -27,7 +27,7 @@ def measure_coupons(target: Rig, *, seconds: float) -> list[Result]:
     """Both figures."""
     seed(target, MEMBERS, extra=TEMPLATES)
     _run(_FUND)
-    pieces = _hand_out()
+    pieces = _hand_out(target)
     execute("VACUUM (ANALYZE)")
     taken: dict[str, list[Sample]] = {}
 
@@ -53,17 +53,20 @@ def measure_coupons(target: Rig, *, seconds: float) -> list[Result]:
     return [sale, best_of_twenty()]
 
 
-def _hand_out() -> list[tuple[int, str, str]]:
+def _hand_out(target: Rig) -> list[tuple[int, str, str]]:
     """Pieces for everybody: (which member, a piece of one template, one of the other), in no order."""
+    from shuke.core.keyset import keyset
     from shuke.core.values import SYSTEM
     from shuke.kit.clock import now
     from shuke.loyalty.queries import programme_at
+    from shuke.members.identifiers import blind
     from shuke.rewards.operations import issue_coupons
 
     at = now()
     in_force = programme_at(at)
     assert in_force is not None
-    members = [row[0] for row in rows("SELECT id FROM members_member ORDER BY id")]
+    found = {bytes(blind): each for blind, each in rows("SELECT blind, member_id FROM members_identifier")}
+    members = [found[blind(keyset(), "phone", phone)] for phone in target.phones]
     held: dict[str, dict[Any, list[str]]] = {}
     for code, template in in_force.programme.coupons.items():
         for start in range(0, len(members), 2_500):

@@ -52,6 +52,15 @@ def _nothing_of_another_test() -> None:
     forget_keys()
 
 
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup: None) -> Iterator[None]:
+    """A database that somebody is connected to cannot be dropped."""
+    from shuke.kit.connection import close_common_connection
+
+    yield
+    close_common_connection()
+
+
 @pytest.fixture
 def server_home() -> Iterator[Path]:
     """A fresh home that a server's own user can enter, which pytest's private directories forbid."""

@@ -104,6 +104,9 @@ def test_gift_card_codes_come_again_with_the_same_key_and_are_stored_nowhere(til
     )
     assert paid.json["due_minor"] == 0
     assert till.call("POST", "/gift-cards/balance", {"code": codes[0]}).json["usable_minor"] == 4_000
+    back = {"code": codes[1], "store": "S1", "tender": "cash", "reason": "unwanted"}
+    refused = till.call("POST", "/gift-cards/return", back, key=new_key())
+    assert (refused.status, refused.json["code"]) == (409, "gift_card_not_returnable")
     blocked = till.call("POST", "/gift-cards/block", {"code": codes[0], "reason": "lost"}, key=new_key())
     assert blocked.json["status"] == "blocked"
     last = "3" if codes[0].endswith("2") else "2"

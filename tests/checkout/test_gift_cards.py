@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import re
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from threading import Barrier, Thread
 from uuid import UUID
 
@@ -12,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shuke.checkout import errors
+from shuke.checkout.gift_card_returns import return_gift_card
 from shuke.checkout.gift_cards import (
     activate_gift_cards,
     block_gift_card,
@@ -23,13 +25,15 @@ from shuke.checkout.gift_codes import ALPHABET, gift_card_code, read_gift_card_c
 from shuke.checkout.invariants import verify_orders
 from shuke.checkout.models import GiftCard, Order, OrderTender
 from shuke.checkout.operations import commit_order, quote_order
+from shuke.checkout.refunds import refund_order
 from shuke.checkout.values import TenderRequest
 from shuke.core.models import AuditEvent, OutboxEvent
 from shuke.kit.crypto import Keyset
 from shuke.ledger.models import Account, Transfer
 from shuke.ledger.operations import expire_lots
 from shuke.ledger.queries import reconcile
-from tests.factories.checkout import TILL, make_shop, sale, sell
+from tests.core.races import race
+from tests.factories.checkout import TILL, make_shop, publish, sale, sell
 from tests.factories.members import make_member
 
 NOW = datetime(2026, 3, 10, 4, tzinfo=UTC)
@@ -236,3 +240,77 @@ def test_rivals_with_members_and_cards_crosswise_never_block_each_other_and_neve
     assert sorted(outcomes) == ["refused"] * 14 + ["sold"] * 10
     assert [read_gift_card(code=code, now=NOW + timedelta(1))["usable_minor"] for code in codes] == [0, 0]
     assert_books_are_right()
+
+
+def balance(card_id) -> int:
+    return Account.objects.get(member_id=card_id, asset="gift_card").balance
+
+
+def give_back(code: str, **more):
+    asked = {"store": "S1", "tender": "cash", "reason": "unwanted", **more}
+    return return_gift_card(actor=TILL, code=code, now=NOW, **asked)
+
+
+@database
+def test_a_returned_card_pays_out_what_is_left_and_nothing_more():
+    make_shop(gift_cards={"returnable": True})
+    made, codes = cards()
+    with pytest.raises(errors.GiftCardNotActive):
+        give_back(codes[0])
+    activate(codes)
+    pay = (TenderRequest("gift_card", None, codes[0]),)
+    sold = sell(("A", 1), now=NOW, tenders=pay)
+    face = made[0].face_minor
+    assert give_back(codes[0])["paid_minor"] == face - 1_000
+    assert (read_gift_card(code=codes[0], now=NOW)["status"], balance(made[0].id)) == ("returned", 0)
+    with pytest.raises(errors.NothingToReturn):
+        give_back(codes[0])
+    with pytest.raises(errors.GiftCardNotActive):
+        sell(("A", 1), now=NOW, tenders=pay)
+    # What it paid comes back onto it, cannot be spent, and is paid out like the rest.
+    refund_order(actor=TILL, order_id=sold["id"], reason="broken", now=NOW)
+    assert balance(made[0].id) == 1_000
+    block_gift_card(actor=TILL, code=codes[0], reason="lost", now=NOW)
+    block_gift_card(actor=TILL, code=codes[0], reason="found", now=NOW, blocked=False)
+    assert GiftCard.objects.get(id=made[0].id).status == "returned"
+    assert give_back(codes[0])["paid_minor"] == 1_000
+    told = OutboxEvent.objects.filter(name="checkout.gift_card_returned.v1")
+    assert [event.payload["paid_minor"] for event in told.order_by("id")] == [face - 1_000, 1_000]
+    assert AuditEvent.objects.filter(action="checkout.gift_card_returned.v1").count() == 2
+    assert reconcile().differences == ()
+    assert verify_orders()[1] == []
+
+
+@database
+def test_a_card_is_returned_only_where_the_programme_says_so_and_only_what_has_not_lapsed():
+    make_shop(gift_cards={"valid_months": 36})
+    made, codes = cards(2)
+    activate(codes)
+    with pytest.raises(errors.GiftCardNotReturnable):
+        give_back(codes[0])
+    publish(effective_at=NOW, gift_cards={"valid_months": 36, "returnable": True})
+    block_gift_card(actor=TILL, code=codes[1], reason="lost", now=NOW)
+    with pytest.raises(errors.GiftCardNotActive):
+        give_back(codes[1])
+    with pytest.raises(errors.UnknownStore):
+        give_back(codes[0], store="S9")
+    late = NOW + timedelta(days=4 * 366)
+    with pytest.raises(errors.NothingToReturn):
+        return_gift_card(actor=TILL, code=codes[0], store="S1", tender="cash", reason="x", now=late)
+    assert balance(made[0].id) == made[0].face_minor
+
+
+@database
+def test_of_many_returns_of_a_card_and_a_sale_it_pays_the_money_goes_once():
+    make_shop(gift_cards={"returnable": True})
+    made, codes = cards()
+    activate(codes)
+    pay = partial(sell, ("A", 1), now=NOW, tenders=(TenderRequest("gift_card", None, codes[0]),))
+    outcomes = race([partial(give_back, codes[0])] * 3 + [pay])
+    paid = [each["paid_minor"] for each in outcomes[:3] if isinstance(each, dict)]
+    assert len(paid) == 1
+    refused = (errors.NothingToReturn, errors.GiftCardNotActive)
+    assert all(isinstance(each, (dict, *refused)) for each in outcomes), outcomes
+    assert sum(paid) + 1_000 * isinstance(outcomes[3], dict) == made[0].face_minor
+    assert balance(made[0].id) == 0
+    assert reconcile().differences == ()

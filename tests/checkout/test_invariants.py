@@ -3,7 +3,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 import pytest
-from django.db import connection
+from django.db import IntegrityError, connection
 
 from shuke.checkout.invariants import verify_orders
 from shuke.checkout.refunds import refund_order
@@ -41,9 +41,27 @@ def test_sales_and_refunds_leave_orders_lines_and_ledger_in_agreement(shop):
         ),
         ("UPDATE checkout_order SET status = 'committed'", "refund row"),
         ("DELETE FROM checkout_orderline WHERE line_no = 2", "list_minor"),
+        ("UPDATE checkout_order SET store_id = gen_random_uuid()", "a store that exists"),
+        ("UPDATE checkout_order SET channel_id = 'none'", "a channel that exists"),
+        ("UPDATE checkout_orderline SET product_id = gen_random_uuid()", "a product that exists"),
     ],
 )
 def test_each_kind_of_damage_is_named(shop, statement, what):
     with connection.cursor() as cursor:
         cursor.execute(statement)
     assert what in {difference.what for difference in verify_orders()[1]}
+
+
+@pytest.mark.parametrize("table", ["catalog_store", "catalog_channel", "catalog_product"])
+def test_what_a_sale_names_cannot_be_deleted_and_what_none_names_can(shop, table):
+    with connection.cursor() as cursor:
+        with pytest.raises(IntegrityError):
+            cursor.execute(f"DELETE FROM {table}")
+        sold = {
+            "catalog_store": "id IN (SELECT store_id FROM checkout_order)",
+            "catalog_channel": "code IN (SELECT channel_id FROM checkout_order)",
+            "catalog_product": "id IN (SELECT product_id FROM checkout_orderline)",
+        }[table]
+        cursor.execute(f"DELETE FROM {table} WHERE NOT {sold}")
+        cursor.execute(f"SELECT count(*) FROM {table}")
+        assert cursor.fetchone()[0] == (2 if table == "catalog_product" else 1)

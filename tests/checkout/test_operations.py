@@ -56,7 +56,7 @@ def test_a_sale_writes_order_lines_ledger_tier_outbox_and_answer():
     assert Standing.objects.get(member=member).tier == "silver"
     assert TierChange.objects.get(member=member).order_id == order.id
     names = list(OutboxEvent.objects.order_by("id").values_list("name", flat=True))
-    assert names[-2:] == ["checkout.order_committed.v1", "loyalty.tier_changed.v1"]
+    assert names[-2:] == ["loyalty.tier_changed.v1", "checkout.order_committed.v1"]
     entry = Entry.objects.get(account="member", asset="points")
     assert entry.explain == {"rules": [{"id": "base", "points": 1002}], "lines": [1000, 2]}
     assert_book_is_right()

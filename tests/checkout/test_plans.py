@@ -87,6 +87,16 @@ def test_tier_and_plan_count_as_the_policy_says(db: Any, stacking: str, payable:
     assert sum(each["minor"] for each in answer["lines"][0]["discounts"]) == 300_000 - payable
 
 
+def test_a_plan_has_its_holders_served_as_a_level_at_least(db: Any) -> None:
+    make_club(plan(tier="gold", benefits={"discount_percent": "0", "multiplier": "1"}))
+    who = make_member(now=NOON - DAY)
+    assert price(who, ("A", 10))["payable_minor"] == 10000
+    buy(who, NOON)
+    answer = price(who, ("A", 10))  # gold: 5 % and ×1.5
+    assert (answer["payable_minor"], answer["points_earned"]) == (9500, 142)
+    assert answer["lines"][0]["discounts"][0]["code"] == "gold"
+
+
 def test_prices_that_the_till_has_fixed_stay(member: Any) -> None:
     buy(member, NOON)
     assert price(member, ("A", 1), settled=True)["payable_minor"] == 1000

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from shuke.checkout import operations
+from shuke.kit import connection as kit_connection
 from shuke.kit.together import Together
 from tests.core.races import race
 
@@ -36,7 +37,9 @@ class Rivals:
                 with self._monkeypatch.context() as patch:
                     # Of this process it would wait until the sale that it disturbs is written.
                     patch.setattr(operations, "_together", Together(operations._commit_together, most=1))
+                    patch.setattr(kit_connection, "_common", None)
                     elsewhere(waiting.pop(0))
+                    kit_connection.close_common_connection()
                 self.acted += 1
             return original(*args, **kwargs)
 

@@ -29,7 +29,7 @@ def _fresh_list() -> None:
 
 def test_before_the_first_version_the_page_says_so() -> None:
     client = client_of()
-    assert "/programme/publish" in text_of(client.get("/programme"))
+    assert "/programme/editor" in text_of(client.get("/programme"))
     assert client.get("/programme/versions").status_code == 200
     assert validate(client.get("/programme/publish").context["form"]["source"].value()), (
         "the starter is valid"

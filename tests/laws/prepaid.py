@@ -7,8 +7,10 @@ from hypothesis import strategies as st
 from hypothesis.stateful import precondition, rule
 
 from shuke.checkout import errors
+from shuke.checkout.gift_card_returns import return_gift_card
 from shuke.checkout.gift_cards import block_gift_card
 from shuke.checkout.stored_value import return_stored_value
+from shuke.kit.errors import ShukeError
 from tests.factories.checkout import TILL
 from tests.laws.shop import Shop, members, some
 
@@ -54,10 +56,40 @@ class Prepaid(Shop):
         self.sell_a_gift_card_of(face)
 
     @precondition(lambda self: self.cards)
+    @rule(choice=some)
+    def return_a_gift_card(self, choice: int) -> None:
+        """It pays out what is on it, and no sale any more; what a refund brings back onto it later can be paid out again."""
+        card, code = self.cards[choice % len(self.cards)]
+        at, purse = self.tick(), self.book.purse(card, "gift_card")
+        asked = {
+            "actor": TILL,
+            "code": code,
+            "store": "S1",
+            "tender": "cash",
+            "reason": "unwanted",
+            "now": at,
+        }
+        expected: type[ShukeError] | None = None
+        if card in self.blocked:
+            expected = errors.GiftCardNotActive
+        elif not purse.usable(at):
+            expected = errors.NothingToReturn
+        if expected:
+            with pytest.raises(expected):
+                return_gift_card(**asked)
+            return
+        told = return_gift_card(**asked)
+        assert told["paid_minor"] == sum(part for _lot, part in purse.spend(purse.usable(at), at))
+        self.returned.add(card)
+
+    @precondition(lambda self: self.cards)
     @rule(choice=some, blocked=st.booleans())
     def block_a_gift_card(self, choice: int, blocked: bool) -> None:
         """Its money stays where it is; a sale with it is refused until it is let go."""
         card, code = self.cards[choice % len(self.cards)]
         told = block_gift_card(actor=TILL, code=code, reason="lost", now=self.tick(), blocked=blocked)
+        if card in self.returned:
+            assert told["status"] == "returned"
+            return
         assert told["status"] == ("blocked" if blocked else "active")
         (self.blocked.add if blocked else self.blocked.discard)(card)

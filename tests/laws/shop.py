@@ -49,6 +49,7 @@ class Shop(RuleBasedStateMachine):
         self.keys: dict[UUID, str] = {}
         self.cards: list[tuple[UUID, str]] = []
         self.blocked: set[UUID] = set()
+        self.returned: set[UUID] = set()
         self.begin()
 
     def begin(self) -> None:
@@ -187,7 +188,7 @@ class Shop(RuleBasedStateMachine):
     def refusal(
         self, member: UUID | None, cart: list[tuple[str, int]], points: int, card: UUID | None, at: datetime
     ) -> type[ShukeError] | None:
-        if card in self.blocked:
+        if card in self.blocked | self.returned:
             return errors.GiftCardNotActive
         if member and points > self.book.purse(member, "points").usable(at) + self.own(
             member, cart, points, at

@@ -18,7 +18,7 @@ LEVELS = [
 BASE: dict[str, Any] = {
     "assets": {"stored_value": {"name": {"zh-Hans": "储值"}, "expiry": {"model": "never"}}},
     "stored_value": {"spend_order": "principal_first", "bonuses": [BONUS]},
-    "gift_cards": {},
+    "gift_cards": {"returnable": True},
     "card_limits": {"registered_most": "none"},
     "adjustments": {
         "points": {

@@ -16,16 +16,19 @@ from shuke.api.endpoints import (
     catalog,
     checkout,
     coupons,
+    entitlements,
     explain,
     members,
     moves,
     offline,
+    plans,
     prepaid,
     programme,
     refunds,
     reports,
     rewards,
     service,
+    simulations,
 )
 from shuke.api.errors import MethodNotAllowed
 from shuke.api.problems import as_refusal, problem
@@ -46,8 +49,11 @@ for room in (
     service,
     catalog,
     programme,
+    simulations,
     reports,
     rewards,
+    plans,
+    entitlements,
 ):
     api.add_router("", room.router)
 

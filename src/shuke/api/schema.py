@@ -60,6 +60,7 @@ TAGS = {
     "ledger": "Adjust, hold, transfer and activate units by hand; what members owe.",
     "prepaid": "Stored value and gift cards.",
     "coupons": "Coupon templates and their figures, members' coupons, unique codes in bulk.",
+    "plans": "Paid plans, and what tier and plans entitle a member to at the counter.",
     "rewards": "The reward catalogue: what points are exchanged for, and handing it over.",
     "offline": "Sales made while a till was cut off, and what members may spend meanwhile.",
     "catalog": "Stores, channels and products.",

@@ -112,8 +112,10 @@ def _promised(member_id: UUID, now: datetime) -> tuple[int, int]:
     return sum(p - u for p, u, _m, _n in left), sum(m - n for _p, _u, m, n in left)
 
 
-def exposure(*, now: datetime, store_ids: frozenset[UUID] | None = None, most: int = 500) -> dict[str, Any]:
-    """What could be spent offline without being there: every open allowance, the most exposed first.
+def exposure(
+    *, now: datetime, store_ids: frozenset[UUID] | None = None, most: int = 500, skip: int = 0
+) -> dict[str, Any]:
+    """What could be spent offline without being there: every open allowance, the most exposed first, after `skip` of them.
 
     `uncovered` is what is left of an allowance beyond the member's usable balance, allowances of one member taken
     together, oldest first; `owed` is what earlier offline sales have left the member owing.
@@ -121,7 +123,12 @@ def exposure(*, now: datetime, store_ids: frozenset[UUID] | None = None, most: i
     with connection.cursor() as cursor:
         cursor.execute(
             load("checkout", "exposure"),
-            {"now": now, "stores": sorted(store_ids) if store_ids is not None else None, "most": most},
+            {
+                "now": now,
+                "stores": sorted(store_ids) if store_ids is not None else None,
+                "most": most,
+                "skip": skip,
+            },
         )
         names = [column[0] for column in cursor.description or ()]
         rows = [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]

@@ -213,6 +213,11 @@ class NothingToReturn(ShukeError):
     message = _("There is no stored value to pay back.")
 
 
+class GiftCardNotReturnable(ShukeError):
+    code, status = "gift_card_not_returnable", 409
+    message = _("The programme in force does not pay gift cards back.")
+
+
 class GiftCardsNotOffered(ShukeError):
     code, status = "gift_cards_not_offered", 409
     message = _("The programme in force has no gift cards.")
@@ -408,6 +413,16 @@ class CouponNotUsable(ShukeError):
 
     code, status = "coupon_not_usable", 422
     message = _("The coupon %(coupon)s cannot be used here. %(reason)s")
+
+
+class UnknownSimulation(ShukeError):
+    code, status = "unknown_simulation", 404
+    message = _("There is no such simulation.")
+
+
+class SimulationNotOpen(ShukeError):
+    code, status = "simulation_not_open", 409
+    message = _("The simulation is over; there is nothing to cancel.")
 
 
 class TwistedKey(ShukeError):

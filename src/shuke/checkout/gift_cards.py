@@ -174,10 +174,15 @@ def _fill(
 
 def read_gift_card(*, code: str, now: datetime) -> dict[str, Any]:
     """Status and balance of a card, for whoever knows its code. Raises BadGiftCardCode, UnknownGiftCard."""
-    card = GiftCard.objects.filter(blind=_blind(code, "code")).first()
+    return told(find_by_code(code, "code"), now)
+
+
+def find_by_code(code: str, field: str) -> GiftCard:
+    """The card that bears this code. Raises BadGiftCardCode, UnknownGiftCard."""
+    card = GiftCard.objects.filter(blind=_blind(code, field)).first()
     if card is None:
-        raise UnknownGiftCard(field="code")
-    return told(card, now)
+        raise UnknownGiftCard(field=field)
+    return card
 
 
 def told(card: GiftCard, now: datetime) -> dict[str, Any]:
@@ -204,7 +209,7 @@ def block_gift_card(
         if card is None:
             raise UnknownGiftCard(field="code")
         before = card.status
-        if blocked:
+        if blocked and before != GiftCardStatus.RETURNED:
             card.status = GiftCardStatus.BLOCKED
         elif before == GiftCardStatus.BLOCKED:
             card.status = GiftCardStatus.ACTIVE if card.activated_at else GiftCardStatus.ISSUED

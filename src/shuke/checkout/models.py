@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.db import models
 
 from shuke.catalog.models import Channel, Product, Store
+from shuke.checkout.simulate.models import Simulation as Simulation
 from shuke.kit.ids import uuid7
 from shuke.loyalty.models import ProgrammeVersion
 from shuke.members.models import Member
@@ -31,8 +32,13 @@ class Order(models.Model):
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     member = models.ForeignKey(Member, null=True, on_delete=models.PROTECT, related_name="+", db_index=False)
-    store = models.ForeignKey(Store, on_delete=models.PROTECT, related_name="+", db_index=False)
-    channel = models.ForeignKey(Channel, on_delete=models.PROTECT, related_name="+", db_index=False)
+    store = models.ForeignKey(
+        Store, on_delete=models.PROTECT, related_name="+", db_index=False, db_constraint=False
+    )
+    channel = models.ForeignKey(
+        Channel, on_delete=models.PROTECT, related_name="+", db_index=False, db_constraint=False
+    )
+    """Store, channel and products are kept by triggers on their tables, which cost a sale nothing."""
     system = models.CharField(max_length=40)
     number = models.CharField(max_length=80)
     """The order number in the system that sold; (system, number) exists once."""
@@ -59,7 +65,12 @@ class Order(models.Model):
     """The tier the order was priced under."""
     status = models.CharField(max_length=10, choices=OrderStatus.choices, default=OrderStatus.COMMITTED)
     programme_version = models.ForeignKey(
-        ProgrammeVersion, null=True, on_delete=models.PROTECT, related_name="+", db_index=False
+        ProgrammeVersion,
+        null=True,
+        on_delete=models.PROTECT,
+        related_name="+",
+        db_index=False,
+        db_constraint=False,
     )
     actor = models.CharField(max_length=60)
     facts = models.JSONField(null=True)
@@ -108,7 +119,9 @@ class OrderLine(models.Model):
     )
     line_no = models.SmallIntegerField()
     member_id = models.UUIDField(null=True)
-    product = models.ForeignKey(Product, on_delete=models.PROTECT, related_name="+", db_index=False)
+    product = models.ForeignKey(
+        Product, on_delete=models.PROTECT, related_name="+", db_index=False, db_constraint=False
+    )
     quantity = models.DecimalField(max_digits=14, decimal_places=3)
     list_minor = models.BigIntegerField()
     discount_minor = models.BigIntegerField()
@@ -238,6 +251,8 @@ class GiftCardStatus(models.TextChoices):
     ISSUED = "issued"
     ACTIVE = "active"
     BLOCKED = "blocked"
+    RETURNED = "returned"
+    """Its money was paid back; it pays no more."""
 
 
 class GiftCard(models.Model):
@@ -268,7 +283,11 @@ class GiftCard(models.Model):
         constraints = [
             models.CheckConstraint(condition=models.Q(face_minor__gt=0), name="checkout_giftcard_face"),
         ]
-        indexes = [models.Index(fields=["batch_id"], name="checkout_giftcard_batch")]
+        indexes = [
+            models.Index(fields=["batch_id"], name="checkout_giftcard_batch"),
+            models.Index(fields=["status", "-id"], name="checkout_giftcard_status"),
+            models.Index(fields=["last_four", "-id"], name="checkout_giftcard_four"),
+        ]
 
 
 class Allowance(models.Model):
@@ -304,7 +323,10 @@ class Allowance(models.Model):
                 name="checkout_allowance_open",
             ),
         ]
-        indexes = [models.Index(fields=["expires_at"], name="checkout_allowance_expiry")]
+        indexes = [
+            models.Index(fields=["expires_at"], name="checkout_allowance_expiry"),
+            models.Index(fields=["member", "-issued_at"], name="checkout_allowance_member"),
+        ]
 
 
 class RefundKind(models.TextChoices):

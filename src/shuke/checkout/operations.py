@@ -10,7 +10,7 @@ all, one writes them all. Whatever is in the way of one of them, or of the whole
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import count
@@ -52,7 +52,7 @@ from shuke.checkout.tender_logic import NO_FUNDS, Tender, stored_value_limit
 from shuke.checkout.trust import NO_TRUST, Trust, trust_of
 from shuke.checkout.values import PRODUCT_RESERVED, Answer, PricingRefusal, SaleRequest
 from shuke.core.values import Actor
-from shuke.kit.connection import is_database_away
+from shuke.kit.connection import is_database_away, on_common_connection
 from shuke.kit.errors import ShukeError
 from shuke.kit.ids import uuid7
 from shuke.kit.prepared import Statement
@@ -66,7 +66,10 @@ OLDEST_LIVE_SALE = timedelta(hours=24)
 CLOCK_SKEW = timedelta(minutes=5)
 
 _COMMIT = Statement(
-    "shuke_commit", "SELECT checkout_commit($1::jsonb, $2::bytea[], $3::bytea[], $4::boolean)", "tbbt"
+    "shuke_commit", "SELECT checkout_commit($1::jsonb, $2::bytea, $3::bytea, $4::boolean)", "tbbt"
+)
+_COMMIT_ALL = Statement(
+    "shuke_commit_all", "SELECT checkout_commit_all($1::jsonb, $2::bytea[], $3::bytea[])", "tbb"
 )
 MOST_TOGETHER = 16
 
@@ -128,18 +131,10 @@ def commit_order(
         return answer
     in_force = programme_in_force(happened)
     asked = _Asked(actor, sale, happened, key, input_hash, in_force=in_force, now=now)
+    answer = None
     if _is_plain(asked) and not connection.in_atomic_block:
-        try:
-            return _together.ask(asked)
-        except _Alone:
-            pass
-        except ShukeError:
-            # A twin may have sold it between our look at the key and the refusal.
-            answer = read_answer(actor, key, input_hash)
-            if answer is None:
-                raise
-            return answer
-    return _commit_alone(asked)
+        answer = _together.ask(asked)
+    return answer or _commit_alone(asked)
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,10 +143,6 @@ class _Asked(Asked):
 
     in_force: InForce = field(kw_only=True)
     now: datetime = field(kw_only=True)
-
-
-class _Alone(Exception):
-    """This sale is made by itself: something stands in its way that others need not wait for."""
 
 
 def _is_plain(asked: _Asked) -> bool:
@@ -168,43 +159,41 @@ def _is_plain(asked: _Asked) -> bool:
     )
 
 
-def _commit_together(asked: Sequence[_Asked]) -> list[Answer | Exception]:
-    """One attempt at what came together, be it one sale: the answer, the refusal, or _Alone for each in its place.
+def _commit_together(asked: Sequence[_Asked]) -> list[Answer | None]:
+    """One attempt at what came together, be it one sale: the answer of each, or None where it is to be made alone.
 
-    Never waits for a lock, for then all the tills behind would wait, too.
+    So is all that is refused, that it be told in its own words. Never waits for a lock, for then all the tills behind would
+    wait, too.
     """
     in_force = asked[0].in_force
-    outcomes: list[Answer | Exception] = [_Alone() for _ in asked]
-    places = [n for n, one in enumerate(asked) if one.in_force.version_id == in_force.version_id]
-    found = read_facts_of(in_force.programme, [asked[n] for n in places])
+    answers: list[Answer | None] = [None] * len(asked)
     drafts: list[tuple[int, _Draft]] = []
     others: set[Any] = set()
-    for place, facts in zip(places, found, strict=True):
+    with on_common_connection():
+        places = [n for n, one in enumerate(asked) if one.in_force.version_id == in_force.version_id]
+        found = read_facts_of(in_force.programme, [asked[n] for n in places])
+        for place, facts in zip(places, found, strict=True):
+            if isinstance(facts, ShukeError):
+                continue
+            answers[place] = facts.answer
+            # A fault in one sale must not fail the others: made alone, it shows itself.
+            with suppress(Exception):
+                draft = _draft_among_others(asked[place], facts, others)
+                if draft is not None:
+                    drafts.append((place, draft))
         try:
-            made = (
-                facts if isinstance(facts, ShukeError) else _draft_among_others(asked[place], facts, others)
-            )
-        except ShukeError as refusal:
-            made = refusal
-        except Exception:  # a fault in one sale must not fail the others: made alone, it shows itself
-            made = None
-        if isinstance(made, _Draft):
-            drafts.append((place, made))
-        elif made is not None:
-            outcomes[place] = made
-    try:
-        written = _write([draft for _, draft in drafts], waits=False) if drafts else []
-    except DatabaseError as error:
-        if is_database_away(error):
-            raise  # nobody knows what was written: the callers ask again with their keys
-        return outcomes
+            written = _write([draft for _, draft in drafts])
+        except DatabaseError as error:
+            if is_database_away(error):
+                raise  # nobody knows what was written: the callers ask again with their keys
+            return answers
     for (place, draft), is_written in zip(drafts, written, strict=True):
         if is_written:
-            outcomes[place] = draft.answer
-    return outcomes
+            answers[place] = draft.answer
+    return answers
 
 
-_together: Together[_Asked, Answer] = Together(_commit_together, most=MOST_TOGETHER)
+_together: Together[_Asked, Answer | None] = Together(_commit_together, most=MOST_TOGETHER)
 
 
 def _commit_alone(asked: _Asked) -> Answer:
@@ -296,7 +285,7 @@ def _try_commit(asked: _Asked) -> Answer | None:
     draft = _draft(asked, facts, purse)
     try:
         with _contained():
-            is_written = _write([draft], waits=True)[0]
+            is_written = _write_one(draft, waits=True)
     except DatabaseError as error:
         if isinstance(error, OperationalError) and getattr(error.__cause__, "sqlstate", None) == "40001":
             return None  # a budget holds less than the price was made with: a rival was first
@@ -309,12 +298,10 @@ def _try_commit(asked: _Asked) -> Answer | None:
     return draft.answer if is_written else None
 
 
-def _draft_among_others(asked: _Asked, facts: SaleFacts, others: set[Any]) -> _Draft | Answer | None:
-    """The sale priced, its stored answer, or None when it cannot be written in one statement with those before it."""
-    if facts.answer:
-        return facts.answer
+def _draft_among_others(asked: _Asked, facts: SaleFacts, others: set[Any]) -> _Draft | None:
+    """The sale priced, or None when it is written already or cannot be in one statement with those before it."""
     member, sale = facts.member, asked.sale
-    if member is not None and member.is_due(asked.at):
+    if facts.answer or (member is not None and member.is_due(asked.at)):
         return None
     mine: set[Any] = {("key", asked.actor.id, asked.key)} if asked.key else set()
     if sale.number:
@@ -389,14 +376,23 @@ def _draft(asked: _Asked, facts: SaleFacts, purse: Purse) -> _Draft:
     return _Draft(document, body, asked.input_hash, number)
 
 
-def _write(drafts: Sequence[_Draft], *, waits: bool) -> Sequence[bool]:
-    """Write sales in one transaction; False for each whose member's book has moved on, which is then not written.
+def _write_one(draft: _Draft, *, waits: bool) -> bool:
+    """Write a sale; False when its member's book has moved on, and nothing is written. Raises django.db errors.
 
-    Raises django.db errors; then none is written. `waits` tells whether to wait for whoever holds a book, a key, a number.
+    `waits` tells whether to wait for whoever holds the book, the key or the number.
     """
-    documents = [{**draft.document, "i": n} for n, draft in enumerate(drafts, 1)]
-    bodies, hashes = [draft.body for draft in drafts], [draft.input_hash for draft in drafts]
-    written: Sequence[bool] = _COMMIT.row([_json.encode(documents).decode(), bodies, hashes, waits])[0]
+    document = _json.encode(draft.document).decode()
+    return bool(_COMMIT.row([document, draft.body, draft.input_hash, waits])[0])
+
+
+def _write(drafts: Sequence[_Draft]) -> Sequence[bool]:
+    """Write plain sales in one transaction without waiting; of each whether it is written. Raises django.db errors."""
+    if len(drafts) < 2:
+        return [_write_one(draft, waits=False) for draft in drafts]
+    documents = _json.encode([{**draft.document, "i": n} for n, draft in enumerate(drafts, 1)]).decode()
+    written: Sequence[bool] = _COMMIT_ALL.row(
+        [documents, [draft.body for draft in drafts], [draft.input_hash for draft in drafts]]
+    )[0]
     return written
 
 

@@ -190,7 +190,7 @@ def get_order(*, order_id: UUID, store_ids: frozenset[UUID] | None = None) -> di
         for tender in OrderTender.objects.filter(order_id=order_id).order_by("seq")
     ]
     back: dict[int, list[int]] = {}
-    for row in RefundLine.objects.filter(order_id=order_id):
+    for row in RefundLine.objects.filter(order_id=order_id) if refunds else ():
         sums = back.setdefault(row.line_no, [0, 0])
         sums[0] += int(row.quantity * 1000)
         sums[1] += row.sales_minor

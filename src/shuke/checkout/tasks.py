@@ -1,8 +1,11 @@
-"""Jobs of the sale: tiers whose term is over, looked at even when their members no longer come; coupons of occasions."""
+"""Jobs of the sale: tiers whose term is over, coupons of occasions, simulations that were asked for."""
 
 from __future__ import annotations
 
+from uuid import UUID
+
 from shuke.checkout.queries import first_orders, qualifying_totals
+from shuke.checkout.simulate.runs import JOB, run_simulation
 from shuke.kit import clock, jobs
 from shuke.loyalty.coupon_occasions import issue_on_occasions
 from shuke.loyalty.tier_reviews import announce_downgrades, reassess_members, review_tiers
@@ -42,3 +45,9 @@ def issue_coupons_on_occasions() -> None:
     now = clock.now()
     while issue_on_occasions(now=now, first_orders=first_orders):
         pass
+
+
+@jobs.task(name=JOB, lock=JOB, retries=3)
+def simulate(simulation_id: str) -> None:
+    """Carry out a simulation; an interrupted one goes on from its last batch."""
+    run_simulation(simulation_id=UUID(simulation_id), clock=clock.now)

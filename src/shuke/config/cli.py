@@ -27,6 +27,7 @@ ROOM_COMMANDS: dict[str, tuple[str, str]] = {
     "members": ("shuke.members.commands", "Upkeep of the member file."),
     "ledger": ("shuke.ledger.commands", "Reconcile the points ledger, expire points."),
     "coupons": ("shuke.rewards.commands", "Prove coupons, expire them, fetch codes."),
+    "plans": ("shuke.loyalty.plans.commands", "Prove paid plans, run what is due."),
     "orders": ("shuke.checkout.commands", "Prove that orders, their lines and the ledger agree."),
     "rewards": ("shuke.rewards.catalogue.commands", "Prove that redemptions and the ledger agree."),
     "tiers": ("shuke.checkout.tier_commands", "Prove that every tier follows from the sales and refunds."),

@@ -138,6 +138,7 @@ def _gift_cards(document: Document) -> list[tuple[str, str]]:
         (pgettext("programme page", "A card lasts"), lasts),
         (pgettext("programme page", "It pays at most"), _share(rules["max_percent"])),
         (pgettext("programme page", "What it pays earns points"), _word(rules["earns"])),
+        (pgettext("programme page", "The card can be returned"), _word(rules.get("returnable", False))),
     ]
 
 

@@ -44,6 +44,7 @@ GROUPS: tuple[tuple[str | Promise, tuple[NavItem, ...]], ...] = (
             NavItem("cashier", _("Cashier's desk"), "cash-register", Permission.CHECKOUT_USE),
             NavItem("redemptions", _("Pick-ups"), "gift", Permission.CHECKOUT_USE),
             NavItem("refunds", _("Refunds"), "receipt-refund", Permission.CHECKOUT_REFUND),
+            NavItem("gift_cards", _("Gift cards"), "credit-card", Permission.CHECKOUT_USE),
             NavItem("members", _("Members"), "users", Permission.MEMBERS_VIEW),
             NavItem("adjustments", _("Adjustments"), "clipboard-list", Permission.LEDGER_ADJUST),
         ),
@@ -53,6 +54,7 @@ GROUPS: tuple[tuple[str | Promise, tuple[NavItem, ...]], ...] = (
         (
             NavItem("programme", _("Programme"), "rosette-discount", Permission.PROGRAMME_VIEW),
             NavItem("coupons", _("Coupons"), "ticket", Permission.PROGRAMME_VIEW),
+            NavItem("plans", _("Paid plans"), "crown", Permission.PROGRAMME_VIEW),
             NavItem("rewards", _("Rewards"), "award", Permission.PROGRAMME_VIEW),
             NavItem("products", _("Products"), "package", Permission.CATALOG_VIEW),
             NavItem("stores", _("Stores"), "building-store", Permission.CATALOG_VIEW),
@@ -64,6 +66,7 @@ GROUPS: tuple[tuple[str | Promise, tuple[NavItem, ...]], ...] = (
         (
             NavItem("liability", _("Liability"), "scale", Permission.FINANCE_VIEW),
             NavItem("settlement", _("Store settlement"), "report-analytics", Permission.FINANCE_VIEW),
+            NavItem("offline", _("Offline exposure"), "wifi-off", Permission.FINANCE_VIEW),
         ),
     ),
     (

@@ -7,7 +7,7 @@ from typing import Any
 
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, pgettext_lazy
 
 from shuke.checkout import errors
 from shuke.console import formats
@@ -18,7 +18,7 @@ from shuke.kit.money import MAX_MINOR
 OUTSIDE = ("cash", "card", "wechat", "alipay", "transfer", "other")
 CARD_STATES: Mapping[str, tuple[str | Promise, str]] = {
     "issued": (gettext_lazy("Not sold yet"), "info"),
-    "active": (gettext_lazy("Sold"), "ok"),
+    "active": (pgettext_lazy("gift card", "Sold"), "ok"),
     "blocked": (gettext_lazy("Blocked"), "bad"),
 }
 

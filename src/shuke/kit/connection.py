@@ -6,10 +6,12 @@ what happens once in months. A request whose first statement only reads can simp
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TypeVar
 
-from django.db import InterfaceError, OperationalError, connection
+from django.db import DEFAULT_DB_ALIAS, InterfaceError, OperationalError, connection, connections
+from django.db.backends.base.base import BaseDatabaseWrapper
 
 T = TypeVar("T")
 
@@ -37,6 +39,37 @@ def on_live_connection(read: Callable[[], T]) -> T:
             raise
         connection.close()
         return read()
+
+
+_common: BaseDatabaseWrapper | None = None
+
+
+@contextmanager
+def on_common_connection() -> Iterator[None]:
+    """Within the block this thread works on a connection that the process keeps beside those of its threads.
+
+    For statements that one thread at a time sends for all: their plans and caches stay warm in one session of the server
+    instead of growing cold in many. The caller sees to it that no two threads are here at once.
+    """
+    global _common
+    common = _common
+    if common is None:
+        common = _common = connections.create_connection(DEFAULT_DB_ALIAS)
+        common.inc_thread_sharing()
+    own = connections[DEFAULT_DB_ALIAS]
+    connections[DEFAULT_DB_ALIAS] = common
+    try:
+        trust_connection()
+        yield
+    finally:
+        connections[DEFAULT_DB_ALIAS] = own
+        common.close_if_unusable_or_obsolete()
+
+
+def close_common_connection() -> None:
+    """Leave the server; the next use connects anew."""
+    if _common is not None:
+        _common.close()
 
 
 def is_database_away(error: BaseException) -> bool:

@@ -14,6 +14,7 @@ from shuke.core.values import Role
 from shuke.ledger.values import KEY_ROLE
 from shuke.loyalty import source
 from shuke.loyalty.assets import MONEY_KINDS, NEVER_BY_DEFAULT, RESERVED
+from shuke.loyalty.probes import MappingProbe, describe
 from shuke.loyalty.readers import (
     Key,
     Notes,
@@ -27,6 +28,7 @@ from shuke.loyalty.readers import (
     one_of,
     sequence,
     slug,
+    tell_table,
     whole,
 )
 from shuke.loyalty.source import Node, child
@@ -60,6 +62,10 @@ _PENDING_KEYS: dict[str, dict[str, Key]] = {
 
 def assets(notes: Notes, node: Node, path: str) -> dict[str, Any] | None:
     """The assets by code. `points` must be among them; the kinds of reserved codes are fixed."""
+    if isinstance(node, MappingProbe):
+        own = {code: describe(_asset(code), Notes) for code in sorted(RESERVED)}
+        tell_table(node, describe(_asset(""), Notes), own, required=["points"], most=MAX_ASSETS)
+        return None
     if not isinstance(node, source.Mapping):
         notes.add("wrong_type", path, node.line, _("must be a mapping of keys to values"))
         return None
@@ -137,9 +143,7 @@ def _by_model(key: str, variants: dict[str, dict[str, Key]], default: str) -> Re
                 )
             else:
                 kept[name] = item
-        found: dict[str, Any] | None = mapping({key: model_key, **own})(
-            notes, source.Mapping(node.line, kept, node.key_lines), path
-        )
+        found: dict[str, Any] | None = mapping({key: model_key, **own})(notes, node.with_items(kept), path)
         return found
 
     return read
@@ -233,6 +237,9 @@ def _by_asset(reader: Reader) -> Reader:
     """A mapping whose keys are assets of the document."""
 
     def read(notes: Notes, node: Node, path: str) -> dict[str, Any] | None:
+        if isinstance(node, MappingProbe):
+            tell_table(node, describe(reader, Notes))
+            return None
         if not isinstance(node, source.Mapping):
             notes.add("wrong_type", path, node.line, _("must be a mapping of keys to values"))
             return None

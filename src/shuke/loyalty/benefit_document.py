@@ -144,6 +144,12 @@ def _entitlement(notes: Notes, node: Node, path: str) -> Any:
 
 def check_benefits(notes: Notes, root: Node, found: dict[str, Any]) -> None:
     """What can be said only once all is read: templates exist, and an entitlement means the same wherever it is given."""
+    main = [level.get("code", "") for level in (found.get("tiers") or {}).get("levels") or ()]
+    for index, plan in enumerate(found.get("plans") or ()):
+        if plan.get("tier"):
+            here = f"plans[{index}].tier"
+            scalar = source.Scalar(_line(root, here), plan["tier"], quoted=True)
+            one_of(main, pgettext_lazy("programme", "tier"))(notes, scalar, here)
     templates = {each["code"] for each in found.get("coupons", ()) if "code" in each}
     shared: dict[str, tuple[Any, ...]] = {}
     for path, benefits in _all(found):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -31,6 +32,7 @@ from shuke.loyalty.errors import InvalidProgramme, Unconfirmed
 from shuke.loyalty.models import ProgrammeVersion
 from shuke.loyalty.operations import publish_programme, warnings_of
 from shuke.loyalty.queries import list_versions, programme_at, version_by_id, version_by_number
+from shuke.loyalty.schema import json_schema
 from shuke.loyalty.source import MAX_BYTES
 from shuke.loyalty.versions import cancel_version, roll_back
 from shuke.loyalty.words import describe_expiry, grouped, localized
@@ -62,6 +64,12 @@ def validate_file(file: File) -> None:
     typer.echo(
         f"{file}: valid. {localized(document['name'])}: {rules} rules, {len(document['tiers']['levels'])} tiers."
     )
+
+
+@app.command()
+def schema() -> None:
+    """Print the JSON Schema of programme documents, for editors that complete and check them."""
+    typer.echo(json.dumps(json_schema(), ensure_ascii=False, indent=2))
 
 
 @app.command()

@@ -183,7 +183,7 @@ def _without_foreign(
             )
         else:
             kept[name] = item
-    return source.Mapping(node.line, kept, node.key_lines)
+    return node.with_items(kept)
 
 
 def _check_threshold(notes: Notes, node: Node, path: str, found: dict[str, Any]) -> None:
@@ -203,9 +203,9 @@ def _check_threshold(notes: Notes, node: Node, path: str, found: dict[str, Any])
             _line(node, "repeat"),
             _("only a single step can be repeated"),
         )
-    steps = [
-        (f"{child(path, 'steps')}[{index}]", step) for index, step in enumerate(found.get("steps", ()))
-    ] or [(path, {"spend": found.get("minimum_spend"), "amount": found["amount"]})]
+    steps = [(f"{child(path, 'steps')}[{index}]", step) for index, step in enumerate(found.get("steps", ()))]
+    if "steps" not in found:
+        steps = [(path, {"spend": found.get("minimum_spend"), "amount": found["amount"]})]
     before = 0
     for here, step in steps:
         if not step.get("spend") or not step.get("amount"):
@@ -338,20 +338,18 @@ def _public_code(notes: Notes, node: Node, path: str) -> str | None:
 
 
 def _auto_issue(notes: Notes, node: Node, path: str) -> dict[str, Any] | None:
-    found: dict[str, Any] | None = mapping(
-        {"on": Key(sequence(choice(*OCCASIONS), least=1, most=len(OCCASIONS), distinct=True), required=True)}
-    )(notes, _with_list(node), path)
+    found: dict[str, Any] | None = mapping({"on": Key(_occasions, required=True)})(notes, node, path)
     return found
 
 
-def _with_list(node: Node) -> Node:
+def _occasions(notes: Notes, node: Node, path: str) -> list[str] | None:
     """`on: birthday` means the list of that one."""
-    if isinstance(node, source.Mapping) and isinstance(node.items.get("on"), Scalar):
-        single = node.items["on"]
-        return source.Mapping(
-            node.line, {**node.items, "on": source.Sequence(single.line, [single])}, node.key_lines
-        )
-    return node
+    one = choice(*OCCASIONS)
+    if isinstance(node, Scalar):
+        single = one(notes, node, path)
+        return [single] if single else None
+    found: list[str] | None = sequence(one, least=1, most=len(OCCASIONS), distinct=True)(notes, node, path)
+    return found
 
 
 # What is wrong between templates ---------------------------------------------------------------------

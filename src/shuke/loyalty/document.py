@@ -22,6 +22,7 @@ from shuke.loyalty.benefit_document import check_benefits
 from shuke.loyalty.coupon_document import read_coupons
 from shuke.loyalty.errors import InvalidProgramme, Problem
 from shuke.loyalty.plan_document import read_plans
+from shuke.loyalty.probes import ScalarProbe, Shape, describe
 from shuke.loyalty.readers import (
     Key,
     Notes,
@@ -80,6 +81,11 @@ def validate(document: str | bytes) -> dict[str, Any]:
     return result
 
 
+def described() -> Shape:
+    """What a source may hold, told by the readers."""
+    return describe(_programme, Notes)
+
+
 def problems_of(document: str | bytes) -> tuple[Problem, ...]:
     """Everything that is wrong with a source; empty when it can be published."""
     try:
@@ -95,7 +101,7 @@ def digest_of(document: Mapping[str, Any]) -> str:
     return hashlib.sha256(canonical.encode()).hexdigest()
 
 
-def _programme(notes: Notes, root: Node) -> dict[str, Any]:
+def _programme(notes: Notes, root: Node, path: str = "") -> dict[str, Any]:
     # What others refer to is read first: the currency, the assets, the tiers.
     keys = {
         "shuke": Key(_schema, required=True),
@@ -123,7 +129,7 @@ def _programme(notes: Notes, root: Node) -> dict[str, Any]:
         "transfers": Key(transfers, default={}),
         "policies": Key(mapping(_POLICIES), default=_USUAL_POLICIES),
     }
-    found: dict[str, Any] = mapping(keys)(notes, root, "") or {}
+    found: dict[str, Any] = mapping(keys)(notes, root, path) or {}
     if isinstance(root, source.Mapping) and "tracks" in root.items:
         check_tracks(notes, found, root.items["tracks"].line)
     if isinstance(root, source.Mapping) and "budgets" in root.items:
@@ -133,6 +139,8 @@ def _programme(notes: Notes, root: Node) -> dict[str, Any]:
 
 
 def _schema(notes: Notes, node: Node, path: str) -> int | None:
+    if isinstance(node, ScalarProbe):
+        node.told.append({"enum": [SCHEMA, str(SCHEMA)]})
     found = scalar(notes, node, path)
     if found is not None and found.text != str(SCHEMA):
         notes.add(
@@ -147,6 +155,8 @@ def _schema(notes: Notes, node: Node, path: str) -> int | None:
 
 
 def _currency(notes: Notes, node: Node, path: str) -> str | None:
+    if isinstance(node, ScalarProbe):
+        node.told.append({"enum": sorted(CURRENCIES)})
     found = scalar(notes, node, path)
     if found is None:
         return None

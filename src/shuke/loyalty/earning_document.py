@@ -15,6 +15,7 @@ from shuke.loyalty import source
 from shuke.loyalty.asset_document import expiry, pending
 from shuke.loyalty.conditions import DAY_MINUTES, WEEKDAYS
 from shuke.loyalty.earning import CAPS
+from shuke.loyalty.probes import MappingProbe, ScalarProbe
 from shuke.loyalty.readers import (
     Key,
     Notes,
@@ -265,7 +266,7 @@ def _without(
                 node.key_lines[name],
                 _("belongs to a rule that gives a fixed number; this one gives by amount"),
             )
-    return source.Mapping(node.line, kept, node.key_lines)
+    return node.with_items(kept)
 
 
 def _multiplier(notes: Notes, node: Node, path: str) -> Any:
@@ -343,6 +344,8 @@ def _range(reader: Reader) -> Reader:
                 _("must not be less than %(first)s"),
                 first=found["from"],
             )
+        if isinstance(node, MappingProbe):
+            node.told[-1]["minProperties"] = 1
         if found == {} and isinstance(node, source.Mapping) and not node.items:
             notes.add("missing_value", path, node.line, _("has no value"))
         return found or None
@@ -369,6 +372,9 @@ def _dates(notes: Notes, node: Node, path: str) -> dict[str, str] | None:
 
 
 def _hour(notes: Notes, node: Node, path: str) -> str | None:
+    if isinstance(node, ScalarProbe):
+        node.told.append({"type": "string", "pattern": f"^({_HOUR.pattern})$"})
+        return None
     found = scalar(notes, node, path)
     if found is None:
         return None

@@ -68,7 +68,7 @@ def _plan(notes: Notes, node: Node, path: str) -> dict[str, Any] | None:
             "on_sale": Key(boolean, default=True),
             "trial": Key(_duration),
             "grace_days": Key(whole(0, 366), default=0),
-            "tier": Key(_tier),
+            "tier": Key(slug(longest=30)),
             "benefits": Key(read_benefits(with_price=True), default={}),
             "refund": Key(_refund, default=REFUND_DEFAULT),
             "renewal": Key(_renewal, default=RENEWAL_DEFAULT),
@@ -84,11 +84,6 @@ def _duration(notes: Notes, node: Node, path: str) -> dict[str, Any] | None:
     found: dict[str, Any] | None = mapping(_DURATION)(notes, node, path)
     if found is not None and isinstance(node, source.Mapping) and not set(node.items) & set(_DURATION):
         notes.add("missing_key", path, node.line, _("needs months or days"))
-    return found
-
-
-def _tier(notes: Notes, node: Node, path: str) -> str | None:
-    found: str | None = one_of(notes.tiers, pgettext_lazy("programme", "tier"))(notes, node, path)
     return found
 
 

@@ -148,18 +148,25 @@ class Programme:
     reserved: tuple[Reserved, ...] = ()
     """Goods that only some tiers and plans may buy."""
 
+    @property
+    def serves_holders(self) -> bool:
+        """True when there is something to sell or hand out to members at the counter: plans, or entitlements of tiers."""
+        return bool(self.plans) or any(level.benefit.entitlements for level in self.tiers.levels)
+
     def held(self, tier: str, plans: Iterable[str], levels: Mapping[str, str] | None = None) -> list[Held]:
         """What a member with this tier, these plans and these levels of further tracks (track → level) has.
 
-        The tier comes first. A plan or track that is no more brings nothing.
+        The tier comes first. A plan or track that is no more brings nothing. A plan with a `tier` has its holders served as
+        that level at least.
         """
+        known = [self.plans[code] for code in sorted(plans) if code in self.plans] if plans else []
+        for plan in known:
+            if plan.tier and self.tiers.level(plan.tier).rank > self.tiers.level(tier).rank:
+                tier = plan.tier
         found = [self.tiers.held(tier)]
         if levels:
             found += [self.tracks[track].held(code) for track, code in levels.items() if track in self.tracks]
-        if plans:
-            known = [self.plans[code] for code in sorted(plans) if code in self.plans]
-            found += [Held("plan", plan.code, plan.benefit) for plan in known]
-        return found
+        return found + [Held("plan", plan.code, plan.benefit) for plan in known]
 
     def track(self, code: str) -> Tiers | None:
         """The track of a code, "" being the main one; None when this programme has no such track."""

@@ -20,6 +20,7 @@ from django.utils.translation import gettext_lazy as _
 from shuke.kit.money import BadAmount, to_minor, to_text
 from shuke.loyalty import source
 from shuke.loyalty.errors import Problem
+from shuke.loyalty.probes import MappingProbe, ScalarProbe, SequenceProbe, Shape, describe
 from shuke.loyalty.source import Node, Scalar, child
 
 MAX_PROBLEMS = 200
@@ -29,6 +30,7 @@ LANGUAGES = ("zh-Hans", "zh-Hant", "en")
 
 _WHOLE = re.compile(r"[+-]?[0-9]{1,18}", re.ASCII)
 _DECIMAL = re.compile(r"[+-]?[0-9]{1,15}(\.[0-9]{1,9})?", re.ASCII)
+_AMOUNT = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)", re.ASCII)
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", re.ASCII)
 _SLUG = re.compile(r"[a-z0-9]+([_-][a-z0-9]+)*", re.ASCII)
 _TRUE, _FALSE = frozenset({"true", "yes"}), frozenset({"false", "no"})
@@ -90,6 +92,10 @@ def scalar(notes: Notes, node: Node, path: str) -> Scalar | None:
     if not isinstance(node, Scalar):
         notes.add("wrong_type", path, node.line, _("must be a single value"))
         return None
+    if isinstance(node, ScalarProbe):
+        if not node.told:  # whoever knows better has told already
+            node.told.append({"type": ["string", "number", "boolean"]})
+        return None
     if node.is_null:
         notes.add("missing_value", path, node.line, _("has no value"))
         return None
@@ -100,6 +106,9 @@ def mapping(keys: dict[str, Key]) -> Reader:
     """A mapping with exactly these keys, read in this order; absent ones take their defaults."""
 
     def read(notes: Notes, node: Node, path: str) -> dict[str, Any] | None:
+        if isinstance(node, MappingProbe):
+            node.told.append(_shape(keys))
+            return None
         if not isinstance(node, source.Mapping):
             notes.add("wrong_type", path, node.line, _("must be a mapping of keys to values"))
             return None
@@ -121,6 +130,29 @@ def mapping(keys: dict[str, Key]) -> Reader:
     return read
 
 
+def _shape(keys: dict[str, Key]) -> Shape:
+    properties = {}
+    for name, key in keys.items():
+        properties[name] = describe(key.reader, Notes)
+        if key.default is not None:
+            properties[name] = {**properties[name], "default": key.default}
+    required = [name for name, key in keys.items() if key.required]
+    return {"type": "object", "properties": properties, "required": required, "additionalProperties": False}
+
+
+def tell_table(
+    node: MappingProbe,
+    each: Shape,
+    own: dict[str, Shape] | None = None,
+    *,
+    required: Sequence[str] = (),
+    most: int | None = None,
+) -> None:
+    """What a reader of a mapping with free keys says to a probe: every value is `each`, those of some keys are their `own`."""
+    shape: Shape = {"type": "object", "properties": own or {}, "required": list(required)}
+    node.told.append({**shape, "additionalProperties": each, **({"maxProperties": most} if most else {})})
+
+
 def _unknown_key(notes: Notes, name: str, path: str, line: int, known: Iterable[str]) -> None:
     guess = did_you_mean(name, known)
     if guess:
@@ -134,6 +166,10 @@ def sequence(reader: Reader, *, most: int, least: int = 0, distinct: bool = Fals
     """A list. With `distinct`, a value given twice is refused."""
 
     def read(notes: Notes, node: Node, path: str) -> list[Any] | None:
+        if isinstance(node, SequenceProbe):
+            shape: Shape = {"type": "array", "items": describe(reader, Notes), "maxItems": most}
+            node.told.append({**shape, **({"minItems": least} if least else {})})
+            return None
         if not isinstance(node, source.Sequence):
             notes.add("wrong_type", path, node.line, _("must be a list"))
             return None
@@ -166,6 +202,10 @@ def text(*, longest: int) -> Reader:
     """Words on one line, without control characters."""
 
     def read(notes: Notes, node: Node, path: str) -> str | None:
+        if isinstance(node, ScalarProbe):
+            words = {"type": "string", "minLength": 1, "maxLength": longest}
+            node.told.append({"anyOf": [words, {"type": ["number", "boolean"]}], "format": "text"})
+            return None
         found = scalar(notes, node, path)
         if found is None:
             return None
@@ -190,6 +230,10 @@ def slug(*, longest: int) -> Reader:
     words = text(longest=longest)
 
     def read(notes: Notes, node: Node, path: str) -> str | None:
+        if isinstance(node, ScalarProbe):
+            code = {"type": "string", "pattern": f"^{_SLUG.pattern}$", "maxLength": longest}
+            node.told.append({"anyOf": [code, {"type": ["integer", "boolean"]}], "format": "code"})
+            return None
         value: str | None = words(notes, node, path)
         if value is not None and not _SLUG.fullmatch(value):
             notes.add(
@@ -209,6 +253,9 @@ def choice(*allowed: str) -> Reader:
     """One of a few words."""
 
     def read(notes: Notes, node: Node, path: str) -> str | None:
+        if isinstance(node, ScalarProbe):
+            node.told.append({"enum": list(allowed)})
+            return None
         found = scalar(notes, node, path)
         if found is None or found.text in allowed:
             return found.text if found else None
@@ -237,6 +284,13 @@ def choice(*allowed: str) -> Reader:
 
 
 def boolean(notes: Notes, node: Node, path: str) -> bool | None:
+    if isinstance(node, ScalarProbe):
+        words = {
+            "type": "string",
+            "pattern": "^([Tt][Rr][Uu][Ee]|[Yy][Ee][Ss]|[Ff][Aa][Ll][Ss][Ee]|[Nn][Oo])$",
+        }
+        node.told.append({"anyOf": [{"type": "boolean"}, words], "format": "boolean"})
+        return None
     found = scalar(notes, node, path)
     if found is None:
         return None
@@ -257,6 +311,10 @@ def whole(low: int, high: int = MAX_WHOLE) -> Reader:
     """A whole number in a range."""
 
     def read(notes: Notes, node: Node, path: str) -> int | None:
+        if isinstance(node, ScalarProbe):
+            number = {"type": "integer", "minimum": low, "maximum": high}
+            node.told.append(_or_text(number, _WHOLE, "whole"))
+            return None
         found = scalar(notes, node, path)
         if found is None:
             return None
@@ -280,6 +338,10 @@ def decimal(low: str, high: str, *, places: int = 3) -> Reader:
     """A decimal in a range, kept as text: "1.50" → "1.5"."""
 
     def read(notes: Notes, node: Node, path: str) -> str | None:
+        if isinstance(node, ScalarProbe):
+            number = {"type": "number", "minimum": float(low), "maximum": float(high)}
+            node.told.append(_or_text(number, _DECIMAL, "decimal"))
+            return None
         found = scalar(notes, node, path)
         if found is None:
             return None
@@ -308,6 +370,11 @@ def decimal(low: str, high: str, *, places: int = 3) -> Reader:
     return read
 
 
+def _or_text(number: Shape, text_of_it: re.Pattern[str], kind: str) -> Shape:
+    """A number may be written as one, or in quotes."""
+    return {"anyOf": [number, {"type": "string", "pattern": f"^{text_of_it.pattern}$"}], "format": kind}
+
+
 def plain(value: Decimal) -> str:
     """A decimal without trailing zeros or exponent."""
     whole_part, _dot, rest = f"{value:f}".partition(".")
@@ -319,6 +386,10 @@ def amount(*, above_zero: bool) -> Reader:
     """Money in major units of the programme's currency, kept as text with its decimals: "5000" → "5000.00"."""
 
     def read(notes: Notes, node: Node, path: str) -> str | None:
+        if isinstance(node, ScalarProbe):
+            number = {"type": "number", "exclusiveMinimum" if above_zero else "minimum": 0}
+            node.told.append(_or_text(number, _AMOUNT, "amount"))
+            return None
         found = scalar(notes, node, path)
         if found is None:
             return None
@@ -354,6 +425,9 @@ def amount(*, above_zero: bool) -> Reader:
 
 def day(notes: Notes, node: Node, path: str) -> str | None:
     """A calendar day, kept as "YYYY-MM-DD"."""
+    if isinstance(node, ScalarProbe):
+        node.told.append({"type": "string", "pattern": f"^{_DAY.pattern}$", "format": "date"})
+        return None
     found = scalar(notes, node, path)
     if found is None:
         return None
@@ -385,6 +459,18 @@ def day(notes: Notes, node: Node, path: str) -> str | None:
 
 def names(notes: Notes, node: Node, path: str) -> dict[str, str] | None:
     """A name per language. zh-Hans is required; what is missing falls back to it when read."""
+    if isinstance(node, MappingProbe):
+        one = describe(text(longest=60), Notes)
+        node.told.append(
+            {
+                "type": "object",
+                "properties": dict.fromkeys(LANGUAGES, one),
+                "required": ["zh-Hans"],
+                "additionalProperties": False,
+                "format": "names",
+            }
+        )
+        return None
     reader = mapping(
         {language: Key(text(longest=60), required=language == "zh-Hans") for language in LANGUAGES}
     )
@@ -396,6 +482,8 @@ def one_of(known: Sequence[str] | set[str], kind: str | Promise) -> Reader:
     """A code that must exist elsewhere in the document; `kind` says what it names."""
 
     def read(notes: Notes, node: Node, path: str) -> str | None:
+        if isinstance(node, ScalarProbe):
+            node.told.append({"type": ["string", "number", "boolean"], "format": "reference"})
         found = scalar(notes, node, path)
         if found is None or found.text in known:
             return found.text if found else None

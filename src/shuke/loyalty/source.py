@@ -42,6 +42,10 @@ class Mapping:
     items: dict[str, Node]
     key_lines: dict[str, int]
 
+    def with_items(self, items: dict[str, Node]) -> Mapping:
+        """The same place in the source with other items."""
+        return Mapping(self.line, items, self.key_lines)
+
 
 @dataclass(slots=True)
 class Sequence:

@@ -10,6 +10,7 @@ from typing import Any
 from django.utils.translation import gettext_lazy as _
 
 from shuke.loyalty import source
+from shuke.loyalty.probes import ScalarProbe
 from shuke.loyalty.readers import (
     Key,
     Notes,
@@ -134,6 +135,8 @@ def read_gift_cards(notes: Notes, node: Node, path: str) -> Any:
             "valid_months": Key(whole(0, MAX_MONTHS), default=0),
             "max_percent": Key(decimal("0.001", "100"), default="100"),
             "earns": Key(boolean, default=True),
+            # Optional, so that the digest of an older document does not change.
+            "returnable": Key(boolean),
         }
     )(notes, node, path)
 
@@ -153,6 +156,8 @@ def read_card_limits(notes: Notes, node: Node, path: str) -> Any:
 
 
 def _limit(notes: Notes, node: Node, path: str) -> Any:
+    if isinstance(node, ScalarProbe):
+        node.told.append({"const": "none"})
     if isinstance(node, Scalar) and node.text == "none":
         return "none"
     return amount(above_zero=True)(notes, node, path)

@@ -115,13 +115,14 @@ class StoredValue:
 
 @dataclass(frozen=True, slots=True)
 class GiftCards:
-    """`months` until an activated card lapses; 0: never."""
+    """`months` until an activated card lapses; 0: never. `returnable`: its money may be paid back."""
 
     least: int
     most: int | None
     months: int
     max_percent: int
     earns: bool
+    returnable: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +133,11 @@ class Offline:
     allowance_points: int
     allowance_minor: int
     allowance_hours: int
+
+    @property
+    def allows(self) -> bool:
+        """Whether members may spend anything offline."""
+        return bool(self.allowance_points or self.allowance_minor)
 
 
 NO_OFFLINE = Offline(accept_days=30, allowance_points=0, allowance_minor=0, allowance_hours=24)
@@ -207,6 +213,7 @@ def compile_gift_cards(raw: Mapping[str, Any] | None, currency: str) -> GiftCard
         months=raw.get("valid_months", 0),
         max_percent=_thousandths(raw.get("max_percent", "100")),
         earns=raw.get("earns", True),
+        returnable=raw.get("returnable", False),
     )
 
 

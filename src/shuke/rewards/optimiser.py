@@ -13,14 +13,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from shuke.kit.money import divide
 from shuke.rewards.logic import Case, Ready, apply, go_together, most_of, step
 from shuke.rewards.offers import WHOLE, Shelf, after
 
 MAX_CANDIDATES = 40
 """Of more the ones that give most alone are looked at."""
-QUICK_STEPS = 120
-MAX_STEPS = 250
+QUICK_STEPS = 100
+MAX_STEPS = 200
 """How many times a coupon is taken off a cart in the search, at most."""
 
 Score = tuple[int, int, int]
@@ -167,24 +166,24 @@ class _Search:
         alone = 0
         groups: dict[str, int] = {}
         may_ship = ships
-        left = shelf.left
-        worth: list[int | None] = [None] * len(self.scopes)
-        for i in range(at, len(self.ready)):
+        left, scopes, bounds = shelf.left, self.scopes, self.bounds
+        worth: list[int | None] = [None] * len(scopes)
+        for i in range(at, len(bounds)):
             if not open_ >> i & 1:
                 continue
-            scope, gives, percent, group, is_shipping = self.bounds[i]
+            scope, gives, percent, group, is_shipping = bounds[i]
             may_ship = may_ship or is_shipping
             rest = worth[scope]
             if rest is None:
-                rest = worth[scope] = sum([left[line] for line in self.scopes[scope]])
+                rest = worth[scope] = sum([left[line] for line in scopes[scope]])
             if percent:
-                rest = divide(rest * percent, WHOLE, "half_up")
+                rest = (2 * rest * percent + WHOLE) // (2 * WHOLE)  # rounded half up, as the coupon does
             if rest < gives:
                 gives = rest
-            if group:
-                groups[group] = max(groups.get(group, 0), gives)
-            else:
+            if not group:
                 alone += gives
+            elif gives > groups.get(group, 0):
+                groups[group] = gives
         most = min(alone + sum(groups.values()), sum(left))
         bound = (minor + most, int(may_ship), -count)
         return bound > self.best or (self.chosen is None and bound == self.best)

@@ -160,11 +160,23 @@ class GiftCardOut(Out):
 
     id: UUID
     last_four: str
-    status: Literal["issued", "active", "blocked"]
+    status: Literal["issued", "active", "blocked", "returned"]
     currency: str
     face_minor: int
     usable_minor: int
     expires_at: datetime | None
+
+
+class GiftCardReturnIn(ReturnIn, kw_only=True):
+    """A card whose money is paid back."""
+
+    code: GiftCode
+
+
+class GiftCardReturned(GiftCardOut):
+    """A card that pays no more, and what was paid back for it."""
+
+    paid_minor: int
 
 
 class GiftCardList(Out):

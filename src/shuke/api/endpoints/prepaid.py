@@ -14,6 +14,8 @@ from shuke.api.contracts.prepaid import (
     CodeIn,
     GiftCardList,
     GiftCardOut,
+    GiftCardReturned,
+    GiftCardReturnIn,
     GiftCardsIn,
     IssuedCards,
     ReturnIn,
@@ -25,6 +27,7 @@ from shuke.api.contracts.prepaid import (
 )
 from shuke.api.endpoint import Call, Reply, endpoint
 from shuke.checkout import errors
+from shuke.checkout.gift_card_returns import return_gift_card
 from shuke.checkout.gift_cards import (
     activate_gift_cards,
     block_gift_card,
@@ -277,4 +280,39 @@ def block_card(call: Call, body: BlockIn) -> tuple[int, dict[str, Any]]:
     """
     return 200, block_gift_card(
         actor=call.caller.as_actor(), code=body.code, reason=body.reason, blocked=body.blocked, now=call.now
+    )
+
+
+@endpoint(
+    router,
+    "POST",
+    "/gift-cards/return",
+    scope=Scope.CHECKOUT_WRITE,
+    body=GiftCardReturnIn,
+    answers={200: GiftCardReturned},
+    tag="prepaid",
+    keyed="once",
+    refusals=(
+        *PLACE,
+        errors.GiftCardsNotOffered,
+        errors.GiftCardNotReturnable,
+        errors.BadGiftCardCode,
+        errors.UnknownGiftCard,
+        errors.GiftCardNotActive,
+        errors.NothingToReturn,
+    ),
+)
+def return_card_of_a_bearer(call: Call, body: GiftCardReturnIn) -> tuple[int, dict[str, Any]]:
+    """Pay a gift card back.
+
+    What is left on it is paid out, and it pays no more. Only where the programme says `returnable`.
+    """
+    return 200, return_gift_card(
+        actor=call.caller.as_actor(),
+        code=body.code,
+        store=body.store,
+        tender=body.tender,
+        reason=body.reason,
+        reference=body.reference,
+        now=call.now,
     )

@@ -6,13 +6,14 @@ from typing import Any
 
 from ninja import Router
 
-from shuke.api.contracts.programme import VersionDetail, VersionList
+from shuke.api.contracts.programme import DocumentSchema, VersionDetail, VersionList
 from shuke.api.endpoint import Call, endpoint
 from shuke.checkout.errors import NoProgramme
 from shuke.checkout.operations import programme_in_force
 from shuke.core.values import Scope
 from shuke.loyalty.errors import UnknownVersion
 from shuke.loyalty.queries import VersionRow, list_versions, version_by_number
+from shuke.loyalty.schema import json_schema
 
 router = Router()
 
@@ -56,6 +57,22 @@ def programme_versions(call: Call) -> tuple[int, dict[str, Any]]:
 def programme_version(call: Call, number: int) -> tuple[int, dict[str, Any]]:
     """Read one version."""
     return 200, _detail(call, number)
+
+
+@endpoint(
+    router,
+    "GET",
+    "/programme/schema",
+    scope=Scope.PROGRAMME_READ,
+    answers={200: DocumentSchema},
+    tag="programme",
+)
+def programme_schema(call: Call) -> tuple[int, dict[str, Any]]:
+    """Read the JSON Schema of programme documents.
+
+    Told by the readers that `apply` runs, so an editor that uses it accepts what can be published, shape by shape.
+    """
+    return 200, {"schema": json_schema()}
 
 
 def _detail(call: Call, number: int) -> dict[str, Any]:

@@ -105,7 +105,9 @@ def _sold(order: Order, lines: Sequence[OrderLine]) -> Sold:
     spent = tuple((lot, -amount) for kind, asset, amount, lot, _ in entries if kind == "redeem" and lot)
     by_points = [line.points_minor for line in lines]
     by_value = [line.list_minor - line.discount_minor for line in lines]
-    taxes = dict(LineTax.objects.filter(order_id=order.id).values_list("line_no", "tax_minor"))
+    taxes: dict[int, int] = {}
+    if order.tax_minor:
+        taxes = dict(LineTax.objects.filter(order_id=order.id).values_list("line_no", "tax_minor"))
     # What counts is either the whole value or what points did not pay: both are exact by line.
     counted = (
         by_value if order.qualifying_minor > order.payable_minor else [line.payable_minor for line in lines]

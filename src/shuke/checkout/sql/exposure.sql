@@ -32,4 +32,4 @@ SELECT t.*, sum(points_left) OVER () AS total_points_left, sum(money_left_minor)
   sum(money_uncovered_minor) OVER () AS total_money_uncovered_minor
 FROM told t
 ORDER BY money_uncovered_minor DESC, points_uncovered DESC, id
-LIMIT %(most)s
+LIMIT %(most)s OFFSET %(skip)s

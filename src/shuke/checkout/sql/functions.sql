@@ -1,76 +1,46 @@
--- One statement, one transaction, one durable commit: everything that committed sales write, mostly of one sale, or of
--- all that arrived in a moment. p_sales is an array of documents with their position `i`; answers and hashes are by position.
--- Tells for each sale whether it is written; it is not, and leaves nothing, when the member's book is not at the revision
--- the price was made from. Any error refuses all of them. Of several sales each has another member and another number.
--- Who does not wait (p_waits) for whoever holds a member's book, a twin's key or the like is refused after a blink.
--- The joins are fixed to indexes: a connection that planned in a new, empty house would scan its growing tables for hours.
+-- One statement, one transaction, one durable commit: everything a committed sale writes.
+-- Returns false, having written nothing, when the member's book is not at the revision the price was made from. Who does not
+-- wait (p_waits) for whoever holds a member's book, a twin's key or the like is refused after a blink.
 
-CREATE OR REPLACE FUNCTION checkout_commit(p_sales jsonb, p_answers bytea[], p_hashes bytea[], p_waits boolean)
-RETURNS boolean[] LANGUAGE plpgsql SET plan_cache_mode = force_generic_plan SET enable_seqscan = off SET enable_hashjoin = off
-SET enable_mergejoin = off AS $$
-DECLARE
-  v_patience text := CASE WHEN NOT p_waits THEN set_config('lock_timeout', '20ms', true) END;
-  v_taken boolean[] := checkout_take(p_sales);
-  v_transfers jsonb;
-BEGIN
-  IF false = ANY(v_taken) THEN
-    p_sales := (SELECT jsonb_agg(s.sale) FROM jsonb_array_elements(p_sales) WITH ORDINALITY AS s(sale, n) WHERE v_taken[s.n]);
-    IF p_sales IS NULL THEN
-      RETURN v_taken;
-    END IF;
-  END IF;
-
-  WITH s AS MATERIALIZED (
-    SELECT * FROM jsonb_to_recordset(p_sales) AS s(i integer, caller_id uuid, key text, id uuid, member_id uuid, store_id uuid,
-      channel text, system text, number text, occurred_at timestamptz, recorded_at timestamptz, currency text,
-      list_minor bigint, discount_minor bigint, sales_minor bigint, points_minor bigint, tax_minor bigint,
-      tax_added_minor bigint, payable_minor bigint, qualifying_minor bigint, points_used bigint, points_earned bigint,
-      growth_earned bigint, tier text, programme_version_id uuid, actor text, facts jsonb, lines jsonb, event jsonb)
-  ), new_call AS (
-    INSERT INTO core_idempotentcall (caller_id, key, input_hash, status, body, created_at)
-    SELECT caller_id, key, p_hashes[i], 201, p_answers[i], recorded_at FROM s WHERE key IS NOT NULL
-  ), new_line AS (
-    INSERT INTO checkout_orderline (order_id, line_no, member_id, product_id, quantity, list_minor, discount_minor,
-      points_minor, payable_minor, points_earned, growth_earned, detail)
-    SELECT s.id, l.n, s.member_id, l.p, l.q, l.a, l.d, l.c, l.m, l.e, l.g, l.x
-    FROM s, jsonb_to_recordset(s.lines)
-      AS l(n smallint, p uuid, q numeric, a bigint, d bigint, c bigint, m bigint, e bigint, g bigint, x jsonb)
-  ), new_event AS (
-    INSERT INTO core_outboxevent (name, member_id, occurred_at, payload)
-    SELECT 'checkout.order_committed.v1', member_id, occurred_at, event FROM s
-  )
-  INSERT INTO checkout_order (id, member_id, store_id, channel_id, system, number, occurred_at, recorded_at, currency,
-    list_minor, discount_minor, sales_minor, points_minor, tax_minor, tax_added_minor, payable_minor, qualifying_minor,
-    points_used, points_earned, growth_earned, tier, status, programme_version_id, actor, facts)
-  SELECT id, member_id, store_id, channel, system, number, occurred_at, recorded_at, currency,
-    list_minor, discount_minor, sales_minor, points_minor, coalesce(tax_minor, 0), coalesce(tax_added_minor, 0), payable_minor,
-    qualifying_minor, points_used, points_earned, growth_earned, tier, 'committed', programme_version_id, actor, facts
-  FROM s;
-
-  v_transfers := p_sales->0->'transfers';
-  IF jsonb_array_length(p_sales) > 1 THEN
-    v_transfers := (SELECT coalesce(jsonb_agg(t.x), '[]')
-      FROM jsonb_array_elements(p_sales) AS s(x), jsonb_array_elements(s.x->'transfers') AS t(x));
-  END IF;
-  IF jsonb_array_length(v_transfers) > 0 THEN
-    PERFORM ledger_post_all(v_transfers);
-  END IF;
-
-  IF jsonb_path_exists(p_sales, '$[*] ? (exists(@.taxes) || exists(@.tenders) || exists(@.allowance) || exists(@.move)
-      || exists(@.coupons) || exists(@.uses))') THEN
-    PERFORM checkout_commit_more(s.x) FROM jsonb_array_elements(p_sales) AS s(x);
-  END IF;
-  RETURN v_taken;
-END $$;
-
--- What a sale writes beyond the plain rows.
-CREATE OR REPLACE FUNCTION checkout_commit_more(p jsonb) RETURNS void
+CREATE OR REPLACE FUNCTION checkout_commit(p jsonb, p_answer bytea, p_input_hash bytea, p_waits boolean) RETURNS boolean
 LANGUAGE plpgsql SET plan_cache_mode = force_generic_plan SET enable_seqscan = off AS $$
 DECLARE
   v_member uuid := (p->>'member_id')::uuid;
   v_order uuid := (p->>'id')::uuid;
   v_occurred timestamptz := (p->>'occurred_at')::timestamptz;
+  v_recorded timestamptz := (p->>'recorded_at')::timestamptz;
+  v_transfer jsonb;
+  v_patience text := CASE WHEN NOT p_waits THEN set_config('lock_timeout', '20ms', true) END;
 BEGIN
+  IF p ? 'books' THEN
+    IF NOT checkout_take_books(p->'books') THEN
+      RETURN false;
+    END IF;
+  ELSIF v_member IS NOT NULL AND NOT ledger_take_book(v_member, (p->>'revision')::bigint) THEN
+    RETURN false;
+  END IF;
+
+  IF p->>'key' IS NOT NULL THEN
+    INSERT INTO core_idempotentcall (caller_id, key, input_hash, status, body, created_at)
+    VALUES ((p->>'caller_id')::uuid, p->>'key', p_input_hash, 201, p_answer, v_recorded);
+  END IF;
+
+  INSERT INTO checkout_order (id, member_id, store_id, channel_id, system, number, occurred_at, recorded_at, currency,
+    list_minor, discount_minor, sales_minor, points_minor, tax_minor, tax_added_minor, payable_minor, qualifying_minor,
+    points_used, points_earned, growth_earned, tier, status, programme_version_id, actor, facts)
+  VALUES (v_order, v_member, (p->>'store_id')::uuid, p->>'channel', p->>'system', p->>'number', v_occurred, v_recorded,
+    p->>'currency', (p->>'list_minor')::bigint, (p->>'discount_minor')::bigint, (p->>'sales_minor')::bigint,
+    (p->>'points_minor')::bigint, coalesce((p->>'tax_minor')::bigint, 0), coalesce((p->>'tax_added_minor')::bigint, 0),
+    (p->>'payable_minor')::bigint, (p->>'qualifying_minor')::bigint,
+    (p->>'points_used')::bigint, (p->>'points_earned')::bigint, (p->>'growth_earned')::bigint,
+    p->>'tier', 'committed', (p->>'programme_version_id')::uuid, p->>'actor', p->'facts');
+
+  INSERT INTO checkout_orderline (order_id, line_no, member_id, product_id, quantity, list_minor, discount_minor,
+    points_minor, payable_minor, points_earned, growth_earned, detail)
+  SELECT v_order, l.n, v_member, l.p, l.q, l.a, l.d, l.c, l.m, l.e, l.g, l.x
+  FROM jsonb_to_recordset(p->'lines')
+    AS l(n smallint, p uuid, q numeric, a bigint, d bigint, c bigint, m bigint, e bigint, g bigint, x jsonb);
+
   IF p ? 'taxes' THEN
     INSERT INTO checkout_linetax (order_id, line_no, code, percent, taxable_minor, tax_minor)
     SELECT v_order, t.n, t.k, t.p, t.b, t.t
@@ -89,9 +59,16 @@ BEGIN
     WHERE id = (p->'allowance'->>'id')::uuid;
   END IF;
 
-  IF p ? 'move' THEN
+  FOR v_transfer IN SELECT jsonb_array_elements(p->'transfers') LOOP
+    PERFORM ledger_post(v_transfer);
+  END LOOP;
+
+  IF p->'move' IS NOT NULL THEN
     PERFORM loyalty_move_tier(v_member, p->'move', v_order);
   END IF;
+
+  INSERT INTO core_outboxevent (name, member_id, occurred_at, payload)
+  VALUES ('checkout.order_committed.v1', v_member, v_occurred, p->'event');
 
   -- The counters of coupons come before those of rules, wherever both are taken.
   IF p ? 'coupons' THEN
@@ -102,22 +79,74 @@ BEGIN
   IF p ? 'uses' THEN
     PERFORM loyalty_take(v_member, p->'uses', v_occurred, v_order, NULL);
   END IF;
+  RETURN true;
+END $$;
+
+-- The same for plain sales that arrived at once, each of another member and under another number: p_sales are the documents
+-- that checkout_commit takes, with their position `i`. Tells of each whether it is written; any error refuses all of them.
+-- It waits for nobody longer than a blink. For a single sale it would cost more, for two it costs less already.
+-- The joins are fixed to indexes: a connection that planned in a new, empty house would scan its growing tables for hours.
+CREATE OR REPLACE FUNCTION checkout_commit_all(p_sales jsonb, p_answers bytea[], p_hashes bytea[]) RETURNS boolean[]
+LANGUAGE plpgsql SET plan_cache_mode = force_generic_plan SET enable_seqscan = off SET enable_hashjoin = off
+SET enable_mergejoin = off SET lock_timeout = '20ms' AS $$
+DECLARE
+  v_taken boolean[] := checkout_take_all(p_sales);
+BEGIN
+  IF false = ANY(v_taken) THEN
+    p_sales := (SELECT jsonb_agg(s.sale) FROM jsonb_array_elements(p_sales) WITH ORDINALITY AS s(sale, n) WHERE v_taken[s.n]);
+    IF p_sales IS NULL THEN
+      RETURN v_taken;
+    END IF;
+  END IF;
+
+  WITH s AS MATERIALIZED (
+    SELECT * FROM jsonb_to_recordset(p_sales) AS s(i integer, caller_id uuid, key text, id uuid, member_id uuid, store_id uuid,
+      channel text, system text, number text, occurred_at timestamptz, recorded_at timestamptz, currency text,
+      list_minor bigint, discount_minor bigint, sales_minor bigint, points_minor bigint, tax_minor bigint,
+      tax_added_minor bigint, payable_minor bigint, qualifying_minor bigint, points_used bigint, points_earned bigint,
+      growth_earned bigint, tier text, programme_version_id uuid, actor text, facts jsonb, lines jsonb, taxes jsonb)
+  ), new_call AS (
+    INSERT INTO core_idempotentcall (caller_id, key, input_hash, status, body, created_at)
+    SELECT caller_id, key, p_hashes[i], 201, p_answers[i], recorded_at FROM s WHERE key IS NOT NULL
+  ), new_line AS (
+    INSERT INTO checkout_orderline (order_id, line_no, member_id, product_id, quantity, list_minor, discount_minor,
+      points_minor, payable_minor, points_earned, growth_earned, detail)
+    SELECT s.id, l.n, s.member_id, l.p, l.q, l.a, l.d, l.c, l.m, l.e, l.g, l.x
+    FROM s, jsonb_to_recordset(s.lines)
+      AS l(n smallint, p uuid, q numeric, a bigint, d bigint, c bigint, m bigint, e bigint, g bigint, x jsonb)
+  ), new_tax AS (
+    INSERT INTO checkout_linetax (order_id, line_no, code, percent, taxable_minor, tax_minor)
+    SELECT s.id, t.n, t.k, t.p, t.b, t.t
+    FROM s, jsonb_to_recordset(s.taxes) AS t(n smallint, k text, p integer, b bigint, t bigint)
+  )
+  INSERT INTO checkout_order (id, member_id, store_id, channel_id, system, number, occurred_at, recorded_at, currency,
+    list_minor, discount_minor, sales_minor, points_minor, tax_minor, tax_added_minor, payable_minor, qualifying_minor,
+    points_used, points_earned, growth_earned, tier, status, programme_version_id, actor, facts)
+  SELECT id, member_id, store_id, channel, system, number, occurred_at, recorded_at, currency,
+    list_minor, discount_minor, sales_minor, points_minor, coalesce(tax_minor, 0), coalesce(tax_added_minor, 0), payable_minor,
+    qualifying_minor, points_used, points_earned, growth_earned, tier, 'committed', programme_version_id, actor, facts
+  FROM s;
+
+  PERFORM ledger_post_earned(t.x) FROM (
+    SELECT jsonb_agg(t.x) AS x FROM jsonb_array_elements(p_sales) AS s(x), jsonb_array_elements(s.x->'transfers') AS t(x)
+  ) AS t WHERE t.x IS NOT NULL;
+
+  PERFORM loyalty_move_tier((s.x->>'member_id')::uuid, s.x->'move', (s.x->>'id')::uuid)
+  FROM jsonb_array_elements(p_sales) AS s(x) WHERE s.x ? 'move';
+
+  INSERT INTO core_outboxevent (name, member_id, occurred_at, payload)
+  SELECT 'checkout.order_committed.v1', s.member_id, s.occurred_at, s.event
+  FROM jsonb_to_recordset(p_sales) AS s(member_id uuid, occurred_at timestamptz, event jsonb);
+  RETURN v_taken;
 END $$;
 
 -- Moves the members' books on, each from the revision its sale was priced with; tells for each sale whether that was so.
-CREATE OR REPLACE FUNCTION checkout_take(p_sales jsonb) RETURNS boolean[]
+-- In the order of ids, as everybody takes several. Revision 0 also means "no book yet".
+CREATE OR REPLACE FUNCTION checkout_take_all(p_sales jsonb) RETURNS boolean[]
 LANGUAGE plpgsql AS $$
 DECLARE
   v_books uuid[];
 BEGIN
-  IF jsonb_array_length(p_sales) = 1 THEN
-    IF p_sales->0 ? 'books' THEN
-      RETURN ARRAY[checkout_take_books(p_sales->0->'books')];
-    END IF;
-    RETURN ARRAY[p_sales->0->>'member_id' IS NULL
-      OR ledger_take_book((p_sales->0->>'member_id')::uuid, (p_sales->0->>'revision')::bigint)];
-  END IF;
-  -- In the order of ids, as everybody takes several. Revision 0 also means "no book yet".
   WITH taken AS (
     INSERT INTO ledger_book AS b (member_id, revision)
     SELECT s.member_id, s.revision + 1 FROM jsonb_to_recordset(p_sales) AS s(member_id uuid, revision bigint)
@@ -210,3 +239,28 @@ BEGIN
   WHERE member_id IN (SELECT b.id FROM jsonb_to_recordset(p_books) AS b(id uuid));
   RETURN true;
 END $$;
+
+-- A sale names its store, its channel and its products, and its statement need not ask for each of them whether it still
+-- exists: what was sold, or sold there, cannot be deleted.
+CREATE OR REPLACE FUNCTION checkout_keep_what_sales_name() RETURNS trigger
+LANGUAGE plpgsql AS $$
+DECLARE
+  v_named boolean;
+BEGIN
+  CASE TG_TABLE_NAME
+    WHEN 'catalog_store' THEN v_named := EXISTS (SELECT 1 FROM checkout_order WHERE store_id = OLD.id);
+    WHEN 'catalog_channel' THEN v_named := EXISTS (SELECT 1 FROM checkout_order WHERE channel_id = OLD.code);
+    WHEN 'catalog_product' THEN v_named := EXISTS (SELECT 1 FROM checkout_orderline WHERE product_id = OLD.id);
+  END CASE;
+  IF v_named THEN
+    RAISE EXCEPTION 'a sale names this row of %', TG_TABLE_NAME USING ERRCODE = 'foreign_key_violation';
+  END IF;
+  RETURN CASE TG_OP WHEN 'DELETE' THEN OLD ELSE NEW END;
+END $$;
+
+CREATE OR REPLACE TRIGGER checkout_keep_store BEFORE DELETE OR UPDATE OF id ON catalog_store
+  FOR EACH ROW EXECUTE FUNCTION checkout_keep_what_sales_name();
+CREATE OR REPLACE TRIGGER checkout_keep_channel BEFORE DELETE OR UPDATE OF code ON catalog_channel
+  FOR EACH ROW EXECUTE FUNCTION checkout_keep_what_sales_name();
+CREATE OR REPLACE TRIGGER checkout_keep_product BEFORE DELETE OR UPDATE OF id ON catalog_product
+  FOR EACH ROW EXECUTE FUNCTION checkout_keep_what_sales_name();

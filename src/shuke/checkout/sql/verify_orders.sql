@@ -58,6 +58,15 @@ WITH by_line AS (
     ('coupons by line', coalesce(k.uses, 0), coalesce(k.lines, 0))
   ) AS c(what, said, found)
   WHERE c.said <> c.found
+), orphans AS MATERIALIZED (
+  SELECT 'a store that exists' AS what, id FROM checkout_order o
+  WHERE NOT EXISTS (SELECT 1 FROM catalog_store s WHERE s.id = o.store_id)
+  UNION ALL
+  SELECT 'a channel that exists', id FROM checkout_order o
+  WHERE NOT EXISTS (SELECT 1 FROM catalog_channel h WHERE h.code = o.channel_id)
+  UNION ALL
+  SELECT 'a product that exists', order_id FROM checkout_orderline l
+  WHERE NOT EXISTS (SELECT 1 FROM catalog_product p WHERE p.id = l.product_id)
 ), refund_lines AS MATERIALIZED (
   SELECT refund_id, sum(sales_minor) AS sales, sum(points_minor) AS points_minor, sum(payable_minor) AS payable,
     sum(qualifying_minor) AS qualifying, sum(points_returned) AS returned, sum(points_clawed_back) AS clawed,
@@ -165,6 +174,8 @@ WITH by_line AS (
   WHERE c.said <> c.found
 )
 SELECT what, id, said, found FROM differing
+UNION ALL
+SELECT what, id, 1, 0 FROM orphans
 UNION ALL
 SELECT what, order_id, said::bigint, found::bigint FROM refund_differing
 LIMIT %(most)s

@@ -41,9 +41,10 @@ from shuke.kit import clock
 from shuke.kit.errors import ShukeError
 from shuke.ledger.queries import AssetBalance, balances_of, list_entries
 from shuke.loyalty.models import Standing, TierChange
+from shuke.loyalty.plans.queries import held_plans
 from shuke.loyalty.queries import InForce, programme_at, version_by_id
 from shuke.loyalty.tier_logic import window_start
-from shuke.loyalty.words import asset_name, tier_name
+from shuke.loyalty.words import asset_name, plan_name, tier_name
 from shuke.members.errors import ProfileErased
 from shuke.members.models import IdentifierKind, MemberStatus
 from shuke.members.operations import unmask_profile
@@ -203,6 +204,13 @@ def member_code(request: HttpRequest, member_id: UUID) -> HttpResponse:
     )
 
 
+def _plans_held(opened: Opened) -> list[str]:
+    """Names of the paid plans that the member has now."""
+    if opened.document is None or opened.in_force is None or not opened.in_force.programme.plans:
+        return []
+    return [plan_name(opened.document, code) for code in held_plans(member_id=opened.id, now=opened.now)]
+
+
 def file_context(opened: Opened, form: UnmaskForm, profile: Profile | None = None) -> dict[str, Any]:
     """Everything of the page; `profile` when it is shown in clear."""
     may = opened.staff.may
@@ -232,7 +240,10 @@ def file_context(opened: Opened, form: UnmaskForm, profile: Profile | None = Non
         "may_write": may(Permission.MEMBERS_WRITE),
         "may_adjust": may(Permission.LEDGER_ADJUST),
         "may_sell": may(Permission.CHECKOUT_USE),
+        "has_offline": opened.in_force is not None and opened.in_force.programme.offline.allows,
         "has_stored": opened.in_force is not None and opened.in_force.programme.stored_value is not None,
+        "has_plans": opened.in_force is not None and opened.in_force.programme.serves_holders,
+        "plans_held": _plans_held(opened),
         "may_read_log": may(Permission.AUDIT_VIEW),
         "balances": _balances(opened),
         "insights": member_insights(opened.id, now=opened.now),

@@ -13,6 +13,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
+from django.views.decorators.http import require_POST
 
 from shuke.console import formats
 from shuke.console.access import requires, staff_of
@@ -20,14 +21,17 @@ from shuke.console.days import EARLIEST_DAY, LATEST_DAY, end_of, start_of
 from shuke.console.programme_words import tell
 from shuke.console.refusals import attempt
 from shuke.console.side_by_side import compare
+from shuke.console.views.simulations import simulate_form
 from shuke.core.values import Permission
 from shuke.kit import clock
+from shuke.kit.errors import ShukeError
 from shuke.loyalty import queries
 from shuke.loyalty.diff import diff_documents
 from shuke.loyalty.document import validate
 from shuke.loyalty.errors import InvalidProgramme, Problem, UnknownVersion
-from shuke.loyalty.operations import publish_programme
+from shuke.loyalty.operations import publish_programme, warnings_of
 from shuke.loyalty.source import MAX_BYTES
+from shuke.loyalty.versions import cancel_version
 
 STARTER = """\
 shuke: 1
@@ -212,11 +216,26 @@ def programme_publish(request: HttpRequest) -> HttpResponse:
         return _publish(request)
     if step == "check":
         return _check(request)
-    source = request.POST.get("source", "") if step == "edit" else _source_in_force()
-    return _editor(request, SourceForm(initial={"source": source.replace("\r\n", "\n")}), ())
+    source = request.POST.get("source", "") if step == "edit" else source_in_force()
+    return show_source(request, SourceForm(initial={"source": source.replace("\r\n", "\n")}), ())
 
 
-def _source_in_force() -> str:
+@require_POST
+@requires(Permission.PROGRAMME_PUBLISH)
+def programme_cancel(request: HttpRequest, number: int) -> HttpResponse:
+    """Take back a version that has not begun."""
+    try:
+        cancel_version(actor=staff_of(request).as_actor(), number=number, now=clock.now())
+        messages.success(
+            request, _("Version %(number)d was taken back; it will not begin.") % {"number": number}
+        )
+    except ShukeError as error:
+        messages.error(request, str(error))
+    return redirect("console:programme_version", number)
+
+
+def source_in_force() -> str:
+    """The document in force as it was applied; a small one to begin with when there is none."""
     in_force = queries.programme_at(clock.now())
     return queries.source_of(in_force.number) if in_force else STARTER
 
@@ -224,19 +243,24 @@ def _source_in_force() -> str:
 def _check(request: HttpRequest) -> HttpResponse:
     form = SourceForm(request.POST, request.FILES)
     if not form.is_valid():
-        return _editor(request, form, ())
-    source = form.document()
+        return show_source(request, form, ())
+    return review_source(request, form.document())
+
+
+def review_source(request: HttpRequest, source: str | bytes) -> HttpResponse:
+    """What a draft would change, and what has to be confirmed; or everything that is wrong with it."""
     try:
         document = validate(source)
     except InvalidProgramme as error:
         text = source if isinstance(source, str) else source.decode("utf-8-sig", "replace")
         shown = SourceForm(initial={"source": text.replace("\r\n", "\n").replace("\x00", "\ufffd")})
-        return _editor(request, shown, error.problems)
+        return show_source(request, shown, error.problems)
     text = source if isinstance(source, str) else source.decode("utf-8-sig")
     return _review(request, PublishForm(initial={"source": text}), document, text)
 
 
-def _editor(request: HttpRequest, form: SourceForm, problems: tuple[Problem, ...]) -> HttpResponse:
+def show_source(request: HttpRequest, form: SourceForm, problems: tuple[Problem, ...]) -> HttpResponse:
+    """The YAML view of the editor, with everything that is wrong beside its line."""
     text = str(form["source"].value() or "")
     lines = text.splitlines()
     context = {
@@ -269,6 +293,9 @@ def _review(
         "pairs": pairs,
         "told": tell(document),
         "now": now,
+        "cautions": warnings_of(document, now),
+        "accepted": request.POST.getlist("accept"),
+        "simulate": simulate_form(source),
     }
     return render(request, "console/programme_review.html", context, status=status)
 
@@ -279,7 +306,7 @@ def _publish(request: HttpRequest) -> HttpResponse:
     try:
         document = validate(source)
     except InvalidProgramme as error:
-        return _editor(
+        return show_source(
             request, SourceForm(initial={"source": source.replace("\x00", "\ufffd")}), error.problems
         )
     if form.is_valid():
@@ -292,6 +319,7 @@ def _publish(request: HttpRequest) -> HttpResponse:
                 source=source,
                 effective_at=begins,
                 note=form.cleaned_data["note"],
+                accepted=request.POST.getlist("accept"),
             ),
         )
         if version:

@@ -17,7 +17,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, pgettext
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST
 
@@ -25,6 +25,7 @@ from shuke.console.access import requires, staff_of
 from shuke.console.book_words import people_of
 from shuke.console.member_access import open_member, visible_stores
 from shuke.console.scope import chosen_store, place_of
+from shuke.console.views.cashier.receipt import TENDER_NAMES
 from shuke.core.errors import InvalidInput
 from shuke.core.idempotency import run_once
 from shuke.core.values import Permission
@@ -70,14 +71,6 @@ MISSING = {
     "points": gettext_lazy("Not enough points"),
 }
 STATE_KINDS = {"placed": "info", "ready": "warn", "done": "ok"}
-PAID_BY = {
-    "cash": gettext_lazy("Cash"),
-    "card": gettext_lazy("Bank card"),
-    "wechat": gettext_lazy("WeChat Pay"),
-    "alipay": gettext_lazy("Alipay"),
-    "transfer": gettext_lazy("Bank transfer"),
-    "other": gettext_lazy("Other"),
-}
 
 
 @requires(Permission.PROGRAMME_VIEW)
@@ -134,7 +127,7 @@ def redemptions(request: HttpRequest) -> HttpResponse:
         "problem": problem,
         "typed": typed,
         "shown": shown,
-        "tabs": [(WAITING, _("Waiting"), address), (ALL, _("All"), f"{address}?show={ALL}")],
+        "tabs": [(WAITING, pgettext("reward", "Waiting"), address), (ALL, _("All"), f"{address}?show={ALL}")],
         "first_page": f"{address}?show={shown}" if request.GET.get("cursor") else "",
         "next_page": f"{address}?show={shown}&cursor={page.next_cursor}" if page.next_cursor else "",
     }
@@ -155,7 +148,7 @@ def redemption(request: HttpRequest, redemption_id: UUID) -> HttpResponse:
         "may_cancel": each.status in OPEN
         or (each.status == RedemptionStatus.DONE and each.kind in ("coupon", "bonus")),
         "way": WAYS[each.fulfilment],
-        "paid_by": PAID_BY.get(each.tender, each.tender),
+        "paid_by": TENDER_NAMES.get(each.tender, each.tender),
         "steps": [
             {
                 "each": step,
@@ -222,7 +215,7 @@ def member_rewards(request: HttpRequest, member_id: UUID) -> HttpResponse:
         "rows": [_row(each) for each in _shelf(now, member_id, usable)],
         "currency": in_force.programme.currency if in_force else "CNY",
         "redemptions": _told(page.redemptions),
-        "tenders": [(kind, PAID_BY[kind]) for kind in TENDERS],
+        "tenders": [(kind, TENDER_NAMES[kind]) for kind in TENDERS],
         "most": MAX_QUANTITY,
         "problem": problem,
         "token": uuid.uuid4().hex,

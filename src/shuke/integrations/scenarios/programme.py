@@ -21,7 +21,9 @@ from shuke.loyalty.readers import Notes
 from shuke.loyalty.source import Node, Scalar, child
 
 PLAIN = Path(__file__).parent / "plain.yaml"
-NAMED_LISTS = ("budgets", "earning", "multipliers", "accruals", "rewards", "coupons", "tracks")
+NAMED_LISTS = (
+    "budgets", "earning", "multipliers", "accruals", "rewards", "coupons", "plans", "tracks"
+)  # fmt: skip
 
 
 @dataclass(slots=True)

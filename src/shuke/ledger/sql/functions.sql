@@ -1,4 +1,5 @@
--- The only writers of the book. Every amount moves through ledger_post_all; ledger_take_book is the member's lock.
+-- The only writers of the book. Every amount moves through ledger_post or, for many sales at once, ledger_post_earned;
+-- ledger_take_book is the member's lock.
 
 CREATE OR REPLACE FUNCTION ledger_take_book(p_member uuid, p_expected bigint) RETURNS boolean
 LANGUAGE plpgsql AS $$
@@ -21,15 +22,88 @@ BEGIN
     AND expires_at > p_at AND expires_at < p_until;
 END $$;
 
--- Posts transfers, each with its entries and the lots it opens, in the same few statements whatever their number. The caller
--- holds the books. Several transfers of one member are posted as if one after the other.
-CREATE OR REPLACE FUNCTION ledger_post_all(p jsonb) RETURNS void
+CREATE OR REPLACE FUNCTION ledger_post(p jsonb) RETURNS void
+LANGUAGE plpgsql AS $$
+DECLARE
+  v_id uuid := (p->>'id')::uuid;
+  v_member uuid := (p->>'member_id')::uuid;
+  v_occurred timestamptz := (p->>'occurred_at')::timestamptz;
+  v_order uuid := (p->>'order_id')::uuid;
+  v_moved integer;
+  v_touched integer;
+  r record;
+BEGIN
+  INSERT INTO ledger_transfer
+    (id, member_id, kind, occurred_at, recorded_at, order_id, refund_id, store_id, programme_version_id, actor, reason)
+  VALUES (v_id, v_member, p->>'kind', v_occurred, (p->>'recorded_at')::timestamptz, v_order, (p->>'refund_id')::uuid,
+    (p->>'store_id')::uuid, (p->>'programme_version_id')::uuid, p->>'actor', coalesce(p->>'reason', ''));
+
+  IF p ? 'slides' THEN
+    PERFORM ledger_slide(v_member, s.asset, v_occurred, s.until)
+    FROM jsonb_to_recordset(p->'slides') AS s(asset text, until timestamptz);
+  END IF;
+
+  INSERT INTO ledger_lot (id, member_id, asset, amount, remaining, earned_at, active_at, expires_at, order_id, pending,
+    waits_for, slides)
+  SELECT l.id, v_member, l.asset, l.amount, l.amount, coalesce(l.earned_at, v_occurred), l.active_at, l.expires_at, v_order,
+    l.active_at > v_occurred, l.waits_for, coalesce(l.slides, false)
+  FROM jsonb_to_recordset(p->'lots') AS l(id uuid, asset text, amount bigint, earned_at timestamptz, active_at timestamptz,
+    expires_at timestamptz, waits_for text, slides boolean);
+
+  INSERT INTO ledger_entry (transfer_id, seq, member_id, account, asset, amount, lot_id, explain)
+  SELECT v_id, e.seq, v_member, e.account, e.asset, e.amount, e.lot_id, e.explain
+  FROM jsonb_to_recordset(p->'entries')
+    AS e(seq smallint, account text, asset text, amount bigint, lot_id uuid, explain jsonb);
+
+  FOR r IN
+    SELECT e.asset, sum(e.amount) AS total,
+      coalesce(sum(e.amount) FILTER (WHERE e.account = 'member'), 0) AS gained,
+      coalesce(-sum(e.amount) FILTER (WHERE e.account = 'member' AND e.lot_id IS NULL), 0) AS owed
+    FROM jsonb_to_recordset(p->'entries') AS e(account text, asset text, amount bigint, lot_id uuid)
+    GROUP BY e.asset
+  LOOP
+    IF r.total <> 0 THEN
+      RAISE EXCEPTION 'transfer % does not balance: % of % is left over', v_id, r.total, r.asset
+        USING ERRCODE = 'check_violation';
+    END IF;
+    UPDATE ledger_account SET balance = balance + r.gained, debt = debt + r.owed
+    WHERE member_id = v_member AND asset = r.asset;
+    IF NOT FOUND THEN
+      INSERT INTO ledger_account (member_id, asset, balance, debt) VALUES (v_member, r.asset, r.gained, r.owed);
+    END IF;
+  END LOOP;
+
+  IF p->>'kind' <> 'earn' THEN
+    -- Lots that this transfer takes from or gives back to; the range check on remaining refuses the impossible.
+    WITH moved AS (
+      SELECT e.lot_id, sum(e.amount) AS delta
+      FROM jsonb_to_recordset(p->'entries') AS e(account text, amount bigint, lot_id uuid)
+      WHERE e.account = 'member' AND e.lot_id IS NOT NULL
+        AND NOT EXISTS (SELECT 1 FROM jsonb_to_recordset(p->'lots') AS l(id uuid) WHERE l.id = e.lot_id)
+      GROUP BY e.lot_id
+    ), touched AS (
+      UPDATE ledger_lot SET remaining = remaining + moved.delta
+      FROM moved WHERE ledger_lot.id = moved.lot_id AND ledger_lot.member_id = v_member
+      RETURNING 1
+    )
+    SELECT (SELECT count(*) FROM moved), (SELECT count(*) FROM touched) INTO v_moved, v_touched;
+    IF v_moved <> v_touched THEN
+      RAISE EXCEPTION 'transfer % names a lot of another member', v_id USING ERRCODE = 'check_violation';
+    END IF;
+  END IF;
+END $$;
+
+-- Posts what several sales earned, each transfer with its entries and the lots it opens, in the same few statements whatever
+-- their number. The caller holds the books of all.
+CREATE OR REPLACE FUNCTION ledger_post_earned(p jsonb) RETURNS void
 LANGUAGE plpgsql SET plan_cache_mode = force_generic_plan SET enable_seqscan = off SET enable_hashjoin = off
 SET enable_mergejoin = off AS $$
 DECLARE
   v_unbalanced text;
-  v_stray uuid;
 BEGIN
+  IF jsonb_path_exists(p, '$[*] ? (@.kind != "earn")') THEN
+    RAISE EXCEPTION 'only what was earned can be posted together' USING ERRCODE = 'check_violation';
+  END IF;
   IF jsonb_path_exists(p, '$[*].slides') THEN
     PERFORM ledger_slide(t.member_id, s.asset, t.occurred_at, s.until)
     FROM jsonb_to_recordset(p) AS t(member_id uuid, occurred_at timestamptz, slides jsonb),
@@ -80,35 +154,7 @@ BEGIN
   IF v_unbalanced IS NOT NULL THEN
     RAISE EXCEPTION '%', v_unbalanced USING ERRCODE = 'check_violation';
   END IF;
-
-  IF jsonb_path_exists(p, '$[*] ? (@.kind != "earn")') THEN
-    -- Lots that a transfer takes from or gives back to, not those it opens. The range check on remaining refuses the
-    -- impossible.
-    WITH t AS MATERIALIZED (
-      SELECT * FROM jsonb_to_recordset(p) AS t(member_id uuid, kind text, lots jsonb, entries jsonb)
-      WHERE t.kind <> 'earn'
-    ), moved AS MATERIALIZED (
-      SELECT t.member_id, e.lot_id, sum(e.amount) AS delta
-      FROM t, jsonb_to_recordset(t.entries) AS e(account text, amount bigint, lot_id uuid)
-      WHERE e.account = 'member' AND e.lot_id IS NOT NULL
-        AND NOT EXISTS (SELECT 1 FROM jsonb_to_recordset(t.lots) AS l(id uuid) WHERE l.id = e.lot_id)
-      GROUP BY t.member_id, e.lot_id
-    ), touched AS (
-      UPDATE ledger_lot l SET remaining = l.remaining + m.delta
-      FROM moved m WHERE l.id = m.lot_id AND l.member_id = m.member_id
-      RETURNING l.id
-    )
-    SELECT m.lot_id INTO v_stray FROM moved m WHERE NOT EXISTS (SELECT 1 FROM touched x WHERE x.id = m.lot_id) LIMIT 1;
-    IF v_stray IS NOT NULL THEN
-      RAISE EXCEPTION 'a transfer names the lot % of another member', v_stray USING ERRCODE = 'check_violation';
-    END IF;
-  END IF;
 END $$;
-
-CREATE OR REPLACE FUNCTION ledger_post(p jsonb) RETURNS void
-LANGUAGE sql AS $$
-  SELECT ledger_post_all(jsonb_build_array(p));
-$$;
 
 CREATE OR REPLACE FUNCTION ledger_refuse_change() RETURNS trigger
 LANGUAGE plpgsql AS $$

@@ -23,7 +23,7 @@ from shuke.kit.clock import local_date
 from shuke.kit.ids import uuid7
 from shuke.loyalty.benefits import Allowance, Held, allowances_of
 from shuke.loyalty.errors import NoProgramme
-from shuke.loyalty.models import MemberGroup, Standing
+from shuke.loyalty.models import MemberGroup, Standing, TrackStanding
 from shuke.loyalty.plans.errors import (
     EntitlementNotHere,
     EntitlementOutOfStock,
@@ -36,6 +36,7 @@ from shuke.loyalty.plans.models import EntitlementUse, GiftStock, PlanTerm
 from shuke.loyalty.plans.rows import lock_member, require_member
 from shuke.loyalty.programme import Programme
 from shuke.loyalty.queries import InForce, programme_at
+from shuke.members.queries import get_member
 
 MAX_REASON = 300
 
@@ -60,8 +61,13 @@ def held_of(programme: Programme, member_id: UUID, now: datetime) -> tuple[list[
     tier = standing[0] if standing else programme.tiers.levels[0].code
     groups = MemberGroup.objects.filter(member_id=member_id, kind="plan", since__lte=now, until__gt=now)
     plans = dict(groups.values_list("code", "since"))
-    held = programme.held(tier, plans)
-    began = {f"tier:{tier}": standing[1]} if standing else {}
+    rows = list(TrackStanding.objects.filter(member_id=member_id)) if programme.tracks else []
+    levels = {row.track: row for row in rows}
+    held = programme.held(tier, plans, {track: row.tier for track, row in levels.items()})
+    began = {f"tier:{tier}": standing[1] if standing else get_member(member_id).joined_at}
+    if held[0].code != tier and plans:  # served as a higher level, through a plan
+        began[held[0].source] = min(plans.values())
+    began |= {f"tier:{row.tier}": row.since for row in levels.values()}
     terms = PlanTerm.objects.filter(
         member_id=member_id, plan__in=list(plans), starts_at__lte=now, closed_at=None
     ).order_by("seq")
@@ -170,6 +176,20 @@ def undo_entitlement(*, actor: Actor, use_id: UUID, reason: str, now: datetime) 
                     "UPDATE loyalty_giftstock SET used = used - 1 WHERE entitlement = %s", [use.entitlement]
                 )
     return undone
+
+
+@dataclass(frozen=True, slots=True)
+class RecentUse:
+    """Something that was handed out, and whether it was taken back."""
+
+    use: EntitlementUse
+    undone: bool
+
+
+def recent_uses(*, member_id: UUID, limit: int) -> list[RecentUse]:
+    """What the member had at the counter, newest first. One query."""
+    uses = EntitlementUse.objects.filter(member_id=member_id, amount=1).select_related("store", "undone_by")
+    return [RecentUse(use, hasattr(use, "undone_by")) for use in uses.order_by("-occurred_at", "-id")[:limit]]
 
 
 def _draw(code: str, stock: int) -> None:

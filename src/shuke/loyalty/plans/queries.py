@@ -10,6 +10,7 @@ from uuid import UUID
 from django.db import connection
 
 from shuke.kit.sql import load
+from shuke.loyalty.models import MemberGroup
 from shuke.loyalty.plans.models import PlanEvent, PlanHolding, PlanTerm
 from shuke.loyalty.plans.rows import is_held
 
@@ -33,6 +34,12 @@ def plans_of(*, member_id: UUID, now: datetime) -> list[PlanOfMember]:
         PlanOfMember(h, tuple(t for t in terms if t.holding_id == h.id), is_held(h, now)) for h in holdings
     ]
     return sorted(found, key=lambda each: not each.held)
+
+
+def held_plans(*, member_id: UUID, now: datetime) -> list[str]:
+    """Codes of the plans that give the member benefits now. One query."""
+    rows = MemberGroup.objects.filter(member_id=member_id, kind="plan", since__lte=now, until__gt=now)
+    return sorted(rows.values_list("code", flat=True))
 
 
 def plan_history(*, member_id: UUID, limit: int = 100) -> list[PlanEvent]:

@@ -89,7 +89,7 @@
 
   function confirmSale() {
     const field = document.activeElement;
-    if (field?.matches?.('#desk input:not(#scan, #member)') && field.value !== field.defaultValue) {
+    if (field?.matches?.('#desk input:not(#scan, #member, #coupon)') && field.value !== field.defaultValue) {
       // The amount will change: show it first, the next press confirms it.
       field.blur();
       return whenIdle(() => focus('commit'));
@@ -119,6 +119,7 @@
     F7: () => (document.activeElement?.id !== 'stored' && focus('stored')) || focus('gift'),
     F8: lastQuantity,
     F9: confirmSale,
+    F10: () => focus('coupon'),
   };
 
   function arrows(event) {
@@ -136,6 +137,7 @@
     }
     if (event.target.id === 'scan' && step === 1) return focus('found-1') || focus('qty-1');
     if (event.target.id === 'member' && step === 1) return focus('pick-1');
+    if (event.target.id === 'coupon' && step === 1) return focus(document.querySelector('.desk-coupons button')?.id);
     return false;
   }
 

@@ -8,6 +8,7 @@ an empty one.
 from __future__ import annotations
 
 import secrets
+from base64 import b64decode, b64encode
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -28,6 +29,7 @@ from django.utils import timezone
 from shuke.checkout.gift_cards import codes_of
 from shuke.checkout.values import LineRequest, MemberRef, SaleRequest, TenderRequest
 from shuke.console.access import staff_of
+from shuke.core.keyset import keyset
 from shuke.kit import clock
 
 COOKIE = "shuke_desk"
@@ -62,6 +64,8 @@ class Cart:
     """Minor units of stored value that pay, at most."""
     cards: list[tuple[UUID, str]] = field(default_factory=list)
     """Gift cards that pay what they can, by id and last four characters: a code is kept nowhere, not even here."""
+    coupons: list[str] = field(default_factory=list)
+    """Ids of pieces and codes, in the order in which they were chosen."""
     done: dict[str, str] = field(default_factory=dict)
     """Keys of the last sales of this desk and their orders, so that an old page leads to its receipt."""
 
@@ -81,6 +85,8 @@ class Cart:
             system=SYSTEM,
             number=self.number,
             tenders=self._tenders(),
+            coupons=tuple(self.coupons),
+            all_coupons=self.member_id is not None,
         )
 
     def _tenders(self) -> tuple[TenderRequest, ...]:
@@ -99,6 +105,7 @@ class Cart:
     def empty(self) -> None:
         """Everything out."""
         self.lines, self.member_id, self.points, self.stored, self.cards = [], None, 0, 0, []
+        self.coupons = []
 
 
 def new_cart() -> Cart:
@@ -179,6 +186,7 @@ def _load(row: Session | None, request: HttpRequest) -> Cart | None:
         points=raw["points"],
         stored=raw.get("stored", 0),  # a cart kept by an older release has none
         cards=[(UUID(card), four) for card, four in raw.get("cards", ())],
+        coupons=_opened(raw.get("coupons", ""), raw["key"]),
         done=raw["done"],
     )
 
@@ -192,5 +200,19 @@ def _dump(cart: Cart) -> dict[str, Any]:
         "points": cart.points,
         "stored": cart.stored,
         "cards": [[str(card), four] for card, four in cart.cards],
+        "coupons": _sealed(cart.coupons, cart.key),
         "done": cart.done,
     }
+
+
+def _sealed(coupons: list[str], key: str) -> str:
+    """A unique code is money to whoever reads it: it never lies in the session store as it is typed."""
+    if not coupons:
+        return ""
+    return b64encode(keyset().wrap(msgspec.json.encode(coupons), key.encode())).decode()
+
+
+def _opened(sealed: str, key: str) -> list[str]:
+    if not sealed:
+        return []
+    return msgspec.json.decode(keyset().unwrap(b64decode(sealed), key.encode()), type=list[str])

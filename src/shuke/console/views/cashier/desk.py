@@ -37,6 +37,7 @@ from shuke.console.views.cashier.cart import (
     read_cart,
     remember,
 )
+from shuke.console.views.cashier.coupons import choose, counting, coupon_views
 from shuke.console.views.cashier.gift_cards import looks_like_card, take_card
 from shuke.console.views.cashier.reading import PREPAID, Says, picture, place, words_of
 from shuke.console.views.cashier.receipt import receipt_context
@@ -314,6 +315,15 @@ def use_gift_card(request: HttpRequest, counter: Counter) -> HttpResponse:
 
 
 @step
+def use_coupon(request: HttpRequest, counter: Counter) -> HttpResponse:
+    """Choose a coupon, take one off again, or have the best ones chosen."""
+    asked = {name: request.POST.get(name, "") for name in ("text", "add", "drop")}
+    with open_cart(request) as cart:
+        says = choose(asked, cart, staff_of(request), counter.store, counter.currency, counter.now)
+    return _draw(request, counter, cart, says, focus="coupon", coupon_text=asked["text"] if says else "")
+
+
+@step
 def clear_cart(request: HttpRequest, counter: Counter) -> HttpResponse:
     """Everything out: the customer left."""
     with open_cart(request) as cart:
@@ -333,10 +343,11 @@ def commit(request: HttpRequest, counter: Counter) -> HttpResponse:
         return _draw(request, counter, cart, says)
     staff = staff_of(request)
     sale = cart.sale(counter.store.code, counter.currency)
-    seen = request.POST.get("seen", "")
+    sold, seen = sale, request.POST.get("seen", "")
     says = Says()
     try:
-        payable = quote_order(actor=staff.as_actor(), sale=sale, now=counter.now)["due_minor"]
+        quote = quote_order(actor=staff.as_actor(), sale=sale, now=counter.now)
+        payable, sold = quote["due_minor"], counting(sale, quote["coupons"])
         # Without this, points, stored value or a tier that changed elsewhere would change the amount behind the cashier's
         # back. An earlier twin of this very commit may have caused it; that one is answered from the store below.
         if seen != str(payable) and not _was_sold(staff.id, cart.key):
@@ -351,7 +362,7 @@ def commit(request: HttpRequest, counter: Counter) -> HttpResponse:
             return _draw(request, counter, cart, says)
     try:
         answer = commit_order(
-            actor=staff.as_actor(), sale=sale, now=counter.now, key=cart.key, input_hash=fingerprint(sale)
+            actor=staff.as_actor(), sale=sold, now=counter.now, key=cart.key, input_hash=fingerprint(sale)
         )
     except OrderExists:
         with open_cart(request) as fresh:
@@ -423,13 +434,13 @@ def _take_card(request: HttpRequest, counter: Counter, code: str) -> HttpRespons
                 take_card(cart, code, counter.now)
         except ShukeError as error:
             says.places["gift"] = words_of(error)
-    focus = "gift" if says or not code else "commit" if cart.lines else "scan"
+    focus = "gift" if says else "" if not code else "commit" if cart.lines else "scan"
     return _draw(request, counter, cart, says, focus=focus, gift_text=code if says else "")
 
 
 def _take_member(cart: Cart, member_id: UUID | None) -> None:
     if member_id != cart.member_id:
-        cart.member_id, cart.points, cart.stored = member_id, 0, 0
+        cart.member_id, cart.points, cart.stored, cart.coupons = member_id, 0, 0, []
 
 
 def _add(request: HttpRequest, counter: Counter, product: Product, amount: int) -> HttpResponse:
@@ -496,6 +507,7 @@ def _context(request: HttpRequest, counter: Counter, cart: Cart, says: Says, **m
         drawn = picture(staff_of(request), counter.store, cart, counter.in_force, counter.now, says)
     return {
         **drawn,
+        "coupons": coupon_views(drawn["quote"]["coupons"]) if drawn["quote"] else [],
         "may_refund": staff_of(request).may(Permission.CHECKOUT_REFUND),
         "may_register": staff_of(request).may(Permission.MEMBERS_WRITE),
         "found": [],

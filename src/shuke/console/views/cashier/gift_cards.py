@@ -31,6 +31,8 @@ def take_card(cart: Cart, code: str, now: datetime) -> None:
         raise InvalidInput(field="gift", reason=_("This gift card is blocked."))
     if card["status"] == GiftCardStatus.ISSUED:
         raise InvalidInput(field="gift", reason=_("This gift card was not sold yet, so it holds nothing."))
+    if card["status"] == GiftCardStatus.RETURNED:
+        raise InvalidInput(field="gift", reason=_("This gift card was paid back, so it pays no more."))
     if not card["usable_minor"]:
         raise InvalidInput(field="gift", reason=_("There is nothing left on this gift card."))
     cart.cards.append((card["id"], card["last_four"]))

@@ -25,21 +25,22 @@ from shuke.kit.errors import ShukeError
 from shuke.kit.money import divide, to_text
 from shuke.ledger.queries import balances_of
 from shuke.loyalty.models import Standing
+from shuke.loyalty.plans.queries import held_plans
 from shuke.loyalty.programme import Programme
 from shuke.loyalty.queries import InForce, version_by_id
-from shuke.loyalty.words import Document, explain_earning, localized, plan_name, tier_name
+from shuke.loyalty.words import Document, coupon_name, explain_earning, localized, plan_name, tier_name
 from shuke.members.queries import get_candidate, open_profiles
 from shuke.members.values import Candidate
 
 PREPAID = ("stored_value", "bonus")
-_PLACES = {"member": "member", "points_to_use": "points", "tenders": "stored"}
+_PLACES = {"member": "member", "points_to_use": "points", "tenders": "stored", "coupons": "coupon"}
 TOP_LEVEL = 4
 """Tiers above the fifth share its colour."""
 
 
 @dataclass(slots=True)
 class Says:
-    """Messages by place ("scan", "member", "points", "stored", "gift", "pay", "name", "phone") and those of lines by SKU."""
+    """Messages by place ("scan", "member", "points", "coupon", "pay", "phone" …) and those of lines by SKU."""
 
     places: dict[str, str] = field(default_factory=dict)
     lines: dict[str, tuple[str, str]] = field(default_factory=dict)
@@ -91,6 +92,9 @@ class MemberView:
     next_missing: str
     progress: int
     goal: int
+    has_plans: bool
+    """The programme sells plans, or hands something out to holders of a tier."""
+    plans: list[str]
 
 
 def words_of(error: ShukeError) -> str:
@@ -228,6 +232,10 @@ def member_view(member_id: UUID, in_force: InForce, document: Document, now: dat
         next_missing=_metric(missing, programme),
         progress=min(total, above.threshold) if above else 1,
         goal=above.threshold if above else 1,
+        has_plans=programme.serves_holders,
+        plans=[plan_name(document, code) for code in held_plans(member_id=member_id, now=now)]
+        if programme.plans
+        else [],
     )
 
 
@@ -241,7 +249,8 @@ def _discount(each: dict[str, Any], document: Document, currency: str) -> str:
     """One discount of a line: "Gold 9.8 折 −¥1.20"."""
     amount = formats.money(-each["minor"], currency)
     if each["kind"] not in ("tier", "plan"):
-        return f"{each['code']} {amount}"
+        name = coupon_name(document, each["code"]) if each["kind"] == "coupon" else each["code"]
+        return f"{name} {amount}"
     return _("%(tier)s price, %(discount)s: %(amount)s") % {
         "tier": _giver(document, each["kind"], each["code"]),
         "discount": _rate(each["percent"]),
@@ -284,6 +293,8 @@ def _totals(body: dict[str, Any], document: Document, programme: Programme) -> d
                 _("%(tier)s price, %(discount)s")
                 % {"tier": _giver(document, kind, code), "discount": _rate(percent)}
                 if kind in ("tier", "plan")
+                else coupon_name(document, code)
+                if kind == "coupon"
                 else code,
                 -minor,
             )
@@ -311,6 +322,7 @@ def _totals(body: dict[str, Any], document: Document, programme: Programme) -> d
             for each in body["earned"]
             if each["amount"]
         ],
+        "takes_coupons": bool(programme.coupons) or bool(body["coupons"]),
         "takes_points": rule is not None,
         "points_limit": limit,
         "limit_worth": limit * rule.worth // rule.points if rule else 0,

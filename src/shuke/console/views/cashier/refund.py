@@ -13,6 +13,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, QueryDi
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
@@ -42,7 +43,8 @@ from shuke.core.values import Permission
 from shuke.kit import clock
 from shuke.kit.clock import local_date
 from shuke.kit.errors import ShukeError
-from shuke.loyalty.queries import programme_at
+from shuke.loyalty.queries import programme_at, version_by_number
+from shuke.loyalty.words import coupon_name
 from shuke.members.queries import get_candidate, identify
 from shuke.members.values import Candidate
 
@@ -50,6 +52,13 @@ MAX_TEXT = 200
 MAX_REASON = 300
 LAST_ORDERS = 10
 RESULTS = 8
+COUPON_BACK = {
+    "held": gettext_lazy("back to the member"),
+    "issued": gettext_lazy("can be used again"),
+    "free": gettext_lazy("can be used again"),
+    "expired": gettext_lazy("not back: it has lapsed"),
+    "void": gettext_lazy("not back: the programme keeps it"),
+}
 _AT_A_FIELD = ("reason", signing.NAME)
 
 
@@ -237,6 +246,7 @@ def _context(staff: Staff, page: Page) -> dict[str, Any]:
     return {
         **receipt_context(order, page.now),
         "plan": plan,
+        "plan_coupons": _coupons_back(plan["coupons"], order["programme_version"]) if plan else [],
         "is_void": page.is_void,
         "to_collect": -plan["money_back_minor"] if plan and plan["money_back_minor"] < 0 else 0,
         "is_open": page.is_open,
@@ -266,6 +276,18 @@ def _refunds(staff: Staff, order: dict[str, Any]) -> list[dict[str, Any]]:
     return [
         {**each, "forgivable": owed.get(each["id"], 0), "is_mine": each["id"] in mine}
         for each in order["refunds"]
+    ]
+
+
+def _coupons_back(rows: list[dict[str, Any]], version: int | None) -> list[dict[str, str]]:
+    """What becomes of the coupons that the sale used."""
+    document = version_by_number(version).document if version else None
+    return [
+        {
+            "name": coupon_name(document, row["template"]) if document else row["template"],
+            "words": str(COUPON_BACK[row["state"]]),
+        }
+        for row in rows
     ]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from importlib import import_module
 
 ROOMS = (
-    "loyalty", "ledger", "moves", "acts", "checkout", "returns", "prepaid", "members", "rewards", "coupons"
+    "loyalty", "ledger", "moves", "acts", "checkout", "returns", "prepaid", "members", "rewards", "coupons", "plans"
 )  # fmt: skip
 
 

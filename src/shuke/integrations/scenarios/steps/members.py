@@ -16,6 +16,7 @@ from shuke.integrations.scenarios.steps.ledger import (
     lot_figures,
 )
 from shuke.integrations.scenarios.steps.loyalty import tier_changes, tier_figures
+from shuke.integrations.scenarios.steps.plans import entitlement_figures, plan_figures_of
 from shuke.integrations.scenarios.values import Money
 from shuke.integrations.scenarios.world import World
 from shuke.loyalty.queries import programme_at
@@ -33,6 +34,8 @@ def member_figures(world: World, member_id: UUID, now: datetime) -> Figures:
             "tier_changes": lambda: tier_changes(member_id),
             "coupons": lambda: member_coupons(world, member_id),
             "qualifying": lambda: _qualifying(member_id, now),
+            "plans": lambda: plan_figures_of(member_id, now),
+            "entitlements": lambda: entitlement_figures(member_id, now),
             "orders": lambda: list_orders(OrderFilters(member_id=member_id)).orders,
         }
     )

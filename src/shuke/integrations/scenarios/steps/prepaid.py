@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from shuke.checkout.gift_card_returns import return_gift_card
 from shuke.checkout.gift_cards import activate_gift_cards, block_gift_card, codes_of, issue_gift_cards, told
 from shuke.checkout.models import GiftCard
 from shuke.checkout.offline import OfflineSale, commit_offline_sales
@@ -102,6 +103,22 @@ def block(act: Act) -> Mapping[str, Any]:
     """Stop a gift card from paying, or let it pay again."""
     return block_gift_card(
         actor=act.actor, code=_code(act), reason="scenario", now=act.now, blocked=act.given["blocked"]
+    )
+
+
+@step(
+    "return_gift_card",
+    words.short_or("card", {**_CARD, "reason": Key(words.words, default="scenario"), **_PAID}),
+)
+def give_card_back(act: Act) -> Mapping[str, Any]:
+    """Pay out what a gift card holds and close it."""
+    return return_gift_card(
+        actor=act.actor,
+        code=_code(act),
+        store=act.given["store"],
+        tender=act.given["tender"],
+        reason=act.given["reason"],
+        now=act.now,
     )
 
 

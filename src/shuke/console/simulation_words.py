@@ -1,0 +1,269 @@
+"""A simulation's report as a page shows it: tiles, charts and tables in the active language, nothing computed anew."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext, pgettext
+
+from shuke.console import formats
+from shuke.console.charts import Series, Trend
+from shuke.loyalty.words import Document, localized, rule_name, tier_name
+
+Report = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Tile:
+    """A figure: under the draft, under what stands, and the difference (tone: who gains by it)."""
+
+    label: str
+    value: str
+    before: str
+    difference: str
+    direction: str
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """A table of both sides: rows are (label, current, draft, difference)."""
+
+    title: str
+    rows: list[tuple[str, str, str, str]]
+
+
+@dataclass(frozen=True, slots=True)
+class ToldReport:
+    """All of a report; winners and losers are (difference, orders, sales, tier, tier under the draft)."""
+
+    tiles: list[Tile]
+    notes: list[str]
+    months: Trend
+    classes: Trend | None
+    tiers: Trend
+    sentence: str
+    tier_sentence: str
+    tables: list[Figures]
+    winners: list[tuple[str, str, str, str, str]]
+    losers: list[tuple[str, str, str, str, str]]
+
+
+def tell_report(report: Report, documents: tuple[Document, Document], *, with_margin: bool) -> ToldReport:
+    """The report of `documents` (what stands, the draft). Margins only for those who may see what goods cost."""
+    currency = report["currency"]
+    members = report["members"]
+    counts = {key: formats.number(members[key]) for key in ("counted", "better", "worse", "same")}
+    money = {
+        "gained": formats.money(members["gained_minor"], currency),
+        "lost": formats.money(members["lost_minor"], currency),
+    }
+    sentence = _(
+        "Of %(counted)s members %(better)s would have got more, %(gained)s in all; %(worse)s less, %(lost)s in all; for"
+        " %(same)s nothing changes."
+    )
+    tiers = report["tiers"]
+    moved = {"up": formats.number(tiers["up"]), "down": formats.number(tiers["down"])}
+    return ToldReport(
+        tiles=_tiles(report, with_margin=with_margin),
+        notes=[
+            words for note in report["notes"] if (words := _note(note, currency, with_margin=with_margin))
+        ],
+        months=_months(report),
+        classes=_classes(report),
+        tiers=_tiers(report, documents),
+        sentence=sentence % {**counts, **money},
+        tier_sentence=_("At the end %(up)s members stand higher under the draft, %(down)s lower.") % moved,
+        tables=_tables(report, documents),
+        winners=[_listed(each, currency, documents) for each in members["winners"]],
+        losers=[_listed(each, currency, documents) for each in members["losers"]],
+    )
+
+
+def _tiles(report: Report, *, with_margin: bool) -> list[Tile]:
+    currency = report["currency"]
+
+    def money(label: str, *path: str) -> Tile:
+        values = [_at(report[side], path) for side in ("current", "draft", "difference")]
+        return Tile(
+            label,
+            formats.money(values[1], currency),
+            formats.money(values[0], currency),
+            formats.money(values[2], currency, signed=True) if values[2] else _("no change"),
+            "up" if values[2] > 0 else "down" if values[2] < 0 else "",
+        )
+
+    tiles = [
+        money(_("Cost of points and discounts"), "cost", "total_minor"),
+        money(_("Points issued, at their cash value"), "cost", "points_issued_minor"),
+        money(pgettext("simulation", "Discounts"), "cost", "discount_minor"),
+        money(_("Liability at the end"), "liability", "minor"),
+        money(_("Paid by members"), "payable_minor"),
+    ]
+    if with_margin and report["current"]["costed_minor"]:
+        tiles.append(money(_("Margin where cost is known"), "margin_minor"))
+    return tiles
+
+
+def _at(side: Mapping[str, Any], path: Sequence[str]) -> int:
+    value: Any = side
+    for key in path:
+        value = value[key]
+    return int(value)
+
+
+def _note(note: Mapping[str, Any], currency: str, *, with_margin: bool) -> str:
+    match note["code"]:
+        case "coupons_kept":
+            words = ngettext(
+                "%(times)s sale used coupons. They stay worth what they were, %(amount)s: who would hold which coupon under"
+                " the draft cannot be known.",
+                "%(times)s sales used coupons. They stay worth what they were, %(amount)s: who would hold which coupon"
+                " under the draft cannot be known.",
+                note["orders"],
+            )
+            return words % {
+                "times": formats.number(note["orders"]),
+                "amount": formats.money(note["minor"], currency),
+            }
+        case "unplayed":
+            words = ngettext(
+                "%(times)s sale or refund could not be replayed and is left out.",
+                "%(times)s sales or refunds could not be replayed and are left out.",
+                note["times"],
+            )
+            return words % {"times": formats.number(note["times"])}
+        case "no_cost_prices":
+            return _("No product sold has a cost price, so margins are not known.") if with_margin else ""
+        case _:
+            if not with_margin:
+                return ""
+            return _("Margins count only what has a cost price: %(part)s of %(whole)s that was paid.") % {
+                "part": formats.money(note["minor"], currency),
+                "whole": formats.money(note["of_minor"], currency),
+            }
+
+
+def _months(report: Report) -> Trend:
+    currency, months = report["currency"], report["months"]
+
+    def side(name: str, which: str, **look: Any) -> Series:
+        return Series.of_money(name, [each[which]["cost_minor"] for each in months], currency, **look)
+
+    return Trend(
+        [each["month"] for each in months],
+        [
+            side(_("In force"), "current", kind="bar", colour=8),
+            side(_("Draft"), "draft", kind="bar", colour=1),
+        ],
+        _("Month"),
+    )
+
+
+def _classes(report: Report) -> Trend | None:
+    """Members by how much they gain or lose; those for whom nothing changes are told in words."""
+    classes = [each for each in report["members"]["classes"] if each["from_minor"]]
+    if not classes:
+        return None
+    currency = report["currency"]
+
+    def label(minor: int) -> str:
+        words = _("from %(amount)s") % {"amount": formats.money(abs(minor), currency)}
+        return f"{'+' if minor > 0 else '−'} {words}"
+
+    return Trend(
+        [label(each["from_minor"]) for each in classes],
+        [Series.of_counts(_("Members"), [each["members"] for each in classes], kind="bar")],
+        _("Difference"),
+    )
+
+
+def _tiers(report: Report, documents: tuple[Document, Document]) -> Trend:
+    counts = [
+        {each["code"]: each["members"] for each in report["tiers"][side]} for side in ("current", "draft")
+    ]
+    codes = list(dict.fromkeys([*counts[0], *counts[1]]))
+    return Trend(
+        [_tier(documents, code) for code in codes],
+        [
+            Series.of_counts(_("In force"), [counts[0].get(c, 0) for c in codes], kind="bar", colour=8),
+            Series.of_counts(_("Draft"), [counts[1].get(c, 0) for c in codes], kind="bar", colour=1),
+        ],
+        _("Tier"),
+    )
+
+
+def _tier(documents: tuple[Document, Document], code: str) -> str:
+    found = tier_name(documents[1], code)
+    return found if found != code else tier_name(documents[0], code)
+
+
+def _tables(report: Report, documents: tuple[Document, Document]) -> list[Figures]:
+    currency = report["currency"]
+    found = [
+        Figures(
+            _("By store"),
+            [
+                (each["store"], *_three(each["current"]["cost_minor"], each["draft"]["cost_minor"], currency))
+                for each in report["stores"]
+            ],
+        )
+    ]
+    rules = [
+        {each["id"]: each["units"] for each in report[side]["by_rule"].get("points", ())}
+        for side in ("current", "draft")
+    ]
+    rows = [
+        (_rule(documents, code), *_three(rules[0].get(code, 0), rules[1].get(code, 0), ""))
+        for code in dict.fromkeys([*rules[0], *rules[1]])
+    ]
+    found.insert(0, Figures(_("Points by rule"), rows))
+    discounts = [
+        {(each["kind"], each["code"]): each["minor"] for each in report[side]["discounts"]}
+        for side in ("current", "draft")
+    ]
+    rows = [
+        (_tier(documents, key[1]), *_three(discounts[0].get(key, 0), discounts[1].get(key, 0), currency))
+        for key in dict.fromkeys([*discounts[0], *discounts[1]])
+    ]
+    if rows:
+        found.insert(1, Figures(_("Discounts by tier and plan"), rows))
+    return [table for table in found if table.rows]
+
+
+def _rule(documents: tuple[Document, Document], code: str) -> str:
+    found = rule_name(documents[1], code)
+    if found == code:
+        found = rule_name(documents[0], code)
+    return _("Multiplier of the tier") if found == "tier" else found
+
+
+def _three(current: int, draft: int, currency: str) -> tuple[str, str, str]:
+    if currency:
+        shown = (formats.money(current, currency), formats.money(draft, currency))
+        change = formats.money(draft - current, currency, signed=True)
+    else:
+        shown, change = (
+            (formats.number(current), formats.number(draft)),
+            formats.number(draft - current, signed=True),
+        )
+    return (*shown, change if draft != current else "–")
+
+
+def _listed(
+    each: Mapping[str, Any], currency: str, documents: tuple[Document, Document]
+) -> tuple[str, str, str, str, str]:
+    return (
+        formats.money(each["difference_minor"], currency, signed=True),
+        formats.number(each["orders"]),
+        formats.money(each["sales_minor"], currency),
+        _tier(documents, each["tier"]),
+        _tier(documents, each["draft_tier"]),
+    )
+
+
+def draft_name(document: Document) -> str:
+    """What the draft calls itself."""
+    return localized(document["name"])

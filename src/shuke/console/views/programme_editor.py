@@ -1,0 +1,334 @@
+"""The programme's editor by forms: one section at a time, the whole draft travelling along, nothing kept until it is published.
+
+Whatever a form changes is written back as the same YAML that the other view shows; a section that was not changed keeps its
+text, comments included.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from django import forms
+from django.http import HttpRequest, HttpResponse, QueryDict
+from django.shortcuts import render
+from django.utils import timezone
+from django.utils.formats import date_format
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from shuke.checkout.errors import PRICING_REFUSALS
+from shuke.checkout.logic import Priced
+from shuke.checkout.simulate.preview import Sample, SampleLine, preview
+from shuke.checkout.values import PricingRefusal
+from shuke.console import formats
+from shuke.console.access import requires
+from shuke.console.editor.fields import (
+    Context,
+    chosen_variant,
+    fitting,
+    problems_by_path,
+    section_form,
+    sections,
+)
+from shuke.console.editor.posted import section_of, with_item, without
+from shuke.console.editor.tree import rewritten, tree_of
+from shuke.console.editor.words import help_of, label_of
+from shuke.console.views.programme import SourceForm, review_source, show_source, source_in_force
+from shuke.core.values import Permission
+from shuke.kit import clock
+from shuke.kit.money import BadAmount
+from shuke.loyalty import queries
+from shuke.loyalty.document import problems_of, validate
+from shuke.loyalty.errors import InvalidProgramme, Problem
+from shuke.loyalty.words import localized
+
+BASICS = ("code", "name", "currency", "time_zone")
+FIRST = ("assets", "earning", "multipliers", "accruals", "tiers", "redemption", "coupons", "rewards", "plans")
+HIDDEN = ("shuke",)
+TRIES = 3
+
+
+def section_keys() -> list[str]:
+    """The sections in the order in which one builds a programme; those this page has never heard of come last."""
+    known = [key for key in sections() if key not in (*BASICS, *HIDDEN)]
+    return ["basics", *(key for key in FIRST if key in known), *(key for key in known if key not in FIRST)]
+
+
+class SampleForm(forms.Form):
+    """A small cart to try the draft on."""
+
+    tier = forms.ChoiceField(label=gettext_lazy("Tier"), required=False)
+    points = forms.IntegerField(
+        label=gettext_lazy("Points to use"), required=False, min_value=0, max_value=10**9
+    )
+    weekday = forms.ChoiceField(label=gettext_lazy("Day"), required=False)
+    is_birthday = forms.BooleanField(label=gettext_lazy("It is the member's birthday"), required=False)
+    is_first = forms.BooleanField(label=gettext_lazy("It is the first purchase"), required=False)
+
+    def __init__(self, *args: Any, tiers: list[tuple[str, str]], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.prefix = "try"
+        now = clock.now()
+        for index in range(1, TRIES + 1):
+            self.fields[f"category{index}"] = forms.CharField(
+                label=gettext_lazy("Category"), required=False, max_length=240
+            )
+            self.fields[f"price{index}"] = forms.CharField(
+                label=gettext_lazy("Price"), required=False, max_length=20
+            )
+            self.fields[f"quantity{index}"] = forms.IntegerField(
+                label=gettext_lazy("Quantity"), required=False, min_value=1, max_value=1000
+            )
+        self.fields["tier"].choices = tiers  # type: ignore[attr-defined]
+        self.fields["weekday"].choices = [  # type: ignore[attr-defined]
+            (
+                str(ahead),
+                formats.day_short(now + timedelta(days=ahead)) + " " + weekday(now + timedelta(days=ahead)),
+            )
+            for ahead in range(7)
+        ]
+
+    @property
+    def rows(self) -> list[tuple[Any, Any, Any]]:
+        """The fields of each line of the cart."""
+        return [(self[f"category{i}"], self[f"price{i}"], self[f"quantity{i}"]) for i in range(1, TRIES + 1)]
+
+    def sample(self) -> Sample:
+        """The cart, of the lines that have a price."""
+        data = self.cleaned_data
+        lines = [
+            SampleLine(
+                f"sample-{i}", data[f"category{i}"].strip("/ "), data[f"quantity{i}"] or 1, data[f"price{i}"]
+            )
+            for i in range(1, TRIES + 1)
+            if data[f"price{i}"]
+        ]
+        return Sample(
+            lines or [SampleLine("sample-1", "", 1, "0")],
+            data["tier"],
+            data["points"] or 0,
+            is_birthday=data["is_birthday"],
+            is_first=data["is_first"],
+        )
+
+
+def weekday(moment: Any) -> str:
+    """Monday to Sunday, short, in the active language."""
+    return date_format(timezone.localtime(moment), "D")
+
+
+_START = {"try-price1": "38", "try-quantity1": "2", "try-price2": "12.5", "try-quantity2": "1"}
+
+
+@requires(Permission.PROGRAMME_PUBLISH)
+def programme_edit(request: HttpRequest) -> HttpResponse:
+    """Take in the section that was sent, do what was asked for, and show a section again. First: what is in force."""
+    if request.method != "POST":
+        return edit(
+            request, {"source": source_in_force(), "do": f"go:{request.GET.get('section', 'basics')}"}
+        )
+    return edit(request, request.POST)
+
+
+def edit(request: HttpRequest, posted: QueryDict | dict[str, str]) -> HttpResponse:
+    """The form of one section of the draft in `posted`."""
+    text = str(posted.get("source", "")).replace("\r\n", "\n").replace("\x00", "")
+    section = str(posted.get("section", ""))
+    try:
+        tree = tree_of(text)
+        if not isinstance(tree, dict):
+            raise InvalidProgramme([])
+    except InvalidProgramme as error:
+        return show_source(request, SourceForm(initial={"source": text}), error.problems)
+    if isinstance(posted, QueryDict) and section in section_keys():
+        tree = _taken(tree, section, posted)
+    action, _colon, place = str(posted.get("do", "")).partition(":")
+    fresh = ""
+    if action == "add":
+        tree, fresh = _added(tree, place, posted)
+    elif action == "remove":
+        tree = without(tree, place.split("."))
+    elif action == "go" and place in section_keys():
+        section = place
+    before = tree_of(text)
+    if before != tree:
+        text = rewritten(text, before, tree)
+    if action == "yaml":
+        return show_source(request, SourceForm(initial={"source": text}), problems_of(text))
+    if action == "check":
+        return review_source(request, text)
+    return _page(request, tree, text, section if section in section_keys() else "basics", fresh, posted)
+
+
+def _taken(tree: dict[str, Any], section: str, posted: QueryDict) -> dict[str, Any]:
+    """The draft with the section as it was sent."""
+    lists = {name: posted.getlist(name) for name in posted}
+    made = dict(tree)
+    for key in BASICS if section == "basics" else (section,):
+        shape = sections()[key]
+        value = section_of(lists, key)
+        for name in lists:
+            kind, _colon, place = name.partition(":")
+            if kind == "v" and place.split(".")[0] == key:
+                value = _varied(value, place.split(".")[1:], shape, int(lists[name][-1] or 0))
+        value = fitting(shape, value)
+        if value is None:
+            made.pop(key, None)
+        else:
+            made[key] = value
+    return made
+
+
+def _varied(value: Any, path: list[str], shape: dict[str, Any], index: int) -> Any:
+    """The value with the thing at `path` in its chosen form; nothing changes when it already has it."""
+    if not path:
+        return _in_form(value, shape, index)
+    if isinstance(value, list) and path[0].isdigit():
+        items = next(each["items"] for each in shape.get("anyOf", [shape]) if each.get("type") == "array")
+        return [
+            _varied(each, path[1:], items, index) if str(place) == path[0] else each
+            for place, each in enumerate(value)
+        ]
+    return value
+
+
+def _in_form(value: Any, shape: dict[str, Any], index: int) -> Any:
+    return chosen_variant(shape, index, value if isinstance(value, dict) else {})
+
+
+def _added(tree: dict[str, Any], place: str, posted: Any) -> tuple[dict[str, Any], str]:
+    """The draft with one more item at `place` (a list), or with the code that was typed (a table), or a whole section."""
+    path = place.split(".")
+    at: Any = tree
+    for part in path:
+        at = (
+            at[int(part)]
+            if isinstance(at, list) and part.isdigit()
+            else (at or {}).get(part)
+            if isinstance(at, dict)
+            else None
+        )
+    shape = sections().get(path[0], {})
+    if (
+        len(path) == 1
+        and shape.get("type") == "object"
+        and "properties" in shape
+        and shape["additionalProperties"] is False
+    ):
+        return {**tree, path[0]: at if isinstance(at, dict) else {}}, path[0]
+    code = str(posted.get(f"k:{place}", "")).strip()
+    if code:
+        return with_key(tree, path, code), f"{place}.{code}"
+    if f"k:{place}" in posted:
+        return tree, ""
+    count = len(at) if isinstance(at, list) else 0
+    made: dict[str, Any] = with_item(tree, path, {})
+    return made, f"{place}.{count}"
+
+
+def with_key(value: Any, path: list[str], code: str) -> Any:
+    """The values with one more code in the table at `path`."""
+    whole = value if isinstance(value, dict) else {}
+    if not path:
+        return {**whole, code: whole.get(code, {})}
+    return {**whole, path[0]: with_key(whole.get(path[0]), path[1:], code)}
+
+
+def _page(
+    request: HttpRequest, tree: dict[str, Any], text: str, section: str, fresh: str, posted: Any
+) -> HttpResponse:
+    problems = problems_of(text)
+    context = Context(tree, problems_by_path(problems), fresh)
+    keys = BASICS if section == "basics" else (section,)
+    parts = [section_form(key, context) for key in keys]
+    counts: dict[str, int] = {}
+    for each in problems:
+        head = each.path.partition(".")[0].partition("[")[0]
+        counts["basics" if head in BASICS else head] = counts.get("basics" if head in BASICS else head, 0) + 1
+    tiers = _tiers(tree)
+    given = (
+        posted if any(str(name).startswith("try-") for name in posted) else {**_START, **dict(posted.items())}
+    )
+    sample = SampleForm(given, tiers=tiers)
+    page = {
+        "source": text,
+        "section": section,
+        "title": _("Basics") if section == "basics" else label_of(section),
+        "help": help_of(section),
+        "parts": parts,
+        "is_there": section == "basics" or section in tree,
+        "required": section in ("basics", "assets", "tiers"),
+        "section_nav": [
+            (
+                key,
+                _("Basics") if key == "basics" else label_of(key),
+                counts.get(key, 0),
+                key == "basics" or bool(tree.get(key)),
+            )
+            for key in section_keys()
+        ],
+        "problems": problems,
+        "sample": sample,
+        "tried": tried(text, sample, problems),
+        "in_force": queries.programme_at(clock.now()),
+    }
+    name = (
+        "console/editor_body.html" if request.headers.get("HX-Request") else "console/programme_editor.html"
+    )
+    return render(request, name, page)
+
+
+def _tiers(tree: dict[str, Any]) -> list[tuple[str, str]]:
+    levels = (tree.get("tiers") or {}).get("levels") if isinstance(tree.get("tiers"), dict) else None
+    found = []
+    for level in levels if isinstance(levels, list) else ():
+        if isinstance(level, dict) and isinstance(level.get("code"), str) and level["code"]:
+            names = level.get("name")
+            found.append(
+                (level["code"], localized(names) if isinstance(names, dict) and names else level["code"])
+            )
+    return found or [("", "–")]
+
+
+def tried(text: str, form: SampleForm, problems: tuple[Problem, ...]) -> dict[str, Any]:
+    """The sample under the draft and under what stands; or why it cannot be told."""
+    if problems:
+        return {"refusal": _("The sample is priced as soon as the draft has no problems.")}
+    if not form.is_valid():
+        return {"refusal": _("Some of the sample's fields cannot be read.")}
+    document = validate(text)
+    at = clock.now() + timedelta(days=int(form.cleaned_data["weekday"] or 0))
+    now = clock.now()
+    in_force = queries.programme_at(now)
+    before = queries.version_by_id(in_force.version_id).document if in_force else None
+    try:
+        draft = preview(document, form.sample(), at)
+    except PricingRefusal as refusal:
+        error = PRICING_REFUSALS[refusal.code](field=refusal.field, **refusal.params)
+        return {"refusal": str(error)}
+    except BadAmount:
+        return {"refusal": _("Write prices as a number such as 12.90.")}
+    found: dict[str, Any] = {"draft": _told(draft), "currency": document["currency"], "before": None}
+    if before is not None and before["currency"] == document["currency"]:
+        try:
+            found["before"] = _told(preview(before, form.sample(), at))
+        except PricingRefusal:
+            found["before"] = None
+    return found
+
+
+def _told(priced: Priced) -> dict[str, Any]:
+    return {
+        "list": priced.list_minor,
+        "off": priced.discount_minor,
+        "by_points": priced.points_minor,
+        "payable": priced.payable_minor,
+        "points": priced.earned_of("points"),
+        "parts": [
+            {"id": part["id"], "units": part["points"]}
+            for earned in priced.earned
+            if earned.asset == "points"
+            for part in earned.parts
+        ],
+    }
