@@ -9,12 +9,14 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import sys
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from typer.core import TyperGroup
 
 from shuke.config.environment import VARIABLES, EnvironmentProblem, environment
+from shuke.config.opening import OpeningProblem, Wanted, list_templates, open_shop
 from shuke.config.runtime import RuntimeProblem, django_ready
 from shuke.config.serve import ServeProblem, stop_serving
 from shuke.config.serve import serve as serve_all
@@ -42,7 +44,14 @@ ROOM_COMMANDS: dict[str, tuple[str, str]] = {
     "report": ("shuke.analytics.report_commands", "Liability to members, settlement between stores."),
     "demo": ("shuke.config.demo.commands", "Load a real grocer's year and serve it."),
 }
-EXPECTED_PROBLEMS = (EnvironmentProblem, postgres.PostgresProblem, RuntimeProblem, ServeProblem, ShukeError)
+EXPECTED_PROBLEMS = (
+    EnvironmentProblem,
+    OpeningProblem,
+    postgres.PostgresProblem,
+    RuntimeProblem,
+    ServeProblem,
+    ShukeError,
+)
 
 
 class Rooms(TyperGroup):
@@ -76,6 +85,22 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+
+
+@app.command()
+def init(
+    directory: Annotated[Path, typer.Argument(help="Where the programme's file goes.")] = Path(),
+    template: Annotated[str, typer.Option(help="What to start from; see --list. Asked for without it.")] = "",
+    owner: Annotated[str, typer.Option(help="Create this owner's account, too.")] = "",
+    publish: Annotated[bool, typer.Option("--publish", help="Put the programme in force as it is.")] = False,
+    listing: Annotated[bool, typer.Option("--list", help="Say what there is to start from.")] = False,
+) -> None:
+    """Open a shop: tables, the owner, and a programme for your kind of business to start from."""
+    if listing:
+        list_templates()
+        return
+    django_ready()
+    open_shop(Wanted(template, directory, owner, publish))
 
 
 @app.command()

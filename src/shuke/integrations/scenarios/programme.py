@@ -87,7 +87,7 @@ def _base(notes: ScenarioNotes, node: Node, path: str) -> Node | None:
         notes.add("wrong_type", path, node.line, "must be the path of a programme file")
         return None
     try:
-        tree = source.read((notes.file.parent / node.text).read_bytes())
+        tree = source.read((notes.file.resolve().parent / node.text).read_bytes())
     except OSError as error:
         notes.add("no_file", path, node.line, "%(file)s: %(why)s", file=node.text, why=error.strerror)
         return None
