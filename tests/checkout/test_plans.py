@@ -446,6 +446,28 @@ def test_an_entitlement_is_had_as_often_as_its_quota_says(member: Any) -> None:
     assert fresh.left == 2  # a quota of a term begins anew with the next
 
 
+def test_the_term_of_a_tier_is_not_begun_anew_each_day(db: Any) -> None:
+    gift = {"code": "hello", "name": {"zh-Hans": "见面礼"}, "quota": 1, "period": "term"}
+    levels = [
+        {
+            "code": "basic",
+            "name": {"zh-Hans": "普通"},
+            "threshold": "0",
+            "benefits": {"entitlements": [gift]},
+        },
+        {"code": "gold", "name": {"zh-Hans": "金"}, "threshold": "100", "benefits": {"entitlements": [gift]}},
+    ]
+    make_club(plan(benefits={}), tiers={"metric": "spend", "levels": levels})
+    who = make_member(now=NOON - DAY)
+    take(who, code="hello")
+    with pytest.raises(errors.EntitlementUsedUp):
+        take(who, NOON + DAY, code="hello")
+    sell(("A", 20), now=NOON + 2 * DAY, member=who)
+    take(who, NOON + 2 * DAY, code="hello")  # gold began a term of its own
+    with pytest.raises(errors.EntitlementUsedUp):
+        take(who, NOON + 30 * DAY, code="hello")
+
+
 def stocked(quota: int = 5, stock: int = 3) -> dict[str, Any]:
     gift = {"code": "mug", "name": {"zh-Hans": "马克杯"}, "quota": quota, "stock": stock}
     return plan(benefits={"entitlements": [gift]})

@@ -6,6 +6,7 @@ row that all draw on, touched last.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from uuid import UUID
@@ -88,10 +89,11 @@ def entitlements_of(*, member_id: UUID, now: datetime) -> list[EntitlementState]
             entitlement__in=[a.entitlement.code for a in allowances if a.entitlement.stock]
         ).values_list("entitlement", "used")
     )
+    used = _used(member_id, allowances)
     return [
         EntitlementState(
             each,
-            _used(member_id, each),
+            used[each.entitlement.code],
             each.entitlement.stock - taken.get(each.entitlement.code, 0) if each.entitlement.stock else None,
         )
         for each in allowances
@@ -121,7 +123,7 @@ def redeem_entitlement(
         spec = allowance.entitlement
         if spec.stores and store.code not in spec.stores:
             raise EntitlementNotHere(field="store", store=store.code)
-        if _used(member_id, allowance) >= allowance.quota:
+        if _used(member_id, [allowance])[spec.code] >= allowance.quota:
             raise EntitlementUsedUp(field="entitlement", quota=allowance.quota)
         use = EntitlementUse.objects.create(
             id=uuid7(),
@@ -204,11 +206,18 @@ def _draw(code: str, stock: int) -> None:
             raise EntitlementOutOfStock(field="entitlement", stock=stock)
 
 
-def _used(member_id: UUID, allowance: Allowance) -> int:
+def _used(member_id: UUID, allowances: Sequence[Allowance]) -> dict[str, int]:
+    """How many of each the member had in its present period. One query."""
     uses = EntitlementUse.objects.filter(
-        member_id=member_id, entitlement=allowance.entitlement.code, period=allowance.since
+        member_id=member_id,
+        entitlement__in=[each.entitlement.code for each in allowances],
+        period__in={each.since for each in allowances},
     )
-    return uses.aggregate(total=Sum("amount"))["total"] or 0
+    sums = {
+        (code, period): total
+        for code, period, total in uses.values_list("entitlement", "period").annotate(total=Sum("amount"))
+    }
+    return {e.entitlement.code: sums.get((e.entitlement.code, e.since), 0) for e in allowances}
 
 
 def _tell(actor: Actor, name: str, use: EntitlementUse, now: datetime, reason: str = "") -> None:
