@@ -169,3 +169,21 @@ def test_ending_an_account_asks_first(screen: OpenScreen, shop: None, owner: Sta
         page.locator("#end-account [data-yes]").click()
     account.refresh_from_db()
     assert not account.is_active
+
+
+def test_the_forms_change_the_draft_and_price_the_sample_as_one_types(
+    screen: OpenScreen, shop: None, owner: Staff
+) -> None:
+    window = screen(ENGLISH, owner)
+    window.goto("/programme/editor?section=redemption")
+    page = window.page
+    page.fill('[name="s:redemption.worth"]', "2.00")
+    page.fill('[name="try-points"]', "100")
+    page.keyboard.press("Tab")
+    page.wait_for_function("() => document.querySelector('#editor table')?.innerText.includes('2.00')")
+    assert "worth: 2.00" in page.input_value("textarea[name=source]")
+    page.click('button[value="go:tiers"]')
+    page.wait_for_selector('[name="s:tiers.levels.0.code"]', state="attached")
+    window.settle()
+    window.shot("programme-editor")
+    assert window.problems() == []

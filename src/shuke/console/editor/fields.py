@@ -334,8 +334,8 @@ def _many(items: Shape, value: Any, path: str, context: Context, *, single: bool
         "required": required,
         "problems": problems,
     }
-    if options and not single:
-        return Field("ticks", f"m:{path}", options=options, **about)
+    if options:
+        return Field("ticks", f"{'x' if single else 'm'}:{path}", options=options, **about)
     prefix = "w" if single else "l"
     return Field("lines", f"{prefix}:{path}", value="\n".join(chosen), **about)
 

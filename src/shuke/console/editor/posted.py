@@ -1,7 +1,7 @@
 """What a form sends back, put together again. The name of each input says where its value belongs and how it is written.
 
-`s:earning.0.give` one value · `m:….weekdays` ticked values · `l:….skus` one value a line · `o:….` something that is there even
-when empty · `v:…` which of several forms a thing has. A part of digits is a place in a list.
+`s:earning.0.give` one value · `m:….weekdays` ticked values (`x:` one of them alone) · `l:….skus` one value a line · `o:….`
+something that is there even when empty · `v:…` which of several forms a thing has. A part of digits is a place in a list.
 """
 
 from __future__ import annotations
@@ -27,6 +27,9 @@ def section_of(posted: Posted, section: str) -> Any:
                 _set(tree, path, values[-1].strip())
             case "m":
                 _set(tree, path, [each for each in values if each])
+            case "x":
+                ticked = [each for each in values if each]
+                _set(tree, path, ticked[0] if len(ticked) == 1 else ticked)
             case "l" | "w":
                 lines = [line.strip() for line in values[-1].splitlines() if line.strip()]
                 _set(tree, path, lines[0] if kind == "w" and len(lines) == 1 else lines)

@@ -7,12 +7,13 @@
 
   /* Which parts are folded out, and where the cursor is: by what does not change with the answer. */
   function place() {
-    const open = [...form.querySelectorAll('details')].map((each) => each.open);
+    const open = new Map([...form.querySelectorAll('details')].map((each) => [each.dataset.path, each.open]));
     return { open, id: document.activeElement?.name, x: window.scrollX, y: window.scrollY };
   }
   function restore(before) {
-    const details = [...form.querySelectorAll('details')];
-    if (details.length === before.open.length) details.forEach((each, index) => (each.open = before.open[index]));
+    for (const each of form.querySelectorAll('details')) {
+      each.open = before.open.get(each.dataset.path) ?? each.open;
+    }
     const field = before.id && [...form.elements].find((each) => each.name === before.id);
     field?.focus({ preventScroll: true });
     window.scrollTo(before.x, before.y);
