@@ -16,6 +16,7 @@ from shuke.core.models import AuditEvent, OutboxEvent
 from shuke.core.values import SYSTEM, Actor, Role
 from shuke.loyalty.errors import BeyondOverrideLimit, GrantOver
 from shuke.loyalty.models import Standing, TierChange, TierGrant, TrackStanding
+from shuke.loyalty.redemptions import redeem_reward
 from shuke.loyalty.tier_grants import end_grant, grant_tier, override_tier
 from shuke.loyalty.tier_reviews import announce_downgrades, reassess_members, review_tiers
 from tests.factories.checkout import TILL, make_shop, publish, sell
@@ -193,3 +194,24 @@ def test_who_will_fall_is_told_ahead_once_with_what_is_missing() -> None:
     told = OutboxEvent.objects.get(name="loyalty.tier_at_risk.v1")
     assert told.payload["tier"] == "silver" and told.payload["falls_to"] == "classic"
     assert told.payload["missing"] == 10_000 and told.payload["days"] == 30
+
+
+def test_a_level_bought_for_points_holds_for_its_months_and_no_longer() -> None:
+    vip = {"code": "vip", "name": NAME, "kind": "tier", "tier": "gold", "months": 2, "points": 5}
+    make_shop(tiers=MAIN, rewards=[vip])
+    member = make_member(now=NOW - DAY)
+    sell(("A", 1), member=member, now=NOW)
+    redemption = redeem_reward(actor=SYSTEM, member_id=member.id, reward="vip", now=NOW)
+    bought = TierGrant.objects.get()
+    assert (bought.tier, bought.cause, bought.reference, bought.points) == (
+        "gold",
+        "bought",
+        str(redemption.id),
+        5,
+    )
+    assert held(member) == "gold"
+    review_tiers(now=datetime(2026, 5, 10, 15, tzinfo=UTC), qualifying=qualifying_totals)
+    assert held(member) == "gold"
+    review_tiers(now=datetime(2026, 5, 10, 16, tzinfo=UTC), qualifying=qualifying_totals)
+    assert held(member) == "classic"
+    assert replay_tiers().differences == ()

@@ -14,12 +14,14 @@ from uuid import UUID
 from shuke.catalog.errors import UnknownStore
 from shuke.catalog.models import Store
 from shuke.core.values import SYSTEM, Actor
-from shuke.kit.clock import end_of_day, local_date, start_of_day
+from shuke.kit.clock import add_months, end_of_day, local_date, start_of_day
 from shuke.loyalty.books import terms_of
 from shuke.loyalty.errors import NoProgramme
 from shuke.loyalty.models import Standing
 from shuke.loyalty.programme import Programme
 from shuke.loyalty.queries import InForce, programme_at
+from shuke.loyalty.tier_grants import grant_tier
+from shuke.loyalty.tiers import MAIN
 from shuke.rewards.catalogue import operations as catalogue
 from shuke.rewards.catalogue.errors import NotCancellable, UnknownReward
 from shuke.rewards.catalogue.models import Redemption
@@ -103,7 +105,7 @@ def redeem_reward(
         currency=programme.currency,
         programme_version_id=in_force.version_id,
         now=now,
-        give=_coupons_of(in_force, offer, now) if offer.kind == "coupon" else None,
+        give=_given_with(in_force, offer, now),
     )
 
 
@@ -117,6 +119,37 @@ def cancel_redemption(*, actor: Actor, redemption_id: UUID, reason: str, now: da
     return catalogue.cancel_redemption(
         actor=actor, redemption_id=redemption_id, reason=reason, now=now, take_back=take_back
     )
+
+
+def _given_with(in_force: InForce, offer: Offer, now: datetime) -> catalogue.Give | None:
+    """What the rooms below cannot give themselves."""
+    if offer.kind == "coupon":
+        return _coupons_of(in_force, offer, now)
+    return _tier_of(in_force, offer, now) if offer.kind == "tier" else None
+
+
+def _tier_of(in_force: InForce, offer: Offer, now: datetime) -> catalogue.Give:
+    """What grants the level, from now to the end of the day on which its months are over; several pieces last longer."""
+    programme = in_force.programme
+
+    def give(redemption: Redemption) -> dict[str, Any]:
+        track = programme.track_of(offer.tier)
+        last = add_months(local_date(now, programme.zone), offer.tier_months * redemption.quantity)
+        until = end_of_day(last, programme.zone)
+        made = grant_tier(
+            actor=SYSTEM,
+            member_id=redemption.member_id,
+            track=track.code if track else MAIN,
+            level=offer.tier,
+            until=until,
+            source="bought",
+            reference=str(redemption.id),
+            now=now,
+            points=redemption.points,
+        )
+        return {"tier": made.tier, "until": until.isoformat(), "grant": str(made.id)}
+
+    return give
 
 
 def _coupons_of(in_force: InForce, offer: Offer, now: datetime) -> catalogue.Give:

@@ -53,7 +53,7 @@ def _reward(notes: Notes, node: Node, path: str) -> dict[str, Any] | None:
         {
             "code": Key(slug(longest=40), required=True),
             "name": Key(names, required=True),
-            "kind": Key(choice("goods", "coupon", "bonus", "activity"), required=True),
+            "kind": Key(choice("goods", "coupon", "bonus", "tier", "activity"), required=True),
             "points": Key(whole(0, MAX_POINTS), required=True),
             "cash": Key(amount(above_zero=False)),
             "tier_prices": Key(sequence(_tier_price, least=1, most=50)),
