@@ -78,8 +78,6 @@ _POLICIES: tuple[tuple[str, str | Promise], ...] = (
     ("refund_coupon", pgettext_lazy("programme page", "Coupons used on a refunded order are")),
     ("benefit_stacking", pgettext_lazy("programme page", "Discounts of tier and plan together are")),
     ("tier_on_refund", pgettext_lazy("programme page", "After a refund the tier is reviewed")),
-    ("refund_coupon", pgettext_lazy("programme page", "Coupons of a fully refunded order are")),
-    ("benefit_stacking", pgettext_lazy("programme page", "Benefits of tier and plan are")),
     ("multiplier_stacking", pgettext_lazy("programme page", "Several multipliers on one purchase are")),
     ("multiplier_rounding", pgettext_lazy("programme page", "Points from multipliers are")),
 )
