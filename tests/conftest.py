@@ -14,6 +14,7 @@ from pathlib import Path
 
 import django
 import pytest
+from django.utils import translation
 from hypothesis import HealthCheck, settings
 
 from shuke.kit import postgres
@@ -44,12 +45,13 @@ settings.load_profile("shuke")
 
 @pytest.fixture(autouse=True)
 def _nothing_of_another_test() -> None:
-    """Programme versions and API keys are kept for a moment in the process; a test must not meet what was rolled back."""
+    """Programme versions, API keys and the language are kept in the process; a test must not meet what was rolled back."""
     from shuke.core.queries import forget_keys
     from shuke.loyalty.queries import forget_versions
 
     forget_versions()
     forget_keys()
+    translation.deactivate()  # the language that a page of another test spoke
 
 
 @pytest.fixture(scope="session")
