@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from shuke.api.app import api
+from shuke.api.app import ROOMS
 from shuke.api.endpoint import ENDPOINTS, Endpoint
 from shuke.api.schema import PREFIX
 from shuke.core import rate
@@ -96,8 +96,8 @@ def test_request_ids(till: Till) -> None:
 def test_no_endpoint_is_registered_past_the_declaration() -> None:
     routed = {
         (method, PREFIX + "/" + path.lstrip("/"))
-        for bound in api._get_bound_routers()
-        for path, view in bound.path_operations.items()
+        for room in ROOMS
+        for path, view in room.router.path_operations.items()
         for operation in view.operations
         for method in operation.methods
     }

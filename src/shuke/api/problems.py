@@ -10,7 +10,6 @@ from django.core.exceptions import BadRequest, RequestDataTooBig, SuspiciousOper
 from django.http import Http404, HttpRequest, HttpResponse
 from django.utils import translation
 from django.utils.translation import pgettext_lazy
-from ninja.errors import AuthenticationError
 
 from shuke.api.errors import (
     BodyTooLarge,
@@ -22,7 +21,7 @@ from shuke.api.errors import (
     UnknownPath,
 )
 from shuke.checkout.errors import CouponNotUsable
-from shuke.core.errors import RateLimited, Unauthenticated
+from shuke.core.errors import RateLimited
 from shuke.core.requests import current_request_id, log_unknown_error
 from shuke.kit.connection import is_database_away
 from shuke.kit.errors import ShukeError
@@ -69,8 +68,6 @@ def as_refusal(error: Exception, request: HttpRequest) -> ShukeError:
     match error:
         case ShukeError():
             return error
-        case AuthenticationError():
-            return Unauthenticated()
         case Http404():
             return UnknownPath()
         case RequestDataTooBig():

@@ -58,7 +58,7 @@ class RequestIdMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        given = request.headers.get(HEADER, "")
+        given = request.META.get("HTTP_X_REQUEST_ID", "")
         value = given if ACCEPTED_ID.fullmatch(given) else new_request_id()
         started = time.perf_counter()
         token = _current.set(value)

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
-from django.db import connection
+from django.db import DEFAULT_DB_ALIAS, connections
 from psycopg import Connection, OperationalError, errors
 from psycopg.adapt import PyFormat, Transformer
 from psycopg.pq import ConnStatus, ExecStatus
@@ -36,9 +36,10 @@ class Statement:
 
     def rows(self, parameters: Sequence[Any]) -> list[tuple[Any, ...]]:
         """Run it and return its rows. Raises django.db errors, as a cursor would."""
-        with connection.wrap_database_errors:
-            connection.ensure_connection()
-            raw = cast("Connection[Any]", connection.connection)
+        own = connections[DEFAULT_DB_ALIAS]
+        with own.wrap_database_errors:
+            own.ensure_connection()
+            raw = cast("Connection[Any]", own.connection)
             transformer = _ready(raw).get(self.name) or self._prepare(raw)
             given: Any = transformer.dump_sequence(parameters, _FORMATS[self.formats])
             result = raw.pgconn.exec_prepared(self.name.encode(), given, transformer.formats)
