@@ -186,7 +186,7 @@ class AutoRenewIn(In):
     ] = ""
 
 
-class GiftIn(In):
+class PlanGiftIn(In):
     """Codes for a plan that are given away."""
 
     plan: Code
@@ -197,7 +197,7 @@ class GiftIn(In):
     store: StoreCode = ""
 
 
-class GiftOut(Out):
+class PlanGiftOut(Out):
     """A gift. Its code is told to whoever has sold it; it is stored nowhere."""
 
     id: UUID
@@ -209,10 +209,10 @@ class GiftOut(Out):
 
 class GiftList(Out):
     plan: str
-    gifts: list[GiftOut]
+    gifts: list[PlanGiftOut]
 
 
-class CodeIn(In):
+class PlanCodeIn(In):
     """What stands on the gift."""
 
     code: Annotated[str, Meta(min_length=1, max_length=40)]

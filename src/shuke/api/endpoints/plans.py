@@ -13,12 +13,12 @@ from shuke.api.contracts.plans import (
     BuyIn,
     ChargeOut,
     ChargeReport,
-    CodeIn,
-    GiftIn,
     GiftList,
     HistoryQuery,
     MemberPlan,
     MemberPlans,
+    PlanCodeIn,
+    PlanGiftIn,
     PlanHistory,
     PlanList,
     PlanRefundIn,
@@ -163,7 +163,7 @@ def begin_trial(call: Call, member_id: UUID, body: TrialIn) -> tuple[int, dict[s
     "POST",
     "/members/{member_id}/plans/redeem",
     scope=Scope.CHECKOUT_WRITE,
-    body=CodeIn,
+    body=PlanCodeIn,
     answers={201: TermOut},
     tag="plans",
     keyed="once",
@@ -177,7 +177,7 @@ def begin_trial(call: Call, member_id: UUID, body: TrialIn) -> tuple[int, dict[s
         errors.PlanSoldOut,
     ),
 )
-def redeem_code(call: Call, member_id: UUID, body: CodeIn) -> tuple[int, dict[str, Any]]:
+def redeem_code(call: Call, member_id: UUID, body: PlanCodeIn) -> tuple[int, dict[str, Any]]:
     """Redeem a gift code.
 
     The plan begins now, or follows what the member holds of it.
@@ -300,7 +300,7 @@ def plan_refund_quote(call: Call, member_id: UUID, plan: str) -> tuple[int, dict
     keyed="once",
     refusals=(*_PLACE, errors.PlanNotHeld, errors.NothingPaid, errors.PlanRefundChanged),
 )
-def refund(call: Call, member_id: UUID, plan: str, body: PlanRefundIn) -> tuple[int, dict[str, Any]]:
+def refund_a_plan(call: Call, member_id: UUID, plan: str, body: PlanRefundIn) -> tuple[int, dict[str, Any]]:
     """Pay a plan back.
 
     It ends now. Give the money back outside.
@@ -403,13 +403,13 @@ def member_plan_history(call: Call, member_id: UUID, query: HistoryQuery) -> tup
     "POST",
     "/plan-gifts",
     scope=Scope.CHECKOUT_WRITE,
-    body=GiftIn,
+    body=PlanGiftIn,
     answers={201: GiftList},
     tag="plans",
     keyed="own",
     refusals=(*_PLACE, errors.PlanNotOnSale),
 )
-def sell_gifts(call: Call, body: GiftIn) -> Reply:
+def sell_gifts(call: Call, body: PlanGiftIn) -> Reply:
     """Sell gift codes for a plan.
 
     A repeated call gets the same codes again, although they are stored nowhere.
