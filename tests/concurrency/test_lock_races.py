@@ -200,7 +200,7 @@ def test_a_card_that_is_blocked_between_look_and_write_does_not_pay(rivals: Riva
     card, code = gift_card()
     activate(code)
     block = partial(block_gift_card, actor=TILL, code=code, reason="lost", now=NOW)
-    rivals.before(operations, "_document", block)
+    rivals.before(operations, "sale_document", block)
     with pytest.raises(errors.GiftCardNotActive):
         sell(("A", 2), now=NOW, tenders=(TenderRequest("gift_card", None, code=code),))
     assert (rivals.acted, account(card, "gift_card")) == (1, (3_000, 0))
@@ -238,7 +238,7 @@ def test_a_sale_finds_the_card_returned_that_it_meant_to_be_paid_from(rivals: Ri
         return_stored_value,
         actor=TILL, member_id=member.id, store="S1", tender="cash", reason="moves", now=NOW,
     )  # fmt: skip
-    rivals.before(operations, "_document", give_back)
+    rivals.before(operations, "sale_document", give_back)
     sold = sell(("A", 5), member=member, tenders=WITH_CARD, now=NOW)
     assert (rivals.acted, sold["due_minor"]) == (1, 5_000)
     assert account(member.id, "stored_value") == (0, 0)

@@ -70,10 +70,15 @@ def test_every_page_opens_in_every_language_at_a_bounded_cost(member: Member, la
 
 def test_the_cost_does_not_grow_with_the_history(member: Member) -> None:
     client = client_of()
-    before = {path: queries_of(client, path) for path in paths(member)}
+
+    def costs() -> dict[str, int]:
+        """Of two looks the cheaper: what a process keeps for some seconds may just have run out."""
+        return {path: min(queries_of(client, path), queries_of(client, path)) for path in paths(member)}
+
+    before = costs()
     for day in range(1, 12):
         sell(("A", 2), ("B", 3), now=timezone.now() - day * DAY / 12, member=member, store="S1")
-    assert {path: queries_of(client, path) for path in paths(member)} == before
+    assert costs() == before
 
 
 def test_a_balance_is_shown_as_of_then_and_now(member: Member) -> None:

@@ -10,14 +10,14 @@ from django.utils import timezone
 from shuke.core.models import Staff
 from shuke.core.values import SYSTEM
 from shuke.loyalty.coupon_books import give_coupons, order_coupon_codes
-from shuke.loyalty.queries import forget_versions, programme_at
 from shuke.members.models import Member
 from shuke.members.queries import find_member
 from shuke.rewards.models import CodeJob, Coupon
 from shuke.rewards.operations import generate_codes
 from tests.e2e.browser import Look
 from tests.e2e.conftest import OpenScreen
-from tests.factories.loyalty import SOURCE, publish
+from tests.e2e.programmes import in_force
+from tests.factories.loyalty import SOURCE
 from tests.factories.members import make_member
 from tests.factories.rewards import use
 
@@ -69,12 +69,7 @@ WORDS = frozenset({"coupons", "LUNCH"})
 def member() -> Member:
     """Somebody with coupons in every state, under a programme that has them."""
     now = timezone.now()
-    in_force = programme_at(now + timedelta(seconds=5))
-    if in_force is None or "second" not in in_force.programme.coupons:
-        publish(
-            SOURCE + COUPONS + f"# {now.isoformat()}\n", now=now - timedelta(minutes=1), effective_at=None
-        )
-        forget_versions()
+    in_force(SOURCE + COUPONS)
     if found := find_member("phone", PHONE):
         return found
     made = make_member("林知秋", PHONE, now=now - timedelta(days=90))

@@ -16,8 +16,7 @@ from shuke.checkout.models import Order
 from shuke.core.models import Staff
 from shuke.core.values import SYSTEM, Role
 from shuke.kit import clock
-from shuke.loyalty.models import ProgrammeVersion
-from shuke.loyalty.queries import forget_versions, programme_at
+from shuke.loyalty.queries import programme_at
 from shuke.members.models import Member
 from shuke.members.operations import register_member
 from shuke.members.profile import Profile
@@ -25,9 +24,10 @@ from shuke.members.qr import issue_qr
 from tests.e2e.browser import Look, Screen
 from tests.e2e.conftest import OpenScreen
 from tests.e2e.people import staff_named
+from tests.e2e.programmes import in_force
 from tests.factories.checkout import sell
 from tests.factories.core import NOW
-from tests.factories.loyalty import publish
+from tests.factories.loyalty import DEMO
 
 LAPTOP = Look("light", "zh-hans", 1440)
 # Every theme, language and width; the whole product would take minutes and repeat itself.
@@ -46,14 +46,9 @@ MILK, PEARS, CAKE = "6901001", "6901002", "6901003"
 @pytest.fixture
 def shop() -> Iterator[Store]:
     """A grocer with the demo's programme in force, three products with prices and one without."""
-    if (
-        programme_at(clock.now()) is None
-        or not ProgrammeVersion.objects.filter(document__code="xianji").exists()
-    ):
-        from tests.factories.loyalty import DEMO
-
-        publish(DEMO, now=min(NOW, clock.now() - timedelta(hours=1)))
-        forget_versions()
+    current = programme_at(clock.now())
+    if current is None or current.programme.code != "xianji":
+        in_force(DEMO)
     ensure_channel("pos", "门店收银")
     for code, name in (("S01", "朝阳大悦城店"), ("S02", "望京店")):
         if not Store.objects.filter(code=code).exists():

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
-
 import pytest
 from playwright.sync_api import expect
 
@@ -11,10 +9,11 @@ from shuke.catalog.models import Store
 from shuke.checkout.models import Order
 from shuke.core.values import SYSTEM
 from shuke.kit import clock
-from shuke.loyalty.queries import forget_versions, programme_at
+from shuke.loyalty.queries import programme_at
 from shuke.rewards.operations import issue_coupons
 from tests.e2e.browser import Look
 from tests.e2e.conftest import OpenScreen
+from tests.e2e.programmes import in_force
 from tests.e2e.test_desk import (
     CAKE,
     PEARS,
@@ -26,7 +25,7 @@ from tests.e2e.test_desk import (
     shop,
     type_into,
 )
-from tests.factories.loyalty import DEMO, publish
+from tests.factories.loyalty import DEMO
 
 __all__ = ["shop"]
 COUPONS = """
@@ -64,15 +63,13 @@ coupons:
 
 @pytest.mark.parametrize("look", [Look("light", "zh-hans", 1440), Look("dark", "en", 390)], ids=str)
 def test_coupons_by_keyboard(screen: OpenScreen, shop: Store, look: Look) -> None:
-    if "e2e-steps" not in programme_at(clock.now()).programme.coupons:
-        publish(DEMO + COUPONS, now=clock.now() - timedelta(hours=1))
-        forget_versions()
+    in_force(DEMO + COUPONS)
     phone, _other, _last = phones()
     member = member_with(shop, "林若溪", phone, 0)
-    in_force = programme_at(clock.now())
-    for template in in_force.programme.coupons.values():
+    current = programme_at(clock.now())
+    for template in current.programme.coupons.values():
         issue_coupons(
-            actor=SYSTEM, template=template, version_id=in_force.version_id, zone=in_force.programme.zone,
+            actor=SYSTEM, template=template, version_id=current.version_id, zone=current.programme.zone,
             member_ids=[member.id], source="manual", reference="e2e", now=clock.now(),
         )  # fmt: skip
     window = screen(look, cashier_of(shop, f"c{look.width}"))

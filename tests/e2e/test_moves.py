@@ -13,14 +13,14 @@ from shuke.core.values import Role
 from shuke.ledger.models import Adjustment
 from shuke.ledger.queries import balances_of
 from shuke.loyalty import books
-from shuke.loyalty.queries import forget_versions
 from shuke.members.models import Member
 from shuke.members.queries import find_member
 from tests.e2e.browser import Look
 from tests.e2e.conftest import OpenScreen
 from tests.e2e.people import staff_named
+from tests.e2e.programmes import in_force
 from tests.factories.ledger import give, owe
-from tests.factories.loyalty import SOURCE, publish
+from tests.factories.loyalty import SOURCE
 from tests.factories.members import make_member
 
 PHONE = "+8613812347788"
@@ -40,9 +40,7 @@ MORE = (
 def member() -> Member:
     """Somebody with points, a debt, a hold and two requests; the programme of this test is put in force again."""
     now = timezone.now()
-    if books.programme_at(now + timedelta(seconds=5)) is None or "four_eyes_above: 100}" not in _source():
-        publish(SOURCE + MORE + f"# {now.isoformat()}\n", now=now, effective_at=None)
-        forget_versions()
+    in_force(SOURCE + MORE)
     if found := find_member("phone", PHONE):
         return found
     with transaction.atomic():
@@ -50,13 +48,6 @@ def member() -> Member:
         give(made.id, 5000, at=now - timedelta(days=80), expires_at=now + timedelta(days=200))
         owe(made.id, 30, at=now - timedelta(days=12), asset="growth")
     return made
-
-
-def _source() -> str:
-    from shuke.loyalty.models import ProgrammeVersion
-
-    last = ProgrammeVersion.objects.order_by("-effective_at", "-number").first()
-    return last.source if last else ""
 
 
 @pytest.mark.parametrize("look", LOOKS, ids=str)

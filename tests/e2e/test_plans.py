@@ -11,12 +11,12 @@ from shuke.core.models import Staff
 from shuke.core.values import SYSTEM
 from shuke.loyalty.plans.rows import Sale
 from shuke.loyalty.plans.selling import buy_plan
-from shuke.loyalty.queries import forget_versions, programme_at
 from shuke.members.models import Member
 from shuke.members.queries import find_member
 from tests.e2e.browser import Look
 from tests.e2e.conftest import OpenScreen
-from tests.factories.loyalty import SOURCE, publish
+from tests.e2e.programmes import in_force
+from tests.factories.loyalty import SOURCE
 from tests.factories.members import make_member
 
 PHONE = "+8613812349955"
@@ -57,10 +57,7 @@ WORDS = frozenset({"plus", "kids", "plans"})
 def member() -> Member:
     """Somebody who holds a plan."""
     now = timezone.now()
-    in_force = programme_at(now + timedelta(seconds=5))
-    if in_force is None or "kids" not in in_force.programme.plans:
-        publish(SOURCE + PLANS + f"# {now.isoformat()}\n", now=now - timedelta(minutes=1), effective_at=None)
-        forget_versions()
+    in_force(SOURCE + PLANS)
     if found := find_member("phone", PHONE):
         return found
     made = make_member("周以宁", PHONE, now=now - timedelta(days=90))

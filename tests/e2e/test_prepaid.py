@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import secrets
-import time
 from collections.abc import Iterator
 from datetime import timedelta
 
@@ -19,17 +18,16 @@ from shuke.checkout.stored_value import top_up
 from shuke.core.models import Staff
 from shuke.core.values import SYSTEM, Role
 from shuke.kit import clock
-from shuke.loyalty.models import ProgrammeVersion
-from shuke.loyalty.queries import forget_versions, programme_at
 from shuke.members.models import Member
 from shuke.rewards.catalogue.models import Redemption
 from tests.e2e.browser import Look, Screen
 from tests.e2e.conftest import OpenScreen
 from tests.e2e.people import staff_named
+from tests.e2e.programmes import in_force
 from tests.e2e.test_desk import CAKE, KEYS, LAPTOP, PEARS, member_with, phones, shop, type_into
 from tests.factories.checkout import sell
 from tests.factories.ledger import give
-from tests.factories.loyalty import DEMO, publish
+from tests.factories.loyalty import DEMO
 
 __all__ = ["shop"]
 LOOKS = [
@@ -64,12 +62,7 @@ rewards:
 @pytest.fixture
 def counter(shop: Store) -> Iterator[Store]:
     """The grocer, with prepaid money, gift cards, offline allowances and rewards."""
-    last = ProgrammeVersion.objects.order_by("-effective_at", "-number").first()
-    if last is None or "b500" not in last.source:
-        publish(DEMO + MORE + f"# {clock.now().isoformat()}\n", now=clock.now())
-        while (found := programme_at(clock.now())) is None or found.programme.stored_value is None:
-            forget_versions()
-            time.sleep(0.1)
+    in_force(DEMO + MORE)
     yield shop
 
 

@@ -158,7 +158,7 @@ def test_each_type(kind: str, terms: dict[str, Any], expected: dict[str, Any]) -
          "dates_reversed"),
         ([coupon("c", limits={"per_member_per": "day"})], "coupons[0].limits.per_member", "missing_key"),
         ([coupon("c", limits={"alarm_percent": 80})], "coupons[0].limits.alarm_percent", "alarm_without_limit"),
-        ([coupon("c", auto_issue={"on": "xmas"})], "coupons[0].auto_issue.on[0]", "not_allowed"),
+        ([coupon("c", auto_issue={"on": "xmas"})], "coupons[0].auto_issue.on", "not_allowed"),
         ([coupon("c", stacking={"exclusive": True, "with": ["g"]})], "coupons[0].stacking.with", "exclusive_with_others"),
         ([coupon("c", stacking={"group": "g", "with": ["g"]})], "coupons[0].stacking.with[0]", "group_with_itself"),
         ([coupon("c", stacking={"with": ["g"]})], "coupons[0].stacking.with[0]", "unknown_reference"),
