@@ -22,7 +22,7 @@ def in_force(source: str) -> None:
     while time.monotonic() < deadline:
         forget_versions()
         found = programme_at(clock.now())
-        if found is not None and version_by_id(found.version_id).digest == wanted:
+        if found is not None and digest_of(version_by_id(found.version_id).document) == wanted:
             return
         # Only the first may begin in the past.
         now = clock.now() if ProgrammeVersion.objects.exists() else clock.now() - timedelta(days=365)
