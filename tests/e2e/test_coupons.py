@@ -68,8 +68,8 @@ WORDS = frozenset({"coupons", "LUNCH"})
 @pytest.fixture
 def member() -> Member:
     """Somebody with coupons in every state, under a programme that has them."""
-    now = timezone.now()
     in_force(SOURCE + COUPONS)
+    now = timezone.now()
     if found := find_member("phone", PHONE):
         return found
     made = make_member("林知秋", PHONE, now=now - timedelta(days=90))

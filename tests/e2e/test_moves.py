@@ -39,8 +39,8 @@ MORE = (
 @pytest.fixture
 def member() -> Member:
     """Somebody with points, a debt, a hold and two requests; the programme of this test is put in force again."""
-    now = timezone.now()
     in_force(SOURCE + MORE)
+    now = timezone.now()
     if found := find_member("phone", PHONE):
         return found
     with transaction.atomic():

@@ -56,8 +56,8 @@ WORDS = frozenset({"plus", "kids", "plans"})
 @pytest.fixture
 def member() -> Member:
     """Somebody who holds a plan."""
-    now = timezone.now()
     in_force(SOURCE + PLANS)
+    now = timezone.now()
     if found := find_member("phone", PHONE):
         return found
     made = make_member("周以宁", PHONE, now=now - timedelta(days=90))
