@@ -24,7 +24,7 @@ from tests.e2e.browser import Look, Screen
 from tests.e2e.conftest import OpenScreen
 from tests.e2e.people import staff_named
 from tests.e2e.programmes import in_force
-from tests.e2e.test_desk import CAKE, KEYS, LAPTOP, PEARS, member_with, phones, shop, type_into
+from tests.e2e.test_desk import CAKE, KEYS, LAPTOP, PEARS, desk_opened, member_with, phones, shop, type_into
 from tests.factories.checkout import sell
 from tests.factories.ledger import give
 from tests.factories.loyalty import DEMO
@@ -108,12 +108,14 @@ def test_a_sale_is_paid_with_a_gift_card_and_stored_value_and_goes_back_in_parts
     window = screen(look, cashier(counter, f"p{LOOKS.index(look)}"))
     page = window.page
     window.goto("/cashier")
+    desk_opened(page)
     type_into(page, "F2", buyer.number)
     page.wait_for_selector(".desk-card")
     type_into(page, "F3", f"2*{CAKE}")
     expect(page.locator(".desk-line")).to_have_count(1)
     type_into(page, "F3", code)  # scanned like a product
     expect(page.locator(".desk-sums")).to_contain_text(code[-4:])
+    window.settle()  # the cursor is back where the next key expects it
     type_into(page, "F7", "1000")
     page.wait_for_selector("#stored-error")
     check(window, "pay-refused", words=frozenset({code[-4:], "ABCD", "EFGH"}))
