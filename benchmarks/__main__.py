@@ -1,4 +1,4 @@
-"""`python -m benchmarks [SUITE …]`: measure, print the table, write RESULTS.md when all suites ran."""
+"""`python -m benchmarks [SUITE …]`: measure, print the table, write each suite's part of RESULTS.md."""
 
 from __future__ import annotations
 
@@ -13,27 +13,36 @@ from benchmarks.rig import rig
 from benchmarks.sale import Result, measure_growth, measure_sale
 
 SUITES = ("sale", "money", "growth", "import", "expiry", "codes", "coupons", "simulate")
+SIZES = {
+    "members": (100_000, "members of the suites at the till"),
+    "large": (1_000_000, "members of the growth suite's large end"),
+    "lots": (1_000_000, "lots of the expiry suite"),
+    "replayed": (50_000, "sales of the simulate suite"),
+    "codes": (1_000_000, "unique codes of the codes suite"),
+    "seconds": (8.0, "length of one timed stretch"),
+}
+RESULTS = Path(__file__).parent / "RESULTS.md"
+HEAD = """# Results
+
+PostgreSQL is the embedded one with fsync and synchronous commit on. CPU is what PostgreSQL and the program (Shuke's web
+server, or pgbench for the floor) used per operation; the load generator is left out. Each figure is the median of
+alternating rounds. Machines are shared and noisy: the ratio counts. `make bench` measures all of it and writes this page anew.
+"""
 
 
 def main() -> None:
     """Run the chosen suites, each in an installation of its own (a process can only serve one)."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("suites", nargs="*", default=SUITES, choices=[*SUITES, []])
-    parser.add_argument("--members", type=int, default=100_000)
-    parser.add_argument(
-        "--large", type=int, default=1_000_000, help="members of the growth suite's large end"
-    )
-    parser.add_argument("--lots", type=int, default=1_000_000, help="lots of the expiry suite")
-    parser.add_argument("--replayed", type=int, default=50_000, help="sales of the simulate suite")
-    parser.add_argument("--codes", type=int, default=1_000_000, help="unique codes of the codes suite")
-    parser.add_argument("--seconds", type=float, default=8, help="length of one timed stretch")
+    for name, (default, described) in SIZES.items():
+        parser.add_argument(f"--{name}", type=type(default), default=default, help=described)
     options = parser.parse_args()
     results: list[Result] = []
     for suite in options.suites:
-        results += _in_child(suite, options)
+        found = _in_child(suite, options)
+        _write(suite, found, options)  # at once: what comes later may take an hour, or fail
+        results += found
     print(table(results))
-    if set(options.suites) == set(SUITES):
-        _write(results, options)
     sys.exit(0 if all(r.met for r in results) else 1)
 
 
@@ -98,24 +107,38 @@ def table(results: list[Result]) -> str:
     return "\n".join(lines)
 
 
-def _write(results: list[Result], options: argparse.Namespace) -> None:
+def _write(suite: str, results: list[Result], options: argparse.Namespace) -> None:
+    """Replace the suite's part of RESULTS.md; the parts of other suites keep their figures and dates."""
     from shuke.kit.postgres.binaries import wheel_version
 
     described = Path("/proc/cpuinfo").read_text().splitlines()
     cpu = next((line.split(":")[1].strip() for line in described if "model name" in line), platform.machine())
-    version = platform.python_version()
-    text = f"""# Results
+    parts = _parts(RESULTS.read_text(encoding="utf-8")) if RESULTS.exists() else {}
+    parts[suite] = (
+        f"Measured {datetime.now(UTC):%Y-%m-%d %H:%M} UTC on {os.cpu_count()} cores ({cpu}), Python "
+        f"{platform.python_version()}, PostgreSQL {wheel_version()}: `python -m benchmarks {suite}{_sizes(options)}`\n\n"
+        f"{table(results)}\n"
+    )
+    ordered = [f"## {name}\n\n{parts[name]}" for name in SUITES if name in parts]
+    RESULTS.write_text("\n".join([HEAD, *ordered]), encoding="utf-8")
 
-Measured {datetime.now(UTC):%Y-%m-%d} with `make bench` on {os.cpu_count()} cores ({cpu}), Python {version},
-PostgreSQL {wheel_version()} (embedded, fsync and synchronous commit on), {options.members:,} members unless a line says
-otherwise.
 
-CPU is what PostgreSQL and the program (Shuke's web server, or pgbench for the floor) used per operation; the load
-generator is left out. Each figure is the median of alternating rounds. Machines are shared and noisy: the ratio counts.
+def _parts(text: str) -> dict[str, str]:
+    """The text under each suite's heading."""
+    return {
+        heading: body.strip() + "\n"
+        for heading, _, body in (part.partition("\n") for part in text.split("\n## ")[1:])
+        if heading in SUITES
+    }
 
-{table(results)}
-"""
-    (Path(__file__).parent / "RESULTS.md").write_text(text, encoding="utf-8")
+
+def _sizes(options: argparse.Namespace) -> str:
+    """The options that differ from the defaults, as typed."""
+    return "".join(
+        f" --{name} {value:g}" if isinstance(value, float) else f" --{name} {value}"
+        for name, value in vars(options).items()
+        if name in SIZES and value != SIZES[name][0]
+    )
 
 
 if __name__ == "__main__":
