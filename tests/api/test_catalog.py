@@ -105,4 +105,4 @@ def test_programme(till: Till) -> None:
 def test_without_a_programme(db: None) -> None:
     bare = Till(make_key()[1])
     assert bare.get("/programme").code == "no_programme"
-    assert bare.get("/programme/versions").json == {"versions": []}
+    assert bare.get("/programme/versions").json == {"versions": [], "next_cursor": None}

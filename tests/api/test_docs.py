@@ -92,3 +92,35 @@ def test_the_document_is_public_and_whole() -> None:
         for operation in methods.values():
             assert operation["summary"]
             assert operation["responses"]
+
+
+# Lists of things that the programme or the file itself keeps few: they come whole.
+WHOLE = {
+    "/channels",
+    "/members/{member_id}/balances",
+    "/members/{member_id}/entitlements",
+    "/members/{member_id}/plan-history",
+    "/members/{member_id}/plans",
+    "/members/{member_id}/stored-value",
+    "/plans",
+    "/reports/liability",
+    "/reports/settlement",
+    "/rewards",
+}
+
+
+def test_every_list_has_pages() -> None:
+    document = Till().get("/openapi.json").json
+    shapes = document["components"]["schemas"]
+    whole = set()
+    for path, methods in document["paths"].items():
+        answer = methods.get("get", {}).get("responses", {}).get("200", {}).get("content", {})
+        shape = answer.get("application/json", {}).get("schema", {})
+        shape = shapes.get(shape.get("$ref", "").rpartition("/")[2], shape)
+        fields = shape.get("properties", {})
+        lists = [name for name, kind in fields.items() if kind.get("type") == "array"]
+        # A single thing (an order with its lines) is not a list.
+        single = path.endswith(("}", "explanation", "quote", "schema"))
+        if lists and not single and not any(name.startswith("next") for name in fields):
+            whole.add(path.removeprefix(PREFIX))
+    assert whole == WHOLE

@@ -127,8 +127,11 @@ def test_points_are_given_within_the_policy(till: Till, member: Member) -> None:
     sent = till.post(path, body)
     assert (sent.status, sent.json["fee"]) == (201, 10)
     assert (balance(till, member)["balance"], balance(till, receiver)["balance"]) == (390, 70)
-    assert till.get(f"/members/{receiver.id}/transfers").json == {"transfers": [sent.json]}
-    assert till.get(f"/members/{receiver.id}/debts").json == {"debts": []}
+    assert till.get(f"/members/{receiver.id}/transfers").json == {
+        "transfers": [sent.json],
+        "next_cursor": None,
+    }
+    assert till.get(f"/members/{receiver.id}/debts").json == {"debts": [], "next_cursor": None}
     (debt,) = till.get(f"/members/{receiver.id}/debts", include="settled").json["debts"]
     assert (debt["amount"], debt["outstanding"], debt["age_days"]) == (30, 0, 1)
     assert [part["amount"] for part in debt["recoveries"]] == [30]
@@ -177,3 +180,37 @@ def test_a_key_needs_the_scope_and_the_store(till: Till, member: Member) -> None
     assert elsewhere.get(f"/adjustments/{asked['id']}").code == "not_found"
     assert elsewhere.get("/adjustments").json["adjustments"] == []
     assert Account.objects.get().balance == 500
+
+
+def paged(till: Till, path: str, name: str, **query: Any) -> list[dict[str, Any]]:
+    """All rows of a list, two a page."""
+    rows: list[dict[str, Any]] = []
+    cursor: dict[str, str] = {}
+    while True:
+        page = till.get(path, limit=2, **query, **cursor).json
+        assert 0 < len(page[name]) <= 2
+        rows += page[name]
+        if page["next_cursor"] is None:
+            return rows
+        cursor = {"cursor": page["next_cursor"]}
+
+
+def test_long_lists_come_in_pages(till: Till, member: Member) -> None:
+    receiver = make_member()
+    for number in range(5):
+        owe(receiver.id, 10 + number, at=now() - DAY * (9 - number))
+    for number in range(5):
+        till.post(f"/members/{member.id}/holds", {"amount": 1 + number, "reason": "r"})
+        till.post(
+            f"/members/{member.id}/transfers",
+            {"amount": 5 + number, "reason": "r", "receiver_id": str(receiver.id)},
+        )
+    assert [row["amount"] for row in paged(till, f"/members/{member.id}/holds", "holds")] == [5, 4, 3, 2, 1]
+    gifts = paged(till, f"/members/{receiver.id}/transfers", "transfers")
+    assert [row["amount"] for row in gifts] == [9, 8, 7, 6, 5]
+    debts = f"/members/{receiver.id}/debts"
+    # 35 given pay 10, 11, 12 and 2 of 13.
+    assert [row["outstanding"] for row in paged(till, debts, "debts")] == [11, 14]
+    assert [row["amount"] for row in paged(till, debts, "debts", include="settled")] == [10, 11, 12, 13, 14]
+    wrong = till.get(f"/members/{member.id}/holds", limit=2).json["next_cursor"]
+    assert till.get(debts, cursor=wrong).code == "invalid_input"

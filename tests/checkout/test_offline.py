@@ -197,6 +197,7 @@ def test_what_was_spent_elsewhere_meanwhile_becomes_a_debt_up_to_the_allowance()
     online = (TenderRequest("stored_value", 4_000),)
     sell(("A", 20), member=member, points=1_000, now=NOW - timedelta(hours=2), tenders=online)
     told = exposure(now=NOW)
+    assert (told["count"], told["next_cursor"]) == (1, None)
     # 190.00 paid at silver for the online sale earned points again, which cover a part.
     assert (told["points_left"], told["money_left_minor"], told["money_uncovered_minor"]) == (
         1_000,

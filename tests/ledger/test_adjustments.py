@@ -211,10 +211,10 @@ def test_requests_are_refused_taken_back_or_lapse() -> None:
     assert refused(approve, manager, third, now=late) == "adjustment_decided"
     assert (lapse_adjustments(now=late), lapse_adjustments(now=late)) == (1, 0)
     page = list_adjustments(member_id=member.id)
-    assert [each.status for each in page.adjustments] == ["lapsed", "rejected", "rejected"]
+    assert [each.status for each in page.rows] == ["lapsed", "rejected", "rejected"]
     first_page = list_adjustments(limit=2)
     rest = list_adjustments(limit=2, cursor=first_page.next_cursor)
-    assert [each.id for each in (*first_page.adjustments, *rest.adjustments)] == [
+    assert [each.id for each in (*first_page.rows, *rest.rows)] == [
         third.id,
         second.id,
         first.id,

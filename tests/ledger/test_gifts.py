@@ -64,7 +64,7 @@ def test_points_keep_their_age_and_end_and_the_sender_pays_the_fee() -> None:
     assert list(told.values_list("name", "member_id")) == [
         ("ledger.points_given.v1", sender.id), ("ledger.points_received.v1", receiver.id),
     ]  # fmt: skip
-    assert [each.id for each in list_gifts(receiver.id)] == [gift.id]
+    assert [each.id for each in list_gifts(receiver.id).rows] == [gift.id]
     assert reconcile().is_clean
 
 

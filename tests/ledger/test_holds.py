@@ -76,8 +76,8 @@ def test_a_release_and_the_end_of_its_time_free_what_was_held() -> None:
     assert expire_holds(now=NOW + DAY) == 1
     assert expire_holds(now=NOW + DAY) == 0
     assert figures(member.id) == (100, 100, 0)
-    assert [each.status for each in list_holds(member.id)] == ["expired", "released"]
-    assert list_holds(member.id, open_only=True) == []
+    assert [each.status for each in list_holds(member.id).rows] == ["expired", "released"]
+    assert list_holds(member.id, open_only=True).rows == []
     assert OutboxEvent.objects.filter(name="ledger.hold_released.v1").count() == 2
     assert {each.id for each in Hold.objects.all()} == {released.id, forgotten.id}
     assert reconcile().is_clean

@@ -15,6 +15,7 @@ BY_TIME = (datetime, UUID)
 BY_NAME = (str, UUID)
 BY_ENTRY = (datetime, UUID, int)
 BY_CODE = (str,)
+BY_NUMBER = (int,)
 
 
 def checked_cursor(cursor: str | msgspec.UnsetType, kinds: tuple[type, ...]) -> str | None:

@@ -19,6 +19,7 @@ from shuke.checkout.models import Allowance
 from shuke.checkout.operations import programme_in_force
 from shuke.checkout.trust import VERSION, Claim, sign
 from shuke.core.operations import publish_event, record_audit
+from shuke.core.pagination import decode_cursor, encode_cursor
 from shuke.core.values import Actor
 from shuke.kit.ids import uuid7
 from shuke.kit.sql import load
@@ -113,28 +114,33 @@ def _promised(member_id: UUID, now: datetime) -> tuple[int, int]:
 
 
 def exposure(
-    *, now: datetime, store_ids: frozenset[UUID] | None = None, most: int = 500, skip: int = 0
+    *, now: datetime, store_ids: frozenset[UUID] | None = None, cursor: str | None = None, limit: int = 50
 ) -> dict[str, Any]:
-    """What could be spent offline without being there: every open allowance, the most exposed first, after `skip` of them.
+    """What could be spent offline without being there: a page of the open allowances, the most exposed first, and the
+    sums over all of them. Raises InvalidInput (bad cursor).
 
     `uncovered` is what is left of an allowance beyond the member's usable balance, allowances of one member taken
     together, oldest first; `owed` is what earlier offline sales have left the member owing.
     """
-    with connection.cursor() as cursor:
-        cursor.execute(
+    skip = max(0, decode_cursor(cursor, int)[0]) if cursor else 0
+    with connection.cursor() as reader:
+        reader.execute(
             load("checkout", "exposure"),
             {
                 "now": now,
                 "stores": sorted(store_ids) if store_ids is not None else None,
-                "most": most,
+                "most": limit + 1,
                 "skip": skip,
             },
         )
-        names = [column[0] for column in cursor.description or ()]
-        rows = [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+        names = [column[0] for column in reader.description or ()]
+        rows = [dict(zip(names, row, strict=True)) for row in reader.fetchall()]
     totals = {
         name: int(rows[0][f"total_{name}"]) if rows else 0
-        for name in ("points_left", "money_left_minor", "points_uncovered", "money_uncovered_minor")
+        for name in ("count", "points_left", "money_left_minor", "points_uncovered", "money_uncovered_minor")
     }
-    shown = [{name: value for name, value in row.items() if not name.startswith("total_")} for row in rows]
-    return {"allowances": shown, "count": len(shown), **totals}
+    shown = [
+        {name: value for name, value in row.items() if not name.startswith("total_")} for row in rows[:limit]
+    ]
+    more = encode_cursor([skip + limit]) if len(rows) > limit else None
+    return {"allowances": shown, "next_cursor": more, **totals}

@@ -6,9 +6,10 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import groupby
+from typing import Generic, TypeVar
 from uuid import UUID
 
-from django.db.models import Q
+from django.db.models import Model, Q, QuerySet
 
 from shuke.core.pagination import decode_cursor, encode_cursor
 from shuke.ledger.errors import AdjustmentUnknown, HoldUnknown
@@ -18,6 +19,17 @@ from shuke.members.models import Member
 
 PAGE = 50
 MAX_PAGE = 200
+
+T = TypeVar("T")
+M = TypeVar("M", bound=Model)
+
+
+@dataclass(frozen=True, slots=True)
+class Page(Generic[T]):
+    """`next_cursor` is None on the last page."""
+
+    rows: list[T]
+    next_cursor: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,18 +95,38 @@ def get_hold(hold_id: UUID) -> Hold:
     return hold
 
 
-def list_holds(member_id: UUID, *, open_only: bool = False, limit: int = MAX_PAGE) -> list[Hold]:
-    """The member's holds, newest first."""
+def debts_page(
+    member_id: UUID, now: datetime, *, settled: bool = False, cursor: str | None = None, limit: int = PAGE
+) -> Page[Debt]:
+    """A page of `debts_of`. A debt that is paid while somebody reads does not move the others. Raises InvalidInput
+    (bad cursor)."""
+    limit = max(1, min(limit, MAX_PAGE))
+    debts = debts_of(member_id, now, settled=True)
+    start = 0
+    if cursor:
+        last = decode_cursor(cursor, str, UUID)
+        start = next(
+            (place for place, each in enumerate(debts, 1) if (each.asset, each.transfer_id) == last), 0
+        )
+    found = [each for each in debts[start:] if each.outstanding or settled]
+    rows, more = found[:limit], len(found) > limit
+    return Page(rows, encode_cursor([rows[-1].asset, rows[-1].transfer_id]) if more else None)
+
+
+def list_holds(
+    member_id: UUID, *, open_only: bool = False, cursor: str | None = None, limit: int = PAGE
+) -> Page[Hold]:
+    """The member's holds, newest first. Raises InvalidInput (bad cursor)."""
     holds = Hold.objects.filter(member_id=member_id)
     if open_only:
         holds = holds.filter(status=HoldStatus.HELD)
-    return list(holds.order_by("-placed_at", "-id")[:limit])
+    return _newest(holds, "placed_at", cursor, limit)
 
 
-def list_gifts(member_id: UUID, *, limit: int = MAX_PAGE) -> list[Gift]:
-    """What the member gave and received, newest first."""
+def list_gifts(member_id: UUID, *, cursor: str | None = None, limit: int = PAGE) -> Page[Gift]:
+    """What the member gave and received, newest first. Raises InvalidInput (bad cursor)."""
     gifts = Gift.objects.filter(Q(sender_id=member_id) | Q(receiver_id=member_id))
-    return list(gifts.order_by("-occurred_at", "-id")[:limit])
+    return _newest(gifts, "occurred_at", cursor, limit)
 
 
 def get_adjustment(adjustment_id: UUID) -> Adjustment:
@@ -105,14 +137,6 @@ def get_adjustment(adjustment_id: UUID) -> Adjustment:
     return adjustment
 
 
-@dataclass(frozen=True, slots=True)
-class AdjustmentPage:
-    """`next_cursor` is None on the last page."""
-
-    adjustments: list[Adjustment]
-    next_cursor: str | None
-
-
 def list_adjustments(
     *,
     status: str = "",
@@ -120,9 +144,8 @@ def list_adjustments(
     store_ids: Collection[UUID] | None = None,
     cursor: str | None = None,
     limit: int = PAGE,
-) -> AdjustmentPage:
+) -> Page[Adjustment]:
     """Adjustments, newest request first. `store_ids`: only of members who joined there. Raises InvalidInput (bad cursor)."""
-    limit = max(1, min(limit, MAX_PAGE))
     rows = Adjustment.objects.all()
     if status:
         rows = rows.filter(status=status)
@@ -130,13 +153,7 @@ def list_adjustments(
         rows = rows.filter(member_id=member_id)
     if store_ids is not None:
         rows = rows.filter(member_id__in=Member.objects.filter(join_store_id__in=store_ids).values("id"))
-    if cursor:
-        at, last = decode_cursor(cursor, datetime, UUID)
-        rows = rows.filter(Q(requested_at__lt=at) | Q(requested_at=at, id__lt=last))
-    found = list(rows.order_by("-requested_at", "-id")[: limit + 1])
-    page = found[:limit]
-    more = len(found) > limit
-    return AdjustmentPage(page, encode_cursor([page[-1].requested_at, page[-1].id]) if more else None)
+    return _newest(rows, "requested_at", cursor, limit)
 
 
 def count_requests(now: datetime, *, store_ids: Collection[UUID] | None = None) -> int:
@@ -145,3 +162,15 @@ def count_requests(now: datetime, *, store_ids: Collection[UUID] | None = None) 
     if store_ids is not None:
         rows = rows.filter(member_id__in=Member.objects.filter(join_store_id__in=store_ids).values("id"))
     return rows.count()
+
+
+def _newest(rows: QuerySet[M], moment: str, cursor: str | None, limit: int) -> Page[M]:
+    """A page of rows, the latest `moment` first."""
+    limit = max(1, min(limit, MAX_PAGE))
+    if cursor:
+        at, last = decode_cursor(cursor, datetime, UUID)
+        rows = rows.filter(Q(**{f"{moment}__lt": at}) | Q(**{moment: at, "id__lt": last}))
+    found = list(rows.order_by(f"-{moment}", "-id")[: limit + 1])
+    page = found[:limit]
+    more = len(found) > limit
+    return Page(page, encode_cursor([getattr(page[-1], moment), page[-1].pk]) if more else None)

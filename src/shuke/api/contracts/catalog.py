@@ -37,13 +37,6 @@ class StoreChange(In):
     opened_on: date | UnsetType | None = UNSET
 
 
-class StoresQuery(In):
-    """Pages of the list of stores."""
-
-    cursor: Cursor | UnsetType = UNSET
-    limit: Limit = 50
-
-
 class Store(Out):
     """A store."""
 

@@ -16,13 +16,6 @@ Reason = Annotated[str, Meta(min_length=1, max_length=300, description="Why; it 
 CouponCode = Annotated[str, Meta(min_length=1, max_length=60, examples=["ABCD-EFGH-JKLM-NPQR", "WELCOME10"])]
 
 
-class TemplatesQuery(In):
-    """Which page of the templates."""
-
-    cursor: Cursor | msgspec.UnsetType = msgspec.UNSET
-    limit: Limit = 50
-
-
 class LimitsOut(Out):
     """What the programme allows; null is no limit."""
 

@@ -112,9 +112,10 @@ class HoldOut(Out):
 
 
 class Holds(Out):
-    """The member's holds, newest first, at most 200."""
+    """One page of the member's holds, newest first."""
 
     holds: list[HoldOut]
+    next_cursor: NextCursor
 
 
 class GiftIn(In):
@@ -144,9 +145,10 @@ class GiftOut(Out):
 
 
 class Gifts(Out):
-    """What the member gave and received, newest first, at most 200."""
+    """One page of what the member gave and received, newest first."""
 
     transfers: list[GiftOut]
+    next_cursor: NextCursor
 
 
 class RecoveryOut(Out):
@@ -177,12 +179,15 @@ class DebtsQuery(In):
     include: (
         Annotated[Literal["settled"], Meta(description="Also those that are paid.")] | msgspec.UnsetType
     ) = msgspec.UNSET
+    cursor: Cursor | msgspec.UnsetType = msgspec.UNSET
+    limit: Limit = 50
 
 
 class Debts(Out):
-    """Oldest first; the oldest is paid first."""
+    """One page, oldest first; the oldest is paid first."""
 
     debts: list[DebtOut]
+    next_cursor: NextCursor
 
 
 class ActivationIn(In):

@@ -9,7 +9,7 @@ from uuid import UUID
 from msgspec import Meta
 
 from shuke.api.contracts.checkout import Moment, OrderIn
-from shuke.api.contracts.shared import MAX_MINOR, Code, In, Out
+from shuke.api.contracts.shared import MAX_MINOR, Code, In, NextCursor, Out
 
 OutsideTender = Literal["cash", "card", "wechat", "alipay", "transfer", "other"]
 Money = Annotated[int, Meta(ge=1, le=MAX_MINOR, description="Whole minor units of the currency.")]
@@ -284,9 +284,10 @@ class Exposed(Out):
 class Exposure(Out):
     """What could be spent offline without being there."""
 
-    count: int
+    count: Annotated[int, Meta(description="Of all open allowances, like the sums.")]
     points_left: int
     money_left_minor: int
     points_uncovered: int
     money_uncovered_minor: int
     allowances: list[Exposed]
+    next_cursor: NextCursor

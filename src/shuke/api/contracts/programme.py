@@ -7,9 +7,9 @@ from typing import Annotated, Any, Literal
 from uuid import UUID
 
 import msgspec
-from msgspec import UNSET, Meta, UnsetType
+from msgspec import Meta
 
-from shuke.api.contracts.shared import Cursor, In, Limit, NextCursor, Out
+from shuke.api.contracts.shared import In, NextCursor, Out
 
 
 class VersionSummary(Out):
@@ -32,9 +32,10 @@ class VersionDetail(VersionSummary):
 
 
 class VersionList(Out):
-    """All versions, newest number first."""
+    """One page of the versions, newest number first."""
 
     versions: list[VersionSummary]
+    next_cursor: NextCursor
 
 
 class DocumentSchema(Out):
@@ -85,13 +86,6 @@ class SimulationList(Out):
 
     simulations: list[SimulationSummary]
     next_cursor: NextCursor
-
-
-class SimulationsQuery(In):
-    """The list's pages."""
-
-    cursor: Cursor | UnsetType = UNSET
-    limit: Limit = 50
 
 
 class Pong(Out):

@@ -35,6 +35,13 @@ SearchText = Annotated[str, Meta(min_length=1, max_length=200)]
 NextCursor = Annotated[str | None, Meta(description="Send it as cursor for the next page; null on the last.")]
 
 
+class PageQuery(In):
+    """Which page of a list."""
+
+    cursor: Cursor | msgspec.UnsetType = msgspec.UNSET
+    limit: Limit = 50
+
+
 class ProblemItem(Out):
     """One place of the request that is at fault: in the body (pointer), the query string (parameter) or a header."""
 

@@ -21,8 +21,8 @@ from shuke.api.contracts.catalog import (
     StoreChange,
     StoreIn,
     StoreList,
-    StoresQuery,
 )
+from shuke.api.contracts.shared import PageQuery
 from shuke.api.cursors import BY_CODE, BY_NAME, checked_cursor
 from shuke.api.endpoint import Call, endpoint
 from shuke.catalog import models
@@ -54,11 +54,11 @@ router = Router()
     "GET",
     "/stores",
     scope=Scope.CATALOG_READ,
-    query=StoresQuery,
+    query=PageQuery,
     answers={200: StoreList},
     tag="catalog",
 )
-def stores(call: Call, query: StoresQuery) -> tuple[int, dict[str, Any]]:
+def stores(call: Call, query: PageQuery) -> tuple[int, dict[str, Any]]:
     """List the stores that the key covers, by code."""
     cursor = checked_cursor(query.cursor, BY_CODE)
     after = decode_cursor(cursor)[0] if cursor else ""

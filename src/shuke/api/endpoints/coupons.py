@@ -27,9 +27,9 @@ from shuke.api.contracts.coupons import (
     PassIn,
     TemplateList,
     TemplateOut,
-    TemplatesQuery,
     VoidIn,
 )
+from shuke.api.contracts.shared import PageQuery
 from shuke.api.cursors import BY_CODE, checked_cursor
 from shuke.api.endpoint import Call, endpoint
 from shuke.core.errors import InvalidInput, NotFound
@@ -73,12 +73,12 @@ HOLDER: tuple[type[ShukeError], ...] = (errors.CouponHolderUnknown, errors.Coupo
     "GET",
     "/coupon-templates",
     scope=Scope.COUPONS_READ,
-    query=TemplatesQuery,
+    query=PageQuery,
     answers={200: TemplateList},
     tag="coupons",
     refusals=(NoProgramme, InvalidInput),
 )
-def coupon_templates(call: Call, query: TemplatesQuery) -> tuple[int, dict[str, Any]]:
+def coupon_templates(call: Call, query: PageQuery) -> tuple[int, dict[str, Any]]:
     """List the coupon templates in force.
 
     Each with its limits, its figures and the alarms of its budgets.

@@ -27,7 +27,8 @@ from shuke.api.contracts.moves import (
     Holds,
     RejectIn,
 )
-from shuke.api.cursors import BY_TIME, checked_cursor
+from shuke.api.contracts.shared import PageQuery
+from shuke.api.cursors import BY_NAME, BY_TIME, checked_cursor
 from shuke.api.endpoint import Call, endpoint
 from shuke.checkout.errors import OrderNotFound
 from shuke.checkout.models import Order
@@ -35,7 +36,7 @@ from shuke.core.errors import IdempotencyConflict, InvalidInput, NotAllowed, Not
 from shuke.core.values import Scope
 from shuke.ledger import errors, operations
 from shuke.ledger.moves import (
-    debts_of,
+    debts_page,
     get_adjustment,
     get_hold,
     list_adjustments,
@@ -111,7 +112,7 @@ def adjustments(call: Call, query: AdjustmentsQuery) -> tuple[int, dict[str, Any
         cursor=checked_cursor(query.cursor, BY_TIME),
         limit=query.limit,
     )
-    rows = [_out(each, AdjustmentOut) for each in page.adjustments]
+    rows = [_out(each, AdjustmentOut) for each in page.rows]
     return 200, {"adjustments": rows, "next_cursor": page.next_cursor}
 
 
@@ -203,14 +204,16 @@ def hold_units(call: Call, member_id: UUID, body: HoldIn) -> tuple[int, dict[str
     "GET",
     "/members/{member_id}/holds",
     scope=Scope.LEDGER_READ,
+    query=PageQuery,
     answers={200: Holds},
     tag="ledger",
-    refusals=(NotFound,),
+    refusals=(NotFound, InvalidInput),
 )
-def member_holds(call: Call, member_id: UUID) -> tuple[int, dict[str, Any]]:
-    """List a member's holds."""
+def member_holds(call: Call, member_id: UUID, query: PageQuery) -> tuple[int, dict[str, Any]]:
+    """List a member's holds, newest first."""
     _covered(call, member_id)
-    return 200, {"holds": [_out(each, HoldOut) for each in list_holds(member_id)]}
+    page = list_holds(member_id, cursor=checked_cursor(query.cursor, BY_TIME), limit=query.limit)
+    return 200, {"holds": [_out(each, HoldOut) for each in page.rows], "next_cursor": page.next_cursor}
 
 
 @endpoint(
@@ -311,14 +314,16 @@ def transfer(call: Call, member_id: UUID, body: GiftIn) -> tuple[int, dict[str, 
     "GET",
     "/members/{member_id}/transfers",
     scope=Scope.LEDGER_READ,
+    query=PageQuery,
     answers={200: Gifts},
     tag="ledger",
-    refusals=(NotFound,),
+    refusals=(NotFound, InvalidInput),
 )
-def member_transfers(call: Call, member_id: UUID) -> tuple[int, dict[str, Any]]:
-    """List what a member gave to and received from others."""
+def member_transfers(call: Call, member_id: UUID, query: PageQuery) -> tuple[int, dict[str, Any]]:
+    """List what a member gave to and received from others, newest first."""
     _covered(call, member_id)
-    return 200, {"transfers": [_out(each, GiftOut) for each in list_gifts(member_id)]}
+    page = list_gifts(member_id, cursor=checked_cursor(query.cursor, BY_TIME), limit=query.limit)
+    return 200, {"transfers": [_out(each, GiftOut) for each in page.rows], "next_cursor": page.next_cursor}
 
 
 @endpoint(
@@ -329,20 +334,26 @@ def member_transfers(call: Call, member_id: UUID) -> tuple[int, dict[str, Any]]:
     query=DebtsQuery,
     answers={200: Debts},
     tag="ledger",
-    refusals=(NotFound,),
+    refusals=(NotFound, InvalidInput),
 )
 def member_debts(call: Call, member_id: UUID, query: DebtsQuery) -> tuple[int, dict[str, Any]]:
     """List what a member owes, why, since when, and what has paid it."""
     _covered(call, member_id)
-    debts = debts_of(member_id, call.now, settled=bool(query.include))
+    page = debts_page(
+        member_id,
+        call.now,
+        settled=bool(query.include),
+        cursor=checked_cursor(query.cursor, BY_NAME),
+        limit=query.limit,
+    )
     rows = [
         {
             **{name: getattr(debt, name) for name in type(debt).__slots__ if name != "age"},
             "age_days": debt.age.days,
         }
-        for debt in debts
+        for debt in page.rows
     ]
-    return 200, {"debts": rows}
+    return 200, {"debts": rows, "next_cursor": page.next_cursor}
 
 
 @endpoint(

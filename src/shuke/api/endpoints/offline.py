@@ -18,6 +18,8 @@ from shuke.api.contracts.prepaid import (
     OfflineOrderIn,
     PublicKey,
 )
+from shuke.api.contracts.shared import PageQuery
+from shuke.api.cursors import BY_NUMBER, checked_cursor
 from shuke.api.endpoint import Call, endpoint
 from shuke.api.endpoints.checkout import SALE_REFUSALS, sale_of
 from shuke.checkout import errors
@@ -131,12 +133,15 @@ def allowance_key(call: Call) -> tuple[int, dict[str, Any]]:
     "GET",
     "/offline/exposure",
     scope=Scope.LEDGER_READ,
+    query=PageQuery,
     answers={200: Exposure},
     tag="offline",
+    refusals=(InvalidInput,),
 )
-def offline_exposure(call: Call) -> tuple[int, dict[str, Any]]:
+def offline_exposure(call: Call, query: PageQuery) -> tuple[int, dict[str, Any]]:
     """See what could be spent offline without being there.
 
-    Every open allowance of the stores that the key covers, the most exposed first, 500 at most; the sums are over all.
+    Every open allowance of the stores that the key covers, the most exposed first; the sums are over all pages.
     """
-    return 200, exposure(now=call.now, store_ids=call.stores)
+    cursor = checked_cursor(query.cursor, BY_NUMBER)
+    return 200, exposure(now=call.now, store_ids=call.stores, cursor=cursor, limit=query.limit)

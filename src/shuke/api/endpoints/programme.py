@@ -7,9 +7,13 @@ from typing import Any
 from ninja import Router
 
 from shuke.api.contracts.programme import DocumentSchema, VersionDetail, VersionList
+from shuke.api.contracts.shared import PageQuery
+from shuke.api.cursors import BY_NUMBER, checked_cursor
 from shuke.api.endpoint import Call, endpoint
 from shuke.checkout.errors import NoProgramme
 from shuke.checkout.operations import programme_in_force
+from shuke.core.errors import InvalidInput
+from shuke.core.pagination import decode_cursor, encode_cursor
 from shuke.core.values import Scope
 from shuke.loyalty.errors import UnknownVersion
 from shuke.loyalty.queries import VersionRow, list_versions, version_by_number
@@ -37,12 +41,21 @@ def programme(call: Call) -> tuple[int, dict[str, Any]]:
     "GET",
     "/programme/versions",
     scope=Scope.PROGRAMME_READ,
+    query=PageQuery,
     answers={200: VersionList},
     tag="programme",
+    refusals=(InvalidInput,),
 )
-def programme_versions(call: Call) -> tuple[int, dict[str, Any]]:
+def programme_versions(call: Call, query: PageQuery) -> tuple[int, dict[str, Any]]:
     """List all versions, newest number first."""
-    return 200, {"versions": [_summary(row) for row in list_versions(call.now)]}
+    cursor = checked_cursor(query.cursor, BY_NUMBER)
+    before = decode_cursor(cursor)[0] if cursor else None
+    rows = [row for row in list_versions(call.now) if before is None or row.number < before]
+    page, more = rows[: query.limit], len(rows) > query.limit
+    return 200, {
+        "versions": [_summary(row) for row in page],
+        "next_cursor": encode_cursor([page[-1].number]) if more else None,
+    }
 
 
 @endpoint(

@@ -12,9 +12,9 @@ from shuke.api.contracts.programme import (
     SimulationDetail,
     SimulationIn,
     SimulationList,
-    SimulationsQuery,
     SimulationSummary,
 )
+from shuke.api.contracts.shared import PageQuery
 from shuke.api.cursors import checked_cursor
 from shuke.api.endpoint import Call, endpoint
 from shuke.checkout.errors import NoProgramme, SimulationNotOpen, UnknownSimulation
@@ -70,12 +70,12 @@ def start_a_simulation(call: Call, body: SimulationIn) -> tuple[int, dict[str, A
     "GET",
     "/programme/simulations",
     scope=Scope.REPORTS_READ,
-    query=SimulationsQuery,
+    query=PageQuery,
     answers={200: SimulationList},
     tag="programme",
     refusals=(NeedsAllStores, InvalidInput),
 )
-def simulations(call: Call, query: SimulationsQuery) -> tuple[int, dict[str, Any]]:
+def simulations(call: Call, query: PageQuery) -> tuple[int, dict[str, Any]]:
     """List simulations, newest first."""
     _all_stores(call)
     cursor = checked_cursor(query.cursor, BY_ID)

@@ -27,7 +27,7 @@ WITH open AS (
   ) AS f
   WHERE %(stores)s::uuid[] IS NULL OR o.store_id = ANY(%(stores)s::uuid[])
 )
-SELECT t.*, sum(points_left) OVER () AS total_points_left, sum(money_left_minor) OVER () AS total_money_left_minor,
+SELECT t.*, count(*) OVER () AS total_count, sum(points_left) OVER () AS total_points_left, sum(money_left_minor) OVER () AS total_money_left_minor,
   sum(points_uncovered) OVER () AS total_points_uncovered,
   sum(money_uncovered_minor) OVER () AS total_money_uncovered_minor
 FROM told t

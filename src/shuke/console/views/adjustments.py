@@ -22,7 +22,7 @@ from shuke.kit import clock
 from shuke.kit.errors import ShukeError
 from shuke.ledger.errors import AdjustmentUnknown
 from shuke.ledger.models import Adjustment, AdjustmentStatus
-from shuke.ledger.moves import AdjustmentPage, get_adjustment, list_adjustments
+from shuke.ledger.moves import Page, get_adjustment, list_adjustments
 from shuke.ledger.operations import reject_adjustment
 from shuke.loyalty.books import approve_adjustment
 from shuke.members.models import Member
@@ -49,10 +49,10 @@ def adjustments(request: HttpRequest) -> HttpResponse:
             limit=ROWS,
         )
     except InvalidInput as error:
-        page, problem = AdjustmentPage([], None), str(error)
+        page, problem = Page([], None), str(error)
     address = reverse("console:adjustments")
     context = {
-        "rows": _rows(page.adjustments, me.as_actor().reference, now),
+        "rows": _rows(page.rows, me.as_actor().reference, now),
         "shown": shown,
         "tabs": [(WAITING, _("Waiting"), address), (ALL, _("All"), f"{address}?show={ALL}")],
         "first_page": f"{address}?show={shown}" if request.GET.get("cursor") else "",

@@ -206,8 +206,8 @@ def _receiver(text: str) -> Candidate:
 
 def _context(member: Candidate, made: dict[str, MoveForm]) -> dict[str, Any]:
     now = clock.now()
-    holds = list_holds(member.member_id, open_only=True, limit=ROWS)
-    asked = list_adjustments(member_id=member.member_id, limit=ROWS).adjustments
+    holds = list_holds(member.member_id, open_only=True, limit=ROWS).rows
+    asked = list_adjustments(member_id=member.member_id, limit=ROWS).rows
     people = people_of([each.placed_by for each in holds] + [each.requested_by for each in asked])
     return {
         "member": member,

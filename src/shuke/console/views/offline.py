@@ -21,7 +21,6 @@ from shuke.console.access import requires, staff_of
 from shuke.console.member_access import open_member, visible_stores
 from shuke.console.scope import place_of
 from shuke.core.errors import InvalidInput
-from shuke.core.pagination import decode_cursor, encode_cursor
 from shuke.core.values import Permission
 from shuke.kit import clock
 from shuke.kit.errors import ShukeError
@@ -50,27 +49,25 @@ class AllowanceForm(forms.Form):
 def offline(request: HttpRequest) -> HttpResponse:
     """The exposure report: every open allowance, the most exposed first; the sums are over all of them."""
     now, in_force = clock.now(), programme_at(clock.now())
-    skip, problem = 0, ""
+    cursor, problem = request.GET.get("cursor") or None, ""
+    stores = visible_stores(request)
     try:
-        if request.GET.get("cursor"):
-            skip = max(0, decode_cursor(request.GET["cursor"], int)[0])
+        told = exposure(now=now, store_ids=stores, cursor=cursor, limit=ROWS)
     except InvalidInput as error:
-        problem = str(error)
-    told = exposure(now=now, store_ids=visible_stores(request), most=ROWS + 1, skip=skip)
-    shown = told["allowances"][:ROWS]
+        told, problem = exposure(now=now, store_ids=stores, limit=ROWS), str(error)
+    shown = told["allowances"]
     # Who may not see members sees figures only.
     ids = [each["member_id"] for each in shown] if staff_of(request).may(Permission.MEMBERS_VIEW) else []
     people = {each.member_id: each for each in candidates(Member.objects.filter(id__in=ids))}
     address = reverse("console:offline")
-    more = len(told["allowances"]) > ROWS
     context = {
         "told": told,
         "rows": [{**each, "member": people.get(each["member_id"])} for each in shown],
         "currency": in_force.programme.currency if in_force else "CNY",
         "allowed": in_force is not None and in_force.programme.offline.allows,
         "problem": problem,
-        "first_page": address if skip else "",
-        "next_page": f"{address}?cursor={encode_cursor([skip + ROWS])}" if more else "",
+        "first_page": address if cursor else "",
+        "next_page": f"{address}?cursor={told['next_cursor']}" if told["next_cursor"] else "",
     }
     return render(request, "console/offline.html", context, status=422 if problem else 200)
 
