@@ -55,11 +55,12 @@ BASE: dict[str, Any] = {
 
 
 def document(**changes: Any) -> dict[str, Any]:
-    """The base document with top-level keys replaced; a dict value is merged into the base's dict."""
+    """The base document with top-level keys replaced; a dict value is merged into the base's dict, None takes a key out."""
     made = deepcopy(BASE)
     for key, value in changes.items():
         if isinstance(value, dict) and isinstance(made.get(key), dict):
-            made[key].update(value)
+            merged = {**made[key], **value}
+            made[key] = {inner: given for inner, given in merged.items() if given is not None}
         else:
             made[key] = value
     return made

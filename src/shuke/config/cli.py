@@ -35,7 +35,7 @@ ROOM_COMMANDS: dict[str, tuple[str, str]] = {
     "tiers": ("shuke.checkout.tier_commands", "Prove that every tier follows from the sales and refunds."),
     "explain": ("shuke.checkout.explain_commands", "Say where a balance, a tier or a price came from."),
     "programme": (
-        "shuke.checkout.simulate.commands",
+        "shuke.checkout.programme_commands",
         "Validate, compare and apply the membership programme.",
     ),
     "import": ("shuke.integrations.commands", "Import members, products, stores and orders from files."),

@@ -96,6 +96,12 @@ def review_window_start(tiers: Tiers, at: datetime, joined: datetime | None = No
     return start_of_day(_first_day(tiers, _last_day(tiers, at), joined), tiers.zone)
 
 
+def full_window_start(tiers: Tiers, now: datetime) -> datetime:
+    """The first instant of a window of full length that ends now: where years have fixed ends, of the twelve months before."""
+    months = tiers.window_months if tiers.window == "rolling" else 12
+    return start_of_day(add_months(local_date(now, tiers.zone), -months), tiers.zone)
+
+
 def earliest_start(tiers: Tiers, first: datetime) -> datetime:
     """No window that ends at `first` or later begins before this, whatever day a member joined."""
     if tiers.window == "rolling":
@@ -176,6 +182,16 @@ def lapse(
             moves.append(TierMove(at, state.tier, after, cause, total))
         state = after
     return state, moves
+
+
+def destination(tiers: Tiers, state: TierState, total: int) -> str:
+    """The level that is held once a purchase and a review have looked at `total`; what is granted stays above it."""
+    reached, code = tiers.reached(total), state.earned.tier
+    held = tiers.level(code)
+    if code in tiers.by_code and reached.rank < held.rank:
+        reached = _after_lapse(tiers, held, total)
+    granted = [tiers.level(grant.tier) for grant in state.grants]
+    return max([reached, *granted], key=lambda level: level.rank).code
 
 
 def _after_lapse(tiers: Tiers, held: Level, total: int) -> Level:

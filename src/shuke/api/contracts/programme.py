@@ -88,6 +88,97 @@ class SimulationList(Out):
     next_cursor: NextCursor
 
 
+class ImpactIn(In):
+    """A draft, and the days whose sales tell the cost."""
+
+    document: Annotated[
+        str, Meta(min_length=1, max_length=1_000_000, description="The draft, as YAML or JSON.")
+    ]
+    days: Annotated[int, Meta(ge=1, le=366)] = 90
+    against: Annotated[
+        Annotated[int, Meta(ge=1)] | None,
+        Meta(description="Number of the version to compare with; null: the one in force."),
+    ] = None
+
+
+class TierStep(Out):
+    """Members who come from one level to another; an empty level: the programme has no such track."""
+
+    from_: str = msgspec.field(name="from")
+    to: str
+    members: int
+    direction: Literal["up", "down", "unchanged"]
+
+
+class LevelCount(Out):
+    """How many members stand on a level."""
+
+    code: str
+    before: int
+    after: int
+
+
+class TrackView(Out):
+    """Members of a track in one view."""
+
+    up: int
+    down: int
+    unchanged: int
+    moves: list[TierStep]
+    levels: list[LevelCount]
+
+
+class TrackImpact(Out):
+    """A track in both views; the main one has an empty code."""
+
+    track: str
+    at_once: TrackView
+    in_time: TrackView
+
+
+class CostBy(Out):
+    """Minor units by what becomes of the members on the main track."""
+
+    up: int
+    down: int
+    unchanged: int
+
+
+class MonthlyCost(Out):
+    """More (+) or less (−) than under the other programme, for a month of 30 days."""
+
+    discount_minor: int
+    points: int
+    points_minor: Annotated[int, Meta(description="At what points are worth at the till.")]
+    total_minor: int
+    by: CostBy
+
+
+class CostViews(Out):
+    """The cost in both views."""
+
+    at_once: MonthlyCost
+    in_time: MonthlyCost
+
+
+class ImpactReport(Out):
+    """What a draft does to the members: whole numbers, the same for the same question and books."""
+
+    schema: int
+    at: datetime
+    days: int
+    currency: str
+    programmes: Annotated[
+        dict[str, dict[str, int | str]], Meta(description="Version and digest of the two programmes.")
+    ]
+    members: int
+    buyers: Annotated[int, Meta(description="Of them, who bought in these days.")]
+    sales_minor: int
+    tracks: list[TrackImpact]
+    cost: CostViews
+    notes: list[Literal["points_without_worth", "other_benefits"]]
+
+
 class Pong(Out):
     """Nothing: the call was authenticated."""
 

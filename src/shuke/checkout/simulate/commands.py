@@ -43,7 +43,7 @@ def simulate_file(
     except ShukeError as error:
         typer.echo(str(error), err=True)
         raise typer.Exit(1) from None
-    found = simulate(question, watch=(lambda _p: None) if quiet else _say)
+    found = simulate(question, watch=(lambda _p: None) if quiet else say_progress)
     if as_json:
         typer.echo(json.dumps(found, ensure_ascii=False, indent=2))
         return
@@ -106,7 +106,8 @@ def _noted(note: dict[str, Any], currency: str) -> str:
             return f"Cost prices are known for {known} of what was paid: margins count those only."
 
 
-def _say(progress: Progress) -> None:
+def say_progress(progress: Progress) -> None:
+    """How far a run has come, on one line of stderr."""
     typer.echo(f"\r{progress.done * 100 // max(progress.total, 1):>3} %", err=True, nl=False)
     if progress.done >= progress.total:
         typer.echo("\r", err=True, nl=False)

@@ -139,6 +139,14 @@ def ask(
         raise InvalidInput(field="from", reason="The period must end after it begins.")
     if until > now:
         raise InvalidInput(field="to", reason="The period must be over.")
+    return Question(document, since, until, held_against(document, now=now, against=against))
+
+
+def held_against(document: Mapping[str, Any], *, now: datetime, against: int | None = None) -> Against:
+    """What a checked draft is compared with. `against`: a version's number; None: what is in force now.
+
+    Raises NoProgramme, UnknownVersion, and InvalidInput for a draft in another currency.
+    """
     if against is not None:
         version = version_by_number(against)
     else:
@@ -148,7 +156,7 @@ def ask(
         version = version_by_id(in_force.version_id)
     if document["currency"] != version.document["currency"]:
         raise InvalidInput(field="currency", reason="The draft must keep the currency of the programme.")
-    return Question(document, since, until, Against(version.number, version.document))
+    return Against(version.number, version.document)
 
 
 def simulate(

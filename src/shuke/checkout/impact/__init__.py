@@ -1,0 +1,5 @@
+"""The impact of a draft on the members as they stand now: who goes up, who goes down, what a month would cost.
+
+Read `logic` (one member on one track, and the report), `reading` (where it comes from), `operations` (from end to end). The
+simulator beside it replays a past period; this looks at today's members and changes nothing.
+"""
