@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from functools import partial
 from typing import Any
+from uuid import UUID
 
 import pytest
 from django.db import OperationalError
 from django.db.models import Sum
 
+from shuke.kit.ids import uuid7
 from shuke.rewards import errors
 from shuke.rewards.invariants import verify_coupons
 from shuke.rewards.models import Alarm, Coupon, Use
 from shuke.rewards.operations import claim_code, generate_codes, order_codes, pass_coupon, void_coupon
 from shuke.rewards.operations.codes import download_codes
-from shuke.rewards.queries import figures_of
+from shuke.rewards.queries import figures_of, find_code
 from tests.core.races import race
 from tests.factories.checkout import TILL
 from tests.factories.core import NOW
@@ -149,6 +151,36 @@ def test_one_code_in_many_hands_belongs_to_one_of_them() -> None:
     )
     assert sum(isinstance(each, Coupon) for each in outcomes) == 1
     assert all(isinstance(each, Coupon | errors.CouponCodeTaken) for each in outcomes)
+    assert verify_coupons()[1] == []
+
+
+@pytest.mark.parametrize("is_claimed", [False, True])
+def test_a_code_is_claimed_while_a_till_uses_it_and_neither_waits_for_the_other_for_ever(
+    is_claimed: bool,
+) -> None:
+    kind = template()
+    job = order_codes(actor=TILL, template=kind, version_id=VERSION, zone=ZONE, count=8, note="", now=NOW)
+    generate_codes(job_id=job.id, now=NOW)
+    anna = make_member().id
+    for code in download_codes(actor=TILL, job_id=job.id, now=NOW, reason="printing"):
+        found = find_code(code)
+        assert found is not None
+        claim = partial(
+            claim_code,
+            actor=TILL,
+            member_id=anna,
+            code=code,
+            templates={kind.code: kind},
+            version_id=VERSION,
+            zone=ZONE,
+            now=NOW,
+        )
+        term = {"t": kind.code, "v": 100, "a": 80}
+        piece = {"c": claim().id} if is_claimed else {"b": found.blind.hex(), "f": code[-4:]}
+        sales = [partial(use, {**term, **piece, "i": uuid7()}, member_id=anna) for _ in range(3)]
+        for outcome in race([*sales, *[claim] * 3]):
+            # A rival may have won; nobody was sacrificed because two waited for each other.
+            assert isinstance(outcome, UUID | Coupon | errors.CouponCodeTaken) or refused(outcome)
     assert verify_coupons()[1] == []
 
 

@@ -125,34 +125,43 @@ def _claim_public(
 def _claim_unique(
     actor: Actor, member_id: UUID, found: FoundCode, template: CouponTemplate, zone: ZoneInfo, now: datetime
 ) -> Coupon:
-    # The job before the counter, as everybody takes them; it is shared, and only its end waits for us.
+    # The job, the piece, the counter, as a sale takes them: whoever took two of them the other way round would end up
+    # waiting for a till that waits for them. The job is shared, and only its end waits for us.
     job = CodeJob.objects.raw("SELECT * FROM rewards_codejob WHERE id = %s FOR SHARE", [found.job_id])[0]
-    take_counter(template.code)
-    held = Coupon.objects.select_for_update().filter(code_blind=found.blind).first()
-    if held is not None and held.state == State.HELD and held.member_id == member_id:
+    piece = Coupon.objects.select_for_update().filter(code_blind=found.blind)
+    held = piece.first()
+    if held is None:
+        if job.ended_at is not None or (job.valid_until and job.valid_until <= now):
+            raise CouponCodeOver(field="code")
+        made = Coupon(
+            id=uuid7(),
+            template=template.code,
+            state=State.ISSUED,
+            source="code",
+            code_blind=found.blind,
+            last_four=found.last_four,
+            job_id=job.id,
+            issued_at=now,
+            valid_from=now,
+            programme_version_id=job.programme_version_id,
+        )
+        # Waits for a rival who is making the same piece; then it is theirs.
+        Coupon.objects.bulk_create([made], ignore_conflicts=True)
+        held = piece.get()
+    if held.state == State.HELD and held.member_id == member_id:
         return held
-    if held is not None and held.state != State.ISSUED:
+    if held.state != State.ISSUED:
         over = held.state in (State.EXPIRED, State.VOID)
         raise (CouponCodeOver if over else CouponCodeTaken)(field="code")
-    if held is None and (job.ended_at is not None or (job.valid_until and job.valid_until <= now)):
-        raise CouponCodeOver(field="code")
+    take_counter(template.code)
     _check_claims(member_id, template, zone, now)
     begins, ends = _terms(template, now, zone)
-    coupon = held or Coupon(
-        id=uuid7(),
-        template=template.code,
-        source="code",
-        code_blind=found.blind,
-        last_four=found.last_four,
-        job_id=job.id,
-        programme_version_id=job.programme_version_id,
-    )
-    coupon.state, coupon.member_id = State.HELD, member_id
-    coupon.issued_at, coupon.valid_from, coupon.valid_until, coupon.noticed = now, begins, ends, None
-    coupon.save(force_insert=held is None)
+    held.state, held.member_id = State.HELD, member_id
+    held.issued_at, held.valid_from, held.valid_until, held.noticed = now, begins, ends, None
+    held.save()
     count(template.code, now, held=1)
-    _tell(coupon, actor, now, "held", CLAIMED, cause="claim")
-    return coupon
+    _tell(held, actor, now, "held", CLAIMED, cause="claim")
+    return held
 
 
 def _terms(template: CouponTemplate, now: datetime, zone: ZoneInfo) -> tuple[datetime, datetime | None]:
