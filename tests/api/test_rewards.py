@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 
+from shuke.catalog.models import Store
 from shuke.core.models import IdempotentCall
 from shuke.core.values import Scope
 from shuke.kit.clock import now
@@ -111,3 +112,27 @@ def test_a_key_of_one_store_neither_sees_nor_hands_over_at_another(till, member)
     assert other.post(f"/redemptions/{made['id']}/cancel", {"reason": "x"}).code == "unknown_redemption"
     reader = Till(make_key(Scope.PROGRAMME_READ)[1])
     assert reader.post(f"/redemptions/{made['id']}/cancel", {"reason": "x"}).status == 403
+
+
+def test_goods_are_handed_over_where_they_lie(till, member):
+    first, second = (Store.objects.get(code=code) for code in ("S1", "S2"))
+    asking, counter = (Till(make_key(*SCOPES, store_ids=[each.id])[1]) for each in (first, second))
+    body = {"reward": "mug", "store": "S1", "pick_up_store": "S2"}
+    made = asking.post(f"/members/{member.id}/redemptions", body).json
+    assert asking.post(f"/redemptions/{made['id']}/hand-over", {}).code == "wrong_pick_up_store"
+    assert counter.post(f"/redemptions/{made['id']}/hand-over", {}).json["status"] == "done"
+
+
+def test_what_is_sent_home_goes_with_its_member():
+    make_shop(rewards=[{**MUG, "fulfilment": "delivery"}])
+    first, second = (Store.objects.get(code=code) for code in ("S1", "S2"))
+    member = make_member(now=now(), join_store_id=second.id)
+    give(member.id, 700, at=now())
+    own, other = (Till(make_key(*SCOPES, store_ids=[each.id])[1]) for each in (second, first))
+    made = own.post(f"/members/{member.id}/redemptions", {"reward": "mug"}).json
+    assert other.get("/redemptions").json["redemptions"] == []
+    assert other.get(f"/redemptions/{made['id']}").code == "unknown_redemption"
+    assert other.post(f"/redemptions/{made['id']}/cancel", {"reason": "x"}).code == "unknown_redemption"
+    assert other.post(f"/redemptions/{made['id']}/hand-over", {}).code == "unknown_redemption"
+    assert [each["id"] for each in own.get("/redemptions").json["redemptions"]] == [made["id"]]
+    assert own.post(f"/redemptions/{made['id']}/cancel", {"reason": "x"}).json["status"] == "cancelled"

@@ -141,12 +141,12 @@ def redemption(request: HttpRequest, redemption_id: UUID) -> HttpResponse:
     each = _get(request, redemption_id)
     steps = list(each.steps.order_by("at", "id"))
     people = people_of(step.actor for step in steps)
+    is_open = each.status in OPEN and (each.collect_by is None or clock.now() < each.collect_by)
     context = {
         **_told([each])[0],
         "code": _spaced(code_of(each)) if each.status in OPEN else "",
-        "is_open": each.status in OPEN and (each.collect_by is None or clock.now() < each.collect_by),
-        "may_cancel": each.status in OPEN
-        or (each.status == RedemptionStatus.DONE and each.kind in ("coupon", "bonus")),
+        "is_open": is_open,
+        "may_cancel": is_open or (each.status == RedemptionStatus.DONE and each.kind in ("coupon", "bonus")),
         "way": WAYS[each.fulfilment],
         "paid_by": TENDER_NAMES.get(each.tender, each.tender),
         "steps": [

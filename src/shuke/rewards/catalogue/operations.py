@@ -34,6 +34,7 @@ from shuke.ledger.writing import (
     require_active,
     take_books,
 )
+from shuke.members.models import Member
 from shuke.rewards.catalogue.codes import blind_pick_up_code, pick_up_code
 from shuke.rewards.catalogue.errors import (
     BadQuantity,
@@ -182,7 +183,9 @@ def hand_over(*, actor: Actor, redemption_id: UUID, store: Store | None, now: da
         if redemption.collect_by is not None and redemption.collect_by <= now:
             raise RedemptionEnded
         place = redemption.pick_up_store
-        if place is not None and store is not None and place.id != store.id:
+        elsewhere = place is not None and store is not None and place.id != store.id
+        # Whoever took the order at another store may cancel it, but the goods do not lie there.
+        if place is not None and (elsewhere or not actor.may_touch_store(place.id)):
             raise WrongPickUpStore(field="store", store=place.name)
         redemption.status, redemption.ended_at = RedemptionStatus.DONE, now
         redemption.save(update_fields=["status", "ended_at"])
@@ -196,16 +199,17 @@ def cancel_redemption(
 ) -> Redemption:
     """Undo it: points go back to their own lots, what has lapsed meanwhile lapses again, stock is free again.
 
-    What was handed over stays. Bonus money and coupons go back only while they are untouched; `take_back` sees to those of
-    the room above. The money that was paid is given back outside. Raises UnknownRedemption, RedemptionEnded, NotCancellable,
-    ReasonMissing. Publishes `rewards.redemption_cancelled.v1`.
+    What was handed over stays, and so does what was not collected in time. Bonus money and coupons go back only while they
+    are untouched; `take_back` sees to those of the room above. The money that was paid is given back outside. Raises
+    UnknownRedemption, RedemptionEnded, NotCancellable, ReasonMissing. Publishes `rewards.redemption_cancelled.v1`.
     """
     reason = checked_reason(reason)
     with transaction.atomic():
         redemption = _booked(actor, redemption_id)
         untouched = redemption.status == RedemptionStatus.DONE and redemption.kind in ("coupon", "bonus")
-        if redemption.status not in OPEN and not untouched:
-            raise RedemptionEnded
+        late = redemption.collect_by is not None and redemption.collect_by <= now
+        if not untouched and (late or redemption.status not in OPEN):
+            raise RedemptionEnded  # what nobody collected ends by the programme's terms, however late the job is
         if redemption.kind == "tier":
             raise NotCancellable
         if redemption.kind == "bonus":
@@ -369,6 +373,12 @@ def _open(actor: Actor, redemption_id: UUID) -> Redemption:
 
 def _in_reach(actor: Actor, redemption: Redemption) -> Redemption:
     places = [place for place in (redemption.pick_up_store_id, redemption.store_id) if place is not None]
+    if not places and not actor.all_stores:  # sent home, and asked for nowhere: it goes with the member
+        places = list(
+            Member.objects.filter(id=redemption.member_id, join_store__isnull=False).values_list(
+                "join_store_id", flat=True
+            )
+        )
     if places and not any(actor.may_touch_store(place) for place in places):
         raise UnknownRedemption
     return redemption

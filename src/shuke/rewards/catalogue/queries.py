@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from django.db.models import Count, Q, QuerySet, Sum
+from django.db.models import Count, Exists, OuterRef, Q, QuerySet, Sum
 
 from shuke.core.keyset import keyset
 from shuke.core.pagination import decode_cursor, encode_cursor
+from shuke.members.models import Member
 from shuke.rewards.catalogue.codes import blind_pick_up_code, read_pick_up_code
 from shuke.rewards.catalogue.errors import BadPickUpCode, UnknownRedemption
 from shuke.rewards.catalogue.models import GONE, OPEN, Redemption, RewardStock
@@ -118,8 +119,12 @@ def _reachable(rows: QuerySet[Redemption], stores: Collection[UUID] | None) -> Q
     rows = rows.select_related("store", "pick_up_store")
     if stores is None:
         return rows
+    # What is sent home and was asked for nowhere goes with its member, as all that is the member's own.
+    strangers = Member.objects.filter(id=OuterRef("member_id")).exclude(
+        Q(join_store_id__in=stores) | Q(join_store__isnull=True)
+    )
     return rows.filter(
         Q(pick_up_store_id__in=stores)
         | Q(store_id__in=stores)
-        | Q(store__isnull=True, pick_up_store__isnull=True)
+        | Q(store__isnull=True, pick_up_store__isnull=True) & ~Exists(strangers)
     )
