@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from datetime import UTC, datetime
@@ -45,3 +46,17 @@ def test_ids_of_the_past_sort_among_their_contemporaries() -> None:
     assert milliseconds(uuid7(old)) == int(old.timestamp() * 1000)
     many = [uuid7(old) for _ in range(10_000)]
     assert len(set(many)) == 10_000 and {value.version for value in many} == {7}
+
+
+def test_a_forked_process_does_not_repeat_its_parents_bits() -> None:
+    uuid7()  # so that something is left that a child could draw, too
+    read, write = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.write(write, b"".join(uuid7().bytes[8:] for _ in range(100)))
+        os._exit(0)
+    os.waitpid(child, 0)
+    theirs = os.read(read, 800)
+    os.close(read), os.close(write)
+    ours = {uuid7().bytes[8:] for _ in range(1000)}
+    assert not ours & {theirs[place : place + 8] for place in range(0, 800, 8)}

@@ -10,9 +10,8 @@ from __future__ import annotations
 import re
 from itertools import islice
 
-from pypinyin import lazy_pinyin
-
 from shuke.core.text import fold
+from shuke.kit.pinyin import syllables
 
 MAX_QUERY_WORDS = 8
 _MAX_TERMS = 200
@@ -50,11 +49,11 @@ def query_of(text: str) -> str:
 
 
 def _han_terms(han: str) -> list[str]:
-    syllables = lazy_pinyin(han)
-    initials = "".join(syllable[0] for syllable in syllables)
+    readings = syllables(han)
+    initials = "".join(reading[0] for reading in readings)
     terms = _pairs(han)
     for start in range(len(han)):
-        terms.append("".join(syllables[start : start + _PINYIN_SPAN]))
+        terms.append("".join(readings[start : start + _PINYIN_SPAN]))
         terms.append(initials[start : start + _INITIALS_SPAN])
     return terms
 

@@ -21,6 +21,7 @@ from django.urls import ResolverMatch  # noqa: E402
 
 from shuke.config.supervisor import SUPERVISED, leave_with_parent  # noqa: E402
 from shuke.kit.connection import trust_connection  # noqa: E402
+from shuke.kit.pinyin import syllables  # noqa: E402
 
 if SUPERVISED in os.environ:
     leave_with_parent()  # a worker must not outlive the web server that forked it
@@ -82,6 +83,8 @@ class ApiHandler(WSGIHandler):
 
 _api = ApiHandler()
 _console = WSGIHandler()
+
+syllables("熟客")  # the dictionary is read now, not in somebody's first search
 
 # What was loaded lives as long as the process: the collector need not look at it again and again.
 gc.collect()

@@ -8,9 +8,13 @@ import time
 from datetime import datetime
 from uuid import UUID
 
+_POOL = 4096  # bytes asked of the system at once: a call for each id would cost more than the rest of it
+
 _lock = threading.Lock()
 _last_ms = 0
 _last_seq = 0
+_pool = b""
+_drawn = 0
 
 
 def uuid7(at: datetime | None = None) -> UUID:
@@ -19,12 +23,14 @@ def uuid7(at: datetime | None = None) -> UUID:
     `at` sets the time part, for rows of the past that should sort among their contemporaries.
     """
     global _last_ms, _last_seq
-    tail = int.from_bytes(os.urandom(8), "big")
     if at is not None:
+        with _lock:
+            tail = _random()
         ms = int(at.timestamp() * 1000)
         seq = (tail >> 52) & 0xFFF
     else:
         with _lock:
+            tail = _random()
             ms = time.time_ns() // 1_000_000
             if ms <= _last_ms:
                 ms = _last_ms
@@ -37,3 +43,21 @@ def uuid7(at: datetime | None = None) -> UUID:
             seq = _last_seq
     value = (ms & 0xFFFFFFFFFFFF) << 80 | 0x7 << 76 | seq << 64 | 0b10 << 62 | (tail & 0x3FFFFFFFFFFFFFFF)
     return UUID(int=value)
+
+
+def _random() -> int:
+    """64 random bits; the caller holds the lock."""
+    global _pool, _drawn
+    if _drawn + 8 > len(_pool):
+        _pool, _drawn = os.urandom(_POOL), 0
+    _drawn += 8
+    return int.from_bytes(_pool[_drawn - 8 : _drawn], "big")
+
+
+def _after_fork() -> None:
+    """A child must not draw what its parent draws, nor wait for a lock that no thread of its own holds."""
+    global _lock, _pool
+    _lock, _pool = threading.Lock(), b""
+
+
+os.register_at_fork(after_in_child=_after_fork)

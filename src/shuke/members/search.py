@@ -19,10 +19,9 @@ from collections.abc import Iterable
 from functools import lru_cache
 from itertools import islice, product
 
-from pypinyin import lazy_pinyin
-
 from shuke.core.text import fold
 from shuke.kit.crypto import Keyset
+from shuke.kit.pinyin import syllables
 from shuke.members.surnames import COMPOUND_SURNAMES, GIVEN_READINGS, SURNAME_READINGS, split_surname
 
 COLUMN = "members.search"
@@ -90,14 +89,14 @@ def blind_terms(keyset: Keyset, terms: Iterable[str]) -> set[bytes]:
 def _han_terms(han: str) -> set[str]:
     surname, given = split_surname(han)
     terms = {f"={han}", f"s:{surname}", *_pairs(han)}
-    for syllables in islice(product(*_readings(surname, given)), _MAX_READINGS):
+    for reading in islice(product(*_readings(surname, given)), _MAX_READINGS):
         joined = ""
-        for syllable in syllables:
+        for syllable in reading:
             joined += syllable
             terms.add(f"l:{joined}")
         if given:
-            terms.add("l:" + "".join(syllables[len(surname) :]))
-            terms.add("l:" + "".join(syllable[0] for syllable in syllables))
+            terms.add("l:" + "".join(reading[len(surname) :]))
+            terms.add("l:" + "".join(syllable[0] for syllable in reading))
     return terms
 
 
@@ -122,4 +121,4 @@ def _given_reading(character: str) -> tuple[str, ...]:
 
 @lru_cache(maxsize=20_000)
 def _syllable(character: str) -> str:
-    return str(lazy_pinyin(character)[0])
+    return syllables(character)[0]
