@@ -9,6 +9,7 @@ from __future__ import annotations
 import fcntl
 import os
 import shutil
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -63,37 +64,54 @@ def remove(directory: Path) -> None:
 
 
 @contextmanager
+def _without_pandas() -> Iterator[None]:
+    """DuckDB loads pandas, if it is there, to see whether a parameter is one of its values: seconds for nothing."""
+    if "pandas" in sys.modules:
+        yield
+        return
+    sys.modules["pandas"] = None  # type: ignore[assignment]  # how Python marks a module that cannot be imported
+    try:
+        yield
+    finally:
+        del sys.modules["pandas"]
+
+
+@contextmanager
 def staging(directory: Path) -> Iterator[duckdb.DuckDBPyConnection]:
     """A connection to a database file that is deleted afterwards. Bounded memory; the rest spills to the directory."""
-    connection = duckdb.connect(
-        str(directory / "stage.duckdb"),
-        config={
-            "memory_limit": STAGE_MEMORY,
-            "threads": 2,
-            "temp_directory": str(directory / "spill"),
-            "preserve_insertion_order": True,
-            "autoinstall_known_extensions": False,
-            "autoload_known_extensions": False,
-        },
-    )
-    connection.execute("SET TimeZone = 'UTC'")
-    connection.execute(
-        "SET enable_progress_bar = false"
-    )  # it would run into ours, and into what programs read
     try:
-        yield connection
+        with (
+            _without_pandas(),
+            duckdb.connect(
+                str(directory / "stage.duckdb"),
+                config={
+                    "memory_limit": STAGE_MEMORY,
+                    "threads": 2,
+                    "temp_directory": str(directory / "spill"),
+                    "preserve_insertion_order": True,
+                    "autoinstall_known_extensions": False,
+                    "autoload_known_extensions": False,
+                },
+            ) as connection,
+        ):
+            connection.execute("SET TimeZone = 'UTC'")
+            # A bar of its own would run into ours, and into what programs read.
+            connection.execute("SET enable_progress_bar = false")
+            yield connection
     finally:
-        connection.close()
         _forget_staged(directory)
 
 
-def open_plan(directory: Path) -> duckdb.DuckDBPyConnection:
+@contextmanager
+def open_plan(directory: Path) -> Iterator[duckdb.DuckDBPyConnection]:
     """The plan, read-only, so that several processes read it at once."""
-    connection = duckdb.connect(
-        str(directory / PLAN), read_only=True, config={"memory_limit": LANE_MEMORY, "threads": 1}
-    )
-    connection.execute("SET enable_progress_bar = false")
-    return connection
+    config = {"memory_limit": LANE_MEMORY, "threads": 1}
+    with (
+        _without_pandas(),
+        duckdb.connect(str(directory / PLAN), read_only=True, config=config) as connection,
+    ):
+        connection.execute("SET enable_progress_bar = false")
+        yield connection
 
 
 def _forget_staged(directory: Path) -> None:
