@@ -105,10 +105,11 @@ def staging(directory: Path) -> Iterator[duckdb.DuckDBPyConnection]:
 @contextmanager
 def open_plan(directory: Path) -> Iterator[duckdb.DuckDBPyConnection]:
     """The plan, read-only, so that several processes read it at once."""
-    config = {"memory_limit": LANE_MEMORY, "threads": 1}
     with (
         _without_pandas(),
-        duckdb.connect(str(directory / PLAN), read_only=True, config=config) as connection,
+        duckdb.connect(
+            str(directory / PLAN), read_only=True, config={"memory_limit": LANE_MEMORY, "threads": 1}
+        ) as connection,
     ):
         connection.execute("SET enable_progress_bar = false")
         yield connection
