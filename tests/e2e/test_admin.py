@@ -129,6 +129,7 @@ def test_the_editor_leads_to_the_line_and_publishes_after_asking(
     page.locator("form[data-confirm] .btn-primary").click()
     page.locator("#sure [data-close]").click()
     assert ProgrammeVersion.objects.count() == before
+    page.wait_for_selector("div#impact table")
     window.settle()
     window.shot("programme-review")
     assert window.problems() == []

@@ -1,0 +1,71 @@
+"""The impact of a draft on the check page, in each language."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from datetime import timedelta
+
+import pytest
+
+from shuke.core.values import Role
+from shuke.kit.clock import now
+from shuke.loyalty.models import ProgrammeVersion
+from shuke.loyalty.queries import forget_versions
+from tests.console.pages import client_of, text_of
+from tests.factories.checkout import make_shop, sell
+from tests.factories.core import make_staff
+from tests.factories.members import make_member
+from tests.factories.programmes import document
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(autouse=True)
+def _fresh_list() -> Iterator[None]:
+    forget_versions()
+    yield
+    forget_versions()
+
+
+def draft(threshold: str) -> str:
+    levels = document()["tiers"]["levels"]
+    levels[1] |= {"name": {"zh-Hans": "银卡", "zh-Hant": "銀卡", "en": "Silver"}, "threshold": threshold}
+    return json.dumps(document(tiers={"levels": levels}))
+
+
+@pytest.mark.parametrize(
+    ("language", "words"),
+    [
+        ("zh-hans", ["升级 1 人，降级 0 人，每月成本增加 ¥1.46", "普通 → 银卡", "按 1 位会员的当前状态计算"]),
+        ("zh-hant", ["升級 1 人，降級 0 人，每月成本增加 ¥1.46", "普通 → 銀卡"]),
+        ("en", ["1 up, 0 down, costs ¥1.46 a month", "普通 → Silver", "At once", "In time"]),
+    ],
+)
+def test_told_in_each_language(language: str, words: list[str]) -> None:
+    make_shop()
+    at = now()
+    sell(("A", 20), member=make_member(now=at - timedelta(days=40)), now=at - timedelta(days=3))
+    client = client_of(make_staff(Role.MARKETER), language=language)
+    page = text_of(client.post("/programme/impact", {"source": draft("100.00")}))
+    assert [word for word in words if word not in page] == []
+    assert ProgrammeVersion.objects.count() == 1
+
+
+def test_the_check_page_asks_for_it_and_has_what_falls_confirmed() -> None:
+    make_shop()
+    at = now()
+    sell(("A", 110), member=make_member(now=at - timedelta(days=40)), now=at - timedelta(days=3))
+    client = client_of(make_staff(Role.OWNER))
+    page = text_of(client.post("/programme/publish", {"step": "check", "source": draft("2000.00")}))
+    assert 'hx-post="/programme/impact"' in page and 'value="tiers_lost:tiers"' in page
+    assert "1 members come to a lower tier" in page
+    assert "0 up, 1 down" in text_of(client.post("/programme/impact", {"source": draft("2000.00")}))
+
+
+def test_a_draft_that_cannot_be_read_says_so_and_only_who_publishes_may_ask() -> None:
+    make_shop()
+    client = client_of(make_staff(Role.OWNER))
+    assert "The programme has 6 problems" in text_of(client.post("/programme/impact", {"source": "shuke: 1"}))
+    cashier = client_of(make_staff(Role.CASHIER))
+    assert cashier.post("/programme/impact", {"source": draft("1")}).status_code == 403
