@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 import pytest
 
@@ -14,10 +15,11 @@ from shuke.checkout.tiers import replay_tiers
 from shuke.core.errors import InvalidInput, NotAllowed
 from shuke.core.models import AuditEvent, OutboxEvent
 from shuke.core.values import SYSTEM, Actor, Role
-from shuke.loyalty.errors import BeyondOverrideLimit, GrantOver
+from shuke.loyalty.errors import BeyondOverrideLimit, GrantNotByHand, GrantOver, UnknownGrant
 from shuke.loyalty.models import Standing, TierChange, TierGrant, TrackStanding
 from shuke.loyalty.redemptions import redeem_reward
-from shuke.loyalty.tier_grants import end_grant, grant_tier, override_tier
+from shuke.loyalty.tier_grants import end_grant, end_override, grant_tier, override_tier
+from shuke.loyalty.tier_history import held_tiers, list_tier_changes
 from shuke.loyalty.tier_reviews import announce_downgrades, reassess_members, review_tiers
 from tests.factories.checkout import TILL, make_shop, publish, sell
 from tests.factories.core import make_staff
@@ -149,6 +151,97 @@ def test_a_role_sets_what_its_limit_allows_and_the_audit_says_why() -> None:
     audit = AuditEvent.objects.get(action="loyalty.tier_overridden.v1")
     assert (audit.object_id, audit.reason) == (str(member.id), "sorry")
     assert replay_tiers().differences == ()
+
+
+def test_a_level_set_by_hand_is_ended_by_who_may_set_it_and_told_both_times() -> None:
+    make_shop(tiers={**MAIN, "overrides": {"store_manager": {"up_to": "silver"}, "owner": {}}})
+    member = make_member(now=NOW - DAY)
+    owner = Actor("staff", make_staff(Role.OWNER).id, "owner")
+    manager = Actor("staff", make_staff(Role.STORE_MANAGER).id, "manager")
+    agent = Actor("staff", make_staff(Role.SERVICE_AGENT).id, "agent")
+    gold = override_tier(
+        actor=owner, member_id=member.id, track="", level="gold", until=None, reason="guest", now=NOW
+    )
+    silver = override_tier(
+        actor=manager, member_id=member.id, track="", level="silver", until=None, reason="sorry", now=NOW
+    )
+    ending: dict[str, Any] = {"reason": "over", "now": NOW + DAY}
+    for actor, refusal in ((agent, NotAllowed), (manager, BeyondOverrideLimit)):
+        with pytest.raises(refusal):
+            end_override(actor=actor, grant_id=gold.id, **ending)
+    with pytest.raises(InvalidInput):
+        end_override(actor=owner, grant_id=gold.id, reason="  ", now=NOW + DAY)
+    assert held(member) == "gold"
+    for _ in range(2):
+        end_override(actor=owner, grant_id=gold.id, **ending)
+    assert held(member) == "silver"
+    end_override(actor=manager, grant_id=silver.id, **ending)
+    assert held(member) == "classic"
+    told = [
+        (each.name, each.payload["tier"])
+        for each in OutboxEvent.objects.filter(name__startswith="loyalty.tier_overrid").order_by("id")
+    ]
+    assert told == [
+        ("loyalty.tier_overridden.v1", "gold"),
+        ("loyalty.tier_overridden.v1", "silver"),
+        ("loyalty.tier_override_ended.v1", "gold"),
+        ("loyalty.tier_override_ended.v1", "silver"),
+    ]
+    assert AuditEvent.objects.filter(action="loyalty.tier_override_ended.v1").count() == 2
+    assert replay_tiers().differences == ()
+
+
+def test_what_a_plan_gave_is_not_ended_by_hand() -> None:
+    make_shop(tiers=MAIN)
+    member = make_member(now=NOW - DAY)
+    owner = Actor("staff", make_staff(Role.OWNER).id, "owner")
+    with pytest.raises(GrantNotByHand):
+        end_override(actor=owner, grant_id=give(member, "gold", None).id, reason="over", now=NOW)
+    with pytest.raises(UnknownGrant):
+        end_override(actor=owner, grant_id=UUID(int=1), reason="over", now=NOW)
+    assert held(member) == "gold"
+
+
+def test_the_history_is_told_by_track_in_pages_with_who_gave_what() -> None:
+    make_shop(tiers=MAIN, tracks=[FRIENDS])
+    member = make_member(now=NOW - DAY)
+    assert [(each.state.tier, each.grants) for each in held_tiers(member.id, NOW)] == [
+        ("classic", ()),
+        ("guest", ()),
+    ]
+    owner = Actor("staff", make_staff(Role.OWNER).id, "owner")
+    made = override_tier(
+        actor=owner,
+        member_id=member.id,
+        track="friends",
+        level="friend",
+        until=NOW + 9 * DAY,
+        reason="guest",
+        now=NOW,
+    )
+    sell(("A", 15), member=member, now=NOW + DAY)
+    sell(("A", 25), member=member, now=NOW + 2 * DAY)
+    main, friends = held_tiers(member.id, NOW + 3 * DAY)
+    assert (main.state.tier, friends.state.tier, friends.state.earned.tier) == ("gold", "friend", "friend")
+    assert [each.id for each in friends.grants] == [made.id] and main.grants == ()
+    assert held_tiers(member.id, NOW + 9 * DAY)[1].grants == ()
+    whole = list_tier_changes(member.id)
+    assert [(s.change.track, s.change.to_tier, s.change.cause, s.version) for s in whole.steps] == [
+        ("friends", "friend", "qualified", 1),
+        ("", "gold", "qualified", 1),
+        ("", "silver", "qualified", 1),
+        ("friends", "friend", "override", 1),
+    ] and whole.next_cursor is None
+    assert whole.steps[-1].grant == made and whole.steps[0].grant is None
+    seen, cursor = list[UUID](), None
+    while True:
+        page = list_tier_changes(member.id, cursor=cursor, limit=1)
+        seen += [each.change.id for each in page.steps]
+        cursor = page.next_cursor
+        if cursor is None:
+            break
+    assert seen == [each.change.id for each in whole.steps]
+    assert [s.change.to_tier for s in list_tier_changes(member.id, track="").steps] == ["gold", "silver"]
 
 
 def test_a_further_track_counts_orders_and_adds_its_discount() -> None:

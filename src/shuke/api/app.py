@@ -34,6 +34,7 @@ from shuke.api.endpoints import (
     rewards,
     service,
     simulations,
+    tiers,
 )
 from shuke.api.errors import MethodNotAllowed
 from shuke.api.problems import as_refusal, problem
@@ -44,6 +45,7 @@ ROOMS = (
     refunds,
     prepaid,
     members,
+    tiers,
     accruals,
     moves,
     coupons,

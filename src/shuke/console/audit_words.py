@@ -58,6 +58,8 @@ ACTIONS: dict[str, str | Promise] = {
     "ledger.points_given.v1": pgettext_lazy("audit", "Points given to another member"),
     "ledger.points_held.v1": pgettext_lazy("audit", "Points held"),
     "loyalty.programme_published.v1": pgettext_lazy("audit", "Programme published"),
+    "loyalty.tier_overridden.v1": pgettext_lazy("audit", "Tier set by hand"),
+    "loyalty.tier_override_ended.v1": pgettext_lazy("audit", "Tier set by hand ended"),
     "members.add_identifier": pgettext_lazy("audit", "Identifier added"),
     "members.change_status": pgettext_lazy("audit", "Member's status changed"),
     "members.define_attribute": pgettext_lazy("audit", "Member attribute defined"),

@@ -132,3 +132,15 @@ class GrantOver(ShukeError):
     code = "tier_grant_over"
     status = 409
     message = _("The time of this level is over.")
+
+
+class UnknownGrant(ShukeError):
+    code = "unknown_tier_grant"
+    status = 404
+    message = _("No such level was given.")
+
+
+class GrantNotByHand(ShukeError):
+    code = "tier_grant_not_by_hand"
+    status = 409
+    message = _("This level was not set by hand. It ends with the plan or the time that gave it.")

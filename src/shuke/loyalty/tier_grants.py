@@ -13,19 +13,19 @@ from uuid import UUID
 from django.db import transaction
 from django.utils.translation import gettext_lazy as _
 
-from shuke.core.errors import InvalidInput, NotAllowed, NotFound
+from shuke.core.errors import InvalidInput, NotAllowed
 from shuke.core.models import Staff
-from shuke.core.operations import record_audit
+from shuke.core.operations import publish_event, record_audit
 from shuke.core.values import Actor, Permission
 from shuke.kit.ids import uuid7
 from shuke.ledger.values import KEY_ROLE
 from shuke.ledger.writing import take_books
-from shuke.loyalty.errors import BeyondOverrideLimit, GrantOver, NoProgramme
+from shuke.loyalty.errors import BeyondOverrideLimit, GrantNotByHand, GrantOver, NoProgramme, UnknownGrant
 from shuke.loyalty.models import TierGrant
 from shuke.loyalty.queries import InForce, programme_at
 from shuke.loyalty.tier_logic import Grant, TierState, end_grants, grant
 from shuke.loyalty.tier_rows import lowest, states_of, write_moves
-from shuke.loyalty.tiers import Tiers
+from shuke.loyalty.tiers import OverrideLimit, Tiers
 from shuke.members.models import MemberStatus
 from shuke.members.queries import get_member, joined_days
 
@@ -88,18 +88,16 @@ def grant_tier(
         move = grant(tiers, _standing(tiers, member_id), given, now)
         write_moves(in_force.version_id, [(member_id, track, move)])
         if source == "override":
-            _audit(actor, "loyalty.tier_overridden.v1", made, now, reason)
+            _tell(actor, "loyalty.tier_overridden.v1", made, now, reason)
     return made
 
 
 def end_grant(*, actor: Actor, grant_id: UUID, reason: str = "", now: datetime) -> TierGrant:
     """End a granted level before its time; what is earned, or granted otherwise, is then held. Ending it again does nothing.
 
-    :raises NotFound: when there is no such grant; GrantOver when its time is over anyhow.
+    :raises UnknownGrant: when there is none of this id; GrantOver when its time is over anyhow.
     """
-    member_id = TierGrant.objects.filter(id=grant_id).values_list("member_id", flat=True).first()
-    if member_id is None:
-        raise NotFound
+    member_id = get_grant(grant_id).member_id
     with transaction.atomic():
         take_books([member_id])
         found = TierGrant.objects.get(id=grant_id)
@@ -116,7 +114,7 @@ def end_grant(*, actor: Actor, grant_id: UUID, reason: str = "", now: datetime) 
         if move is not None:
             write_moves(in_force.version_id, [(member_id, found.track, move)])
         if found.cause == "override":
-            _audit(actor, "loyalty.tier_override_ended.v1", found, now, reason)
+            _tell(actor, "loyalty.tier_override_ended.v1", found, now, reason)
     return found
 
 
@@ -138,12 +136,7 @@ def override_tier(
     if not reason.strip():
         raise InvalidInput(field="reason", reason=_("A reason is required."))
     _in, tiers = _track(track, now)
-    limit = tiers.overrides.get(_role(actor))
-    if limit is None:
-        raise NotAllowed
-    wanted = tiers.by_code.get(level)
-    if wanted is not None and limit.rank is not None and wanted.rank > limit.rank:
-        raise BeyondOverrideLimit(field="level", most=tiers.levels[limit.rank].code)
+    limit = _limit(actor, tiers, level)
     if limit.days is not None and (until is None or until > now + timedelta(days=limit.days)):
         raise BeyondOverrideLimit(field="until", most=limit.days)
     return grant_tier(
@@ -157,6 +150,43 @@ def override_tier(
         now=now,
         reason=reason.strip(),
     )
+
+
+def end_override(*, actor: Actor, grant_id: UUID, reason: str, now: datetime) -> TierGrant:
+    """End a level that was set by hand, by somebody whose role may set it. Audited with its reason; a second end does nothing.
+
+    What a plan or points gave ends with them, not here.
+
+    :raises UnknownGrant: when there is none of this id; GrantNotByHand for one of a plan or of points; GrantOver;
+        NotAllowed and BeyondOverrideLimit as for setting it; InvalidInput without a reason.
+    """
+    if not reason.strip():
+        raise InvalidInput(field="reason", reason=_("A reason is required."))
+    found = get_grant(grant_id)
+    if found.cause != "override":
+        raise GrantNotByHand
+    # A track that is no more has no limits left: its grants may be ended by whoever sets levels of the main one.
+    programme = _in_force(now).programme
+    _limit(actor, programme.track(found.track) or programme.tiers, found.tier)
+    return end_grant(actor=actor, grant_id=grant_id, reason=reason.strip(), now=now)
+
+
+def may_override(actor: Actor, track: str, now: datetime) -> OverrideLimit | None:
+    """What the actor may set by hand on a track; None when nothing, or when there is no such track."""
+    in_force = programme_at(now)
+    tiers = in_force.programme.track(track) if in_force else None
+    try:
+        return tiers.overrides.get(_role(actor)) if tiers else None
+    except NotAllowed:
+        return None
+
+
+def get_grant(grant_id: UUID) -> TierGrant:
+    """A grant by its id. Raises UnknownGrant."""
+    found = TierGrant.objects.filter(id=grant_id).first()
+    if found is None:
+        raise UnknownGrant
+    return found
 
 
 def find_grant(member_id: UUID, source: GrantSource, reference: str) -> TierGrant | None:
@@ -185,6 +215,17 @@ def _standing(tiers: Tiers, member_id: UUID) -> TierState:
     return stored or lowest(tiers, joined[member_id])
 
 
+def _limit(actor: Actor, tiers: Tiers, level: str) -> OverrideLimit:
+    """How far the actor's role goes on a track. Raises NotAllowed, and BeyondOverrideLimit for a level above it."""
+    limit = tiers.overrides.get(_role(actor))
+    if limit is None:
+        raise NotAllowed
+    wanted = tiers.by_code.get(level)
+    if wanted is not None and limit.rank is not None and wanted.rank > limit.rank:
+        raise BeyondOverrideLimit(field="level", most=tiers.levels[limit.rank].code)
+    return limit
+
+
 def _role(actor: Actor) -> str:
     """The role under which the actor's limits stand, read now. Raises NotAllowed."""
     if actor.kind == "key":
@@ -195,7 +236,14 @@ def _role(actor: Actor) -> str:
     return staff.role
 
 
-def _audit(actor: Actor, action: str, made: TierGrant, now: datetime, reason: str) -> None:
+def _tell(actor: Actor, action: str, made: TierGrant, now: datetime, reason: str) -> None:
+    """On record, and published: a level that stands beneath another one changes no tier, and is news all the same."""
+    facts = {
+        "grant": str(made.id),
+        "track": made.track,
+        "tier": made.tier,
+        "until": made.until.isoformat() if made.until else None,
+    }
     record_audit(
         actor=actor,
         action=action,
@@ -203,10 +251,6 @@ def _audit(actor: Actor, action: str, made: TierGrant, now: datetime, reason: st
         object_type="member",
         object_id=made.member_id,
         reason=reason,
-        data={
-            "grant": str(made.id),
-            "track": made.track,
-            "tier": made.tier,
-            "until": made.until.isoformat() if made.until else None,
-        },
+        data=facts,
     )
+    publish_event(name=action, member_id=made.member_id, occurred_at=now, payload=facts)
