@@ -97,6 +97,10 @@ TIER_CAUSES: Mapping[str, str | Promise] = {
     "lapsed": gettext_lazy("Not reached again at the review"),
     "refund": gettext_lazy("Lost through a refund"),
     "programme": gettext_lazy("The programme changed"),
+    "override": gettext_lazy("Set by hand"),
+    "bought": gettext_lazy("Bought for points"),
+    "plan": gettext_lazy("Given by a plan"),
+    "ended": gettext_lazy("A given level was ended"),
 }
 LOT_STATES: Mapping[str, str | Promise] = {
     "usable": pgettext_lazy("lot", "Usable"),

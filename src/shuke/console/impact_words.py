@@ -11,7 +11,7 @@ from django.utils.translation import pgettext
 
 from shuke.checkout.impact.logic import VIEWS, headline
 from shuke.console import formats
-from shuke.loyalty.words import Document, localized, tier_name
+from shuke.loyalty.words import Document, tier_name, track_name
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,13 +109,8 @@ def _level(documents: tuple[Document, Document], code: str) -> str:
 
 
 def _track_name(documents: tuple[Document, Document], code: str) -> str:
-    if not code:
-        return _("Tiers")
-    for document in reversed(documents):
-        for track in document.get("tracks", ()):
-            if track["code"] == code:
-                return localized(track["name"])
-    return code
+    found = track_name(documents[1], code)
+    return found if found != code else track_name(documents[0], code)
 
 
 def _costs(report: Mapping[str, Any], currency: str) -> list[tuple[str, str, str]]:

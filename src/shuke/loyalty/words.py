@@ -103,6 +103,14 @@ def tier_name(document: Document, code: str) -> str:
     return localized(level["name"]) if level else code
 
 
+def track_name(document: Document, code: str) -> str:
+    """The name of a further track, its code when this version has none of it; the main one is just "Tier"."""
+    if not code:
+        return pgettext("track", "Tier")
+    track = next((each for each in document.get("tracks", ()) if each["code"] == code), None)
+    return localized(track["name"]) if track else code
+
+
 def coupon_name(document: Document, code: str) -> str:
     """The name of a coupon; its code when this version does not know it: pieces outlive their template."""
     coupon = next((each for each in document.get("coupons", ()) if each["code"] == code), None)

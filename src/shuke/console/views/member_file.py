@@ -7,12 +7,11 @@ these pages is ever kept by a browser or proxy. Who may open whose file is told 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
 import segno
-from django.db.models import Q
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
 from django.shortcuts import render
 from django.urls import NoReverseMatch, reverse
@@ -34,17 +33,19 @@ from shuke.console.access import requires, staff_of
 from shuke.console.member_access import open_member, visible_stores
 from shuke.console.member_forms import UnmaskForm, refuse
 from shuke.core.errors import InvalidInput, NotFound
-from shuke.core.pagination import decode_cursor, encode_cursor
 from shuke.core.queries import AuditFilters, list_audit
 from shuke.core.values import Permission
 from shuke.kit import clock
 from shuke.kit.errors import ShukeError
 from shuke.ledger.queries import AssetBalance, balances_of, list_entries
-from shuke.loyalty.models import Standing, TierChange
+from shuke.loyalty.models import Standing
 from shuke.loyalty.plans.queries import held_plans
+from shuke.loyalty.programme import Programme
 from shuke.loyalty.queries import InForce, programme_at, version_by_id
+from shuke.loyalty.tier_history import held_tiers, list_tier_changes
 from shuke.loyalty.tier_logic import window_start
-from shuke.loyalty.words import asset_name, plan_name, tier_name
+from shuke.loyalty.tiers import MAIN
+from shuke.loyalty.words import asset_name, plan_name, tier_name, track_name
 from shuke.members.errors import ProfileErased
 from shuke.members.models import IdentifierKind, MemberStatus
 from shuke.members.operations import unmask_profile
@@ -363,8 +364,24 @@ def _tier_card(opened: Opened) -> dict[str, Any]:
             "keep": shown(level.threshold) if level.rank else "",
             "keep_missing": shown(level.threshold - total) if total < level.threshold else "",
             "multiplier": level.multiplier,
+            "others": _other_tracks(opened, programme),
         }
     }
+
+
+def _other_tracks(opened: Opened, programme: Programme) -> list[dict[str, Any]]:
+    """What the member holds on the further tracks of the programme, for their chips."""
+    if not programme.tracks:
+        return []
+    return [
+        {
+            "track": track_name(opened.document or {}, each.tiers.code),
+            "name": opened.tier(each.state.tier),
+            "rank": min(each.tiers.level(each.state.tier).rank, 4),
+        }
+        for each in held_tiers(opened.id, opened.now)
+        if each.tiers.code
+    ]
 
 
 def entries_part(opened: Opened) -> dict[str, Any]:
@@ -437,18 +454,10 @@ def orders_part(opened: Opened) -> dict[str, Any]:
 def tiers_part(opened: Opened) -> dict[str, Any]:
     """The changes of tier, newest first, each with its cause."""
     by_spend = opened.in_force is None or opened.in_force.programme.tiers.metric == "spend"
-    rows = TierChange.objects.filter(member_id=opened.id).order_by("-occurred_at", "-id")
-
-    def read(cursor: str | None) -> list[TierChange]:
-        if cursor is None:
-            return list(rows[: CHANGES + 1])
-        at, change_id = decode_cursor(cursor, datetime, UUID)
-        older = Q(occurred_at__lt=at) | Q(id__lt=change_id)
-        return list(rows.filter(Q(occurred_at__lte=at) & older)[: CHANGES + 1])
-
-    found = _page(opened, read, "tiers") or []
-    shown = found[:CHANGES]
-    place = encode_cursor([shown[-1].occurred_at, shown[-1].id]) if len(found) > CHANGES else None
+    page = _page(
+        opened, lambda cursor: list_tier_changes(opened.id, track=MAIN, cursor=cursor, limit=CHANGES), "tiers"
+    )
+    changes = [step.change for step in page.steps] if page else []
     return {
         "changes": [
             {
@@ -461,10 +470,10 @@ def tiers_part(opened: Opened) -> dict[str, Any]:
                 if by_spend
                 else formats.number(each.metric),
             }
-            for each in shown
+            for each in changes
         ],
         "changes_first": opened.href("tiers", tiers=None) if opened.request.GET.get("tiers") else "",
-        "changes_next": opened.href("tiers", tiers=place) if place else "",
+        "changes_next": opened.href("tiers", tiers=page.next_cursor) if page and page.next_cursor else "",
     }
 
 

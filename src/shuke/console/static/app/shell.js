@@ -1,5 +1,6 @@
 /* What the console's frame needs from a script; everything is declared in the markup with data attributes:
    data-dialog="id"        opens a <dialog>            data-close            closes the dialog around it
+   data-open               on a <dialog>: open from the start
    data-confirm="id"       on a form: ask first in that dialog; its [data-yes] button sends the form
    data-theme-set="dark"   chooses light, dark or auto  data-finder          the search field that "/" focuses
    data-copy="text"        copies, then says so (data-copied)               data-reveal="id"  shows or hides a password
@@ -160,6 +161,8 @@
   document.addEventListener('DOMContentLoaded', () => {
     markTheme();
     document.querySelectorAll('.toast-row').forEach(settle);
+    // A dialog whose form came back with something wrong stands open again.
+    document.querySelector('dialog[data-open]')?.showModal();
     root.dataset.ready = 'yes';
   });
 })();
