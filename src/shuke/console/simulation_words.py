@@ -11,7 +11,7 @@ from django.utils.translation import ngettext, pgettext
 
 from shuke.console import formats
 from shuke.console.charts import Series, Trend
-from shuke.loyalty.words import Document, localized, rule_name, tier_name
+from shuke.loyalty.words import Document, plan_name, rule_name, tier_name
 
 Report = Mapping[str, Any]
 
@@ -128,6 +128,20 @@ def _note(note: Mapping[str, Any], currency: str, *, with_margin: bool) -> str:
                 "times": formats.number(note["orders"]),
                 "amount": formats.money(note["minor"], currency),
             }
+        case "plans_kept":
+            words = ngettext(
+                "%(members)s member held a paid plan. It stays held for as long as it was, with the benefits that each"
+                " programme gives it; who would have bought another, and what plans are paid for, is left out.",
+                "%(members)s members held paid plans. They stay held for as long as they were, with the benefits that each"
+                " programme gives them; who would have bought another, and what plans are paid for, is left out.",
+                note["members"],
+            )
+            return words % {"members": formats.number(note["members"])}
+        case "moves_kept":
+            return _(
+                "%(points)s points came or went by gifts, rewards, adjustments and refunds of older sales. They are the same"
+                " on both sides."
+            ) % {"points": formats.number(note["points"], signed=True)}
         case "unplayed":
             words = ngettext(
                 "%(times)s sale or refund could not be replayed and is left out.",
@@ -200,6 +214,13 @@ def _tier(documents: tuple[Document, Document], code: str) -> str:
     return found if found != code else tier_name(documents[0], code)
 
 
+def _holder(documents: tuple[Document, Document], kind: str, code: str) -> str:
+    if kind != "plan":
+        return _tier(documents, code)
+    found = plan_name(documents[1], code)
+    return found if found != code else plan_name(documents[0], code)
+
+
 def _tables(report: Report, documents: tuple[Document, Document]) -> list[Figures]:
     currency = report["currency"]
     found = [
@@ -225,7 +246,7 @@ def _tables(report: Report, documents: tuple[Document, Document]) -> list[Figure
         for side in ("current", "draft")
     ]
     rows = [
-        (_tier(documents, key[1]), *_three(discounts[0].get(key, 0), discounts[1].get(key, 0), currency))
+        (_holder(documents, *key), *_three(discounts[0].get(key, 0), discounts[1].get(key, 0), currency))
         for key in dict.fromkeys([*discounts[0], *discounts[1]])
     ]
     if rows:
@@ -237,7 +258,8 @@ def _rule(documents: tuple[Document, Document], code: str) -> str:
     found = rule_name(documents[1], code)
     if found == code:
         found = rule_name(documents[0], code)
-    return _("Multiplier of the tier") if found == "tier" else found
+    by_holding = {"tier": _("Multiplier of the tier"), "plan": _("Multiplier of the plan")}
+    return by_holding.get(found, found)
 
 
 def _three(current: int, draft: int, currency: str) -> tuple[str, str, str]:
@@ -262,8 +284,3 @@ def _listed(
         _tier(documents, each["tier"]),
         _tier(documents, each["draft_tier"]),
     )
-
-
-def draft_name(document: Document) -> str:
-    """What the draft calls itself."""
-    return localized(document["name"])

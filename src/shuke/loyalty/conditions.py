@@ -86,6 +86,11 @@ class Goods:
     categories: tuple[str, ...] = ()
     skus: frozenset[str] = frozenset()
     brands: frozenset[str] = frozenset()
+    _below: tuple[str, ...] = field(init=False, repr=False, compare=False)
+    """What the paths of categories below the given ones begin with."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_below", tuple(f"{each}/" for each in self.categories))
 
     def __bool__(self) -> bool:
         return bool(self.categories or self.skus or self.brands)
@@ -107,7 +112,7 @@ class Goods:
         )
 
     def _in_category(self, path: str) -> bool:
-        return any(path == c or path.startswith(c + "/") for c in self.categories)
+        return path in self.categories or path.startswith(self._below)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,23 +8,29 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.db.models import Sum
 from typer.testing import CliRunner
 
 from shuke.catalog.models import Product
 from shuke.checkout.errors import NoProgramme
-from shuke.checkout.models import OrderLine
+from shuke.checkout.models import Order, OrderLine
+from shuke.checkout.queries import plan_discounts
 from shuke.checkout.simulate import operations
 from shuke.checkout.simulate.commands import app
 from shuke.checkout.simulate.operations import Progress, ask, simulate
 from shuke.core.errors import InvalidInput
 from shuke.kit import clock
 from shuke.ledger.models import Entry
-from tests.factories.checkout import START, make_shop, sell
+from shuke.loyalty.plans.models import PlanTerm
+from shuke.loyalty.plans.refunds import refund_plan
+from tests.factories.checkout import START, TILL, make_shop, sell
 from tests.factories.members import make_member
+from tests.factories.plans import BLACK, CASH, PLUS, buy, make_club, plan
 from tests.factories.programmes import document
 
 pytestmark = pytest.mark.django_db
 
+DAY = timedelta(days=1)
 SINCE, UNTIL = START, START + timedelta(days=60)
 
 
@@ -110,6 +116,59 @@ def test_coupons_that_were_used_stay_worth_what_they_were(two: tuple[Any, Any]) 
     assert {"code": "coupons_kept", "orders": 1, "minor": 300} in found["notes"]
     assert found["draft"]["sales_minor"] == 10000 + 2000 + 700
     assert found["difference"]["points_issued"] == 100 + 19 + 7
+
+
+def test_who_held_a_plan_keeps_it_and_its_benefits_are_those_of_each_programme() -> None:
+    make_club()
+    anna, ben, carl = (make_member(now=START) for _ in range(3))
+    first = buy(anna, START)
+
+    def pays(day: int) -> int:
+        return sell(("A", 10), member=anna, now=START + timedelta(days=day, hours=1))["payable_minor"]
+
+    assert pays(0) == 9000
+    refund_plan(
+        actor=TILL,
+        member_id=anna.id,
+        plan="plus",
+        sale=CASH,
+        reason="x",
+        enjoyed=plan_discounts,
+        now=START + DAY,
+    )
+    assert pays(5) == 10000
+    buy(anna, START + timedelta(days=10))  # the group now tells of this run only
+    assert PlanTerm.objects.get(id=first.id).closed_at == START + DAY
+    assert pays(20) == 9000
+    sell(("A", 10), member=anna, now=START + timedelta(days=21), settled=True)
+    sell(("A", 10), member=ben, now=START + timedelta(days=3))
+    buy(carl, START + timedelta(days=1))  # holds one and never buys
+    same = simulate(ask(document=document(plans=[PLUS, BLACK]), since=SINCE, until=UNTIL, now=UNTIL))
+    assert same["draft"]["discounts"] == [{"kind": "plan", "code": "plus", "minor": 2000}]
+    booked = OrderLine.objects.aggregate(n=Sum("discount_minor"))["n"]
+    assert same["current"]["discount_minor"] == booked == 2000
+    assert same["current"]["points_earned"] == Order.objects.aggregate(n=Sum("points_earned"))["n"]
+    assert same["members"]["better"] == same["members"]["worse"] == 0
+    assert {"code": "plans_kept", "members": 2} in same["notes"]
+    half = plan(benefits={"discount_percent": "5", "multiplier": "1"})
+    found = simulate(ask(document=document(plans=[half, BLACK]), since=SINCE, until=UNTIL, now=UNTIL))
+    assert found["difference"]["discount_minor"] == -1000
+    # 180 + 100 + 180 + 200 + 100 with ×2 on what the plan covered; without it 95 + 100 + 95 + 100 + 100.
+    assert (found["current"]["points_issued"], found["draft"]["points_issued"]) == (760, 490)
+    assert found["members"]["worse"] == 1 and found["members"]["losers"][0]["difference_minor"] == -1000 - 270
+    gone = simulate(ask(document=document(), since=SINCE, until=UNTIL, now=UNTIL))
+    assert gone["draft"]["discount_minor"] == 0 and gone["difference"]["discount_minor"] == -2000
+
+
+def test_a_plan_in_grace_still_gives_its_benefits_in_the_replay() -> None:
+    short = {**PLUS, "duration": {"days": 10}}
+    make_club(short)
+    anna = make_member(now=START)
+    ends = buy(anna, START).ends_at
+    for at, payable in ((ends + DAY, 9000), (ends + 4 * DAY, 10000)):
+        assert sell(("A", 10), member=anna, now=at)["payable_minor"] == payable
+    found = simulate(ask(document=document(plans=[short, BLACK]), since=SINCE, until=UNTIL, now=UNTIL))
+    assert found["current"]["discount_minor"] == found["draft"]["discount_minor"] == 1000
 
 
 def test_the_same_question_gives_the_same_bytes_and_can_be_taken_up_half_way(

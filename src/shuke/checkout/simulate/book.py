@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from uuid import UUID
 
 from shuke.checkout.logic import Cart, MemberFacts, Priced, price
@@ -44,6 +44,7 @@ from shuke.loyalty.tier_rows import lowest
 
 _INSIDE = {"stored_value", "bonus", "gift_card"}
 _TICK = timedelta(microseconds=1)
+_NEVER = datetime.max.replace(tzinfo=UTC)
 
 
 @dataclass(slots=True)
@@ -81,6 +82,8 @@ class Book:
     """A member's book as it moves through the period. Events come in time order."""
 
     __slots__ = (
+        "_is_stale",
+        "_lapses_at",
         "_last_spent",
         "_lots",
         "_open",
@@ -104,6 +107,7 @@ class Book:
         self.debt = start.debt
         self._lots: dict[UUID, _Lot] = {}
         self._open: list[_Lot] = []
+        self._is_stale, self._lapses_at = False, _NEVER
         for lot in start.lots:
             self._add(_lot_of(lot))
         self._window = Window()
@@ -117,8 +121,8 @@ class Book:
 
     # Events ------------------------------------------------------------------------------------------
 
-    def sell(self, sale: Sale, *, is_first: bool, will_return: bool) -> None:
-        """Price the sale under this programme and keep what it leaves."""
+    def sell(self, sale: Sale, *, is_first: bool, settled: bool, will_return: bool) -> None:
+        """Price the sale under this programme and keep what it leaves. `settled`: its prices were final."""
         side, at = self.side, sale.at
         self._turn_to(at)
         day = local_date(at, side.programme.zone)
@@ -137,7 +141,7 @@ class Book:
             tuple(line.cart for line in sale.lines),
             sale.store,
             sale.channel,
-            sale.settled,
+            settled,
             sale.points_used if side.may_spend_own else min(sale.points_used, usable),
             tenders,
         )
@@ -196,6 +200,7 @@ class Book:
                 side.points_expired += lapsed
             for lot_id, units in (*points.taken, *points.settling):
                 self._lots[lot_id].remaining -= units
+            self._is_stale = True
             self.debt += points.debt_change
             order.past = Past(
                 order.past.owed + points.owed,
@@ -297,15 +302,11 @@ class Book:
 
     def _traits(self, at: datetime, *, is_first: bool) -> MemberTraits:
         start = self._start
-        codes: dict[str, set[str]] = {"plan": set(), "segment": set()}
-        for kind, code, since, until in start.groups:
-            if since <= at and (until is None or until > at):
-                codes[kind].add(code)
         return MemberTraits(
             joined=local_date(start.joined_at, self.side.programme.zone),
             tags=start.tags,
-            segments=frozenset(codes["segment"]),
-            plans=frozenset(codes["plan"]),
+            segments=start.codes("segment", at),
+            plans=start.codes("plan", at),
             is_first_purchase=is_first,
         )
 
@@ -363,13 +364,18 @@ class Book:
     def _add(self, lot: _Lot) -> None:
         self._lots[lot.id] = lot
         if lot.remaining:
-            self._open.append(lot)
+            self._list(lot)
+
+    def _list(self, lot: _Lot) -> None:
+        self._open.append(lot)
+        if lot.expires_at is not None and lot.expires_at < self._lapses_at:
+            self._lapses_at = lot.expires_at
 
     def _put(self, lot_id: UUID, units: int) -> None:
         lot = self._lots[lot_id]
         # One that was emptied since the last look is listed still.
         if units and not lot.remaining and all(each is not lot for each in self._open):
-            self._open.append(lot)
+            self._list(lot)
         lot.remaining += units
 
     def _keep(self, earned: Sequence[Earned], at: datetime) -> tuple[UUID, ...]:
@@ -399,6 +405,7 @@ class Book:
         taken = consume((lot.open() for lot in self._open), units, at)
         for lot_id, part in taken:
             self._lots[lot_id].remaining -= part
+        self._is_stale = True
         self._last_spent = taken
 
     def _take(self, lot_id: UUID, units: int, at: datetime) -> None:
@@ -408,20 +415,21 @@ class Book:
             part = min(units, lot.remaining)
             lot.remaining -= part
             units -= part
+        self._is_stale = True
         self.debt += units
 
     def _sweep(self, at: datetime) -> None:
         """Take out what has lapsed by `at`, and lots that are empty."""
-        if not self._open:
+        if at < self._lapses_at and not self._is_stale:
             return
-        kept = []
-        for lot in self._open:
+        lots, self._open = self._open, []
+        self._is_stale, self._lapses_at = False, _NEVER
+        for lot in lots:
             if lot.expires_at is not None and lot.expires_at <= at:
                 self.side.points_expired += lot.remaining
                 lot.remaining = 0
             elif lot.remaining:
-                kept.append(lot)
-        self._open = kept
+                self._list(lot)
 
     def _touched(self, order: _Order) -> list[_Lot]:
         spent = {lot_id for lot_id, _units in order.sold.spent}

@@ -12,6 +12,7 @@ import typer
 
 from shuke.checkout.simulate.operations import Progress, ask, simulate
 from shuke.kit import clock
+from shuke.kit.crew import cores
 from shuke.kit.errors import ShukeError
 from shuke.kit.money import to_text
 from shuke.loyalty.commands import app, read_draft
@@ -28,6 +29,10 @@ def simulate_file(
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the whole report as JSON.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="Show no progress.")] = False,
+    processes: Annotated[
+        int,
+        typer.Option(min=0, help="Processes that share the work; as many as there are cores when left out."),
+    ] = 0,
 ) -> None:
     """Replay the real sales of a period under a draft and under a published version. Writes nothing."""
     _source, document = read_draft(file)
@@ -43,7 +48,12 @@ def simulate_file(
     except ShukeError as error:
         typer.echo(str(error), err=True)
         raise typer.Exit(1) from None
-    found = simulate(question, watch=(lambda _p: None) if quiet else say_progress)
+    watch = (lambda _p: None) if quiet else say_progress
+    try:
+        found = simulate(question, watch=watch, processes=processes or cores())
+    except KeyboardInterrupt:
+        typer.echo("\nStopped; nothing was written.", err=True)
+        raise typer.Exit(130) from None
     if as_json:
         typer.echo(json.dumps(found, ensure_ascii=False, indent=2))
         return
@@ -94,6 +104,17 @@ def _noted(note: dict[str, Any], currency: str) -> str:
             return (
                 f"{note['orders']:,} sales used coupons; they stay worth what they were, {off}: who would hold which"
                 " coupon under the draft cannot be known."
+            )
+        case "plans_kept":
+            return (
+                f"{note['members']:,} members held a paid plan; they keep it for the time they held it, with the benefits"
+                " that each programme gives it. Who would have bought another is not known, and prices of plans are left"
+                " out."
+            )
+        case "moves_kept":
+            return (
+                f"{note['points']:+,} points came or went by gifts, rewards, adjustments and refunds of older sales; they"
+                " are the same under both."
             )
         case "unplayed":
             return (

@@ -1,13 +1,15 @@
 """One simulation from end to end: the real sales of a period under two programmes, and the report of what differs.
 
-Members are replayed one after another, a batch at a time, so that memory is that of a batch. Where they draw on a budget
-together, the order in which they bought decides who gets what: then the period is replayed day by day, and every member
-who bought is kept until its end.
+Members are replayed one after another, a batch at a time, so that memory is that of a batch; several processes share the
+batches, and what each counted is added up in their order. Where members draw on a budget together, the order in which they
+bought decides who gets what: then one process replays the period day by day, and every member who bought is kept until its
+end.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -17,17 +19,22 @@ from django.db import transaction
 
 from shuke.checkout.errors import NoProgramme
 from shuke.checkout.simulate.book import Book
-from shuke.checkout.simulate.reading import Reader, Wanted
+from shuke.checkout.simulate.reading import Reader, Wanted, had_discount
 from shuke.checkout.simulate.report import report
 from shuke.checkout.simulate.tally import Between, Side
 from shuke.checkout.simulate.values import Did, Event, RefundOf, Sale, Start
 from shuke.core.errors import InvalidInput
 from shuke.kit.clock import local_date
+from shuke.kit.crew import work_through
 from shuke.loyalty.document import digest_of
 from shuke.loyalty.programme import compile_programme
 from shuke.loyalty.queries import programme_at, version_by_id, version_by_number
 
 MEMBERS_PER_BATCH = 200
+SALES_PER_BATCH = 1_000
+"""A batch ends with the member whose sales reach it: as long as it takes to replay is how often progress is heard of."""
+SALES_PER_PROCESS = 3_000
+"""What is replayed in about the time that a second process takes to be ready: it pays from twice of it on."""
 DAY = timedelta(days=1)
 
 
@@ -78,34 +85,52 @@ class _Run:
             "last": str(self.last),
         }
 
-    def load(self, kept: Mapping[str, Any]) -> None:
-        self.current.load(kept["current"])
-        self.draft.load(kept["draft"])
-        self.between.load(kept["between"])
+    def add(self, kept: Mapping[str, Any]) -> None:
+        self.current.add(kept["current"])
+        self.draft.add(kept["draft"])
+        self.between.add(kept["between"])
         self.last = UUID(kept["last"])
+
+    def take(self, last: UUID) -> dict[str, Any]:
+        """What was counted since the last time, up to this member."""
+        between, self.between = self.between, Between()
+        return {
+            "current": self.current.take(),
+            "draft": self.draft.take(),
+            "between": between.dump(),
+            "last": str(last),
+        }
 
 
 class _Pair:
     """One member under both programmes."""
 
-    __slots__ = ("current", "draft", "first_order_at")
+    __slots__ = ("current", "draft", "start")
 
     def __init__(self, run: _Run, start: Start) -> None:
         self.current = Book(run.current, start)
         self.draft = Book(run.draft, start)
-        self.first_order_at = start.first_order_at
+        self.start = start
 
     def play(self, event: Event, returned: set[UUID]) -> None:
+        if isinstance(event, Sale):
+            self._sell(event, will_return=event.id in returned)
+            return
         for book in (self.current, self.draft):
-            if isinstance(event, Sale):
-                is_first = self.first_order_at is None or self.first_order_at >= event.at
-                book.sell(event, is_first=is_first, will_return=event.id in returned)
-            elif isinstance(event, RefundOf):
+            if isinstance(event, RefundOf):
                 book.give_back(event)
             elif isinstance(event, Did):
                 book.did(event)
             else:
                 book.moved(event)
+
+    def _sell(self, sale: Sale, *, will_return: bool) -> None:
+        first = self.start.first_order_at
+        is_first = first is None or first >= sale.at
+        plans = self.start.codes("plan", sale.at)
+        settled = not sale.is_discounted and had_discount(sale.version_id, sale.tier, plans)
+        for book in (self.current, self.draft):
+            book.sell(sale, is_first=is_first, settled=settled, will_return=will_return)
 
     def close(self, run: _Run) -> None:
         until = run.question.until
@@ -119,6 +144,7 @@ class _Pair:
             draft_tier=tiers[1],
             orders=self.current.orders,
             sales_minor=self.current.sales_minor,
+            has_plan=self.start.had_plan(run.question.since, until),
         )
 
 
@@ -160,20 +186,25 @@ def held_against(document: Mapping[str, Any], *, now: datetime, against: int | N
 
 
 def simulate(
-    question: Question, *, watch: Watch = lambda _p: None, kept: Mapping[str, Any] | None = None
+    question: Question,
+    *,
+    watch: Watch = lambda _p: None,
+    kept: Mapping[str, Any] | None = None,
+    processes: int = 1,
 ) -> dict[str, Any]:
-    """Replay the period and report. Same question and same books: the same report, byte for byte.
+    """Replay the period and report. Same question and same books: the same report, byte for byte, whatever `processes` is.
 
-    `watch` hears of every batch; `kept` is what it heard of an earlier run of the same question, which is then gone on with.
-    Writes nothing.
+    `processes`: at most so many share the work, fewer where there is little to do. `watch` hears of every batch; `kept` is
+    what it heard of an earlier run of the same question, which is then gone on with. Writes nothing.
     """
     run = _prepared(question)
     if run.reader.wanted.shared_budgets:
         _by_day(run, watch)
     else:
         if kept:
-            run.load(kept)
-        _by_member(run, watch)
+            run.add(kept)
+        worth_it = run.reader.has_sales(processes * SALES_PER_PROCESS) // SALES_PER_PROCESS
+        _by_member(run, watch, min(processes, worth_it))
     return report(question.since, question.until, _named(question), run.current, run.draft, run.between)
 
 
@@ -184,24 +215,45 @@ def _prepared(question: Question) -> _Run:
     return _Run(sides[0], sides[1], Between(), reader, question)
 
 
-def _by_member(run: _Run, watch: Watch) -> None:
+def _by_member(run: _Run, watch: Watch, processes: int) -> None:
     total = run.reader.count_members()
-    done = run.between.members
-    while True:
+    batches = _members_in_batches(run.reader, run.last)
+    with closing(work_through(batches, make=_player, setting=run.question, processes=processes)) as played:
+        for found in played:
+            run.add(found)
+            done = run.between.members
+            watch(Progress(done, max(total, done), run.dump()))
+
+
+def _members_in_batches(reader: Reader, last: UUID | None) -> Iterator[list[UUID]]:
+    while members := reader.members_after(last, MEMBERS_PER_BATCH):
+        batch: list[UUID] = []
+        sales = 0
+        for member_id, own in members:
+            batch.append(member_id)
+            sales += own
+            if sales >= SALES_PER_BATCH:
+                break
+        last = batch[-1]
+        yield batch
+
+
+def _player(question: Question) -> Callable[[Sequence[UUID]], dict[str, Any]]:
+    """A process's own part: replays one batch of members after another and tells what each brought."""
+    run = _prepared(question)
+
+    def play(members: Sequence[UUID]) -> dict[str, Any]:
         with transaction.atomic():
-            members = run.reader.members_after(run.last, MEMBERS_PER_BATCH)
-            if not members:
-                return
             starts = run.reader.starts(members)
-            events, returned = run.reader.events(members, run.question.since, run.question.until)
+            events, returned = run.reader.events(members, question.since, question.until)
         pairs = {member_id: _Pair(run, starts[member_id]) for member_id in members}
         for event in events:
             pairs[event.member_id].play(event, returned)
         for member_id in members:
             pairs[member_id].close(run)
-        run.last = members[-1]
-        done += len(members)
-        watch(Progress(done, max(total, done), run.dump()))
+        return run.take(members[-1])
+
+    return play
 
 
 def _by_day(run: _Run, watch: Watch) -> None:
@@ -221,7 +273,8 @@ def _by_day(run: _Run, watch: Watch) -> None:
             pairs[event.member_id].play(event, returned)
         at, done = end, done + 1
         watch(Progress(done, days + 1))
-    while members := run.reader.members_after(run.last, MEMBERS_PER_BATCH):
+    while found := run.reader.members_after(run.last, MEMBERS_PER_BATCH):
+        members = [member_id for member_id, _sales in found]
         others = [member_id for member_id in members if member_id not in pairs]
         starts = run.reader.starts(others)
         for member_id in members:

@@ -5,15 +5,17 @@ Nothing is read order by order: a batch costs the same few statements whether it
 
 from __future__ import annotations
 
-import json
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
+from itertools import groupby
+from operator import itemgetter
 from typing import Any
 from uuid import UUID
 
 from django.db import connection
+from msgspec.json import decode
 
 from shuke.checkout.logic import CartLine
 from shuke.checkout.simulate.tally import Budgets, needs_tenders
@@ -63,6 +65,10 @@ class Wanted:
         return any(needs_tenders(p) for p in self.programmes)
 
     @property
+    def plans(self) -> bool:
+        return any(p.plans for p in self.programmes)
+
+    @property
     def shared_budgets(self) -> bool:
         """True when members draw on one pot, so that their order matters."""
         return any(p.needs.budgets or p.accrual_needs.budgets for p in self.programmes)
@@ -81,16 +87,23 @@ class Reader:
     """Reads for one run; remembers products and stores."""
 
     wanted: Wanted
-    _products: dict[UUID, _Product] = field(default_factory=dict)
+    _products: dict[int, _Product] = field(default_factory=dict)
+    """By the number that the id is: a line looks it up, and numbers are found faster."""
     _stores: dict[UUID, str] = field(default_factory=dict)
 
-    def members_after(self, last: UUID | None, limit: int) -> list[UUID]:
-        """The next members by id who had joined before the period ended."""
+    def members_after(self, last: UUID | None, limit: int) -> list[tuple[UUID, int]]:
+        """The next members by id who had joined before the period ended, each with the number of sales in it."""
+        asked = {"last": last, "limit": limit, "since": self.wanted.since, "until": self.wanted.until}
+        return [(member_id, sales) for member_id, sales in _rows(load("checkout", "simulate_members"), asked)]
+
+    def has_sales(self, most: int) -> int:
+        """How many sales to members the period has; counting stops at `most`."""
         rows = _rows(
-            "SELECT id FROM members_member WHERE joined_at < %s AND (%s::uuid IS NULL OR id > %s) ORDER BY id LIMIT %s",
-            [self.wanted.until, last, last, limit],
+            "SELECT count(*) FROM (SELECT FROM checkout_order WHERE member_id IS NOT NULL AND occurred_at >= %s"
+            " AND occurred_at < %s LIMIT %s) x",
+            [self.wanted.since, self.wanted.until, most],
         )
-        return [row[0] for row in rows]
+        return int(rows[0][0])
 
     def count_members(self) -> int:
         """How many `members_after` will find."""
@@ -132,6 +145,8 @@ class Reader:
             [ids],
         ):
             starts[member_id].groups.append(tuple(group))
+        if self.wanted.plans:
+            self._read_plans(starts, ids)
         for member_id, first in _rows(
             "SELECT member_id, min(occurred_at) FROM checkout_order WHERE member_id = ANY(%s) GROUP BY member_id",
             [ids],
@@ -181,6 +196,17 @@ class Reader:
             held = former.since if former and before == after else at
             starts[member_id].tier = TierState(after, held, review_at, None, starts[member_id].joined_at)
 
+    def _read_plans(self, starts: Mapping[UUID, Start], ids: list[UUID]) -> None:
+        """Plans term by term: a group says only when the last run of terms began."""
+        for member_id, plan, begin, end, version_id, closed in _rows(
+            "SELECT member_id, plan, starts_at, least(ends_at, closed_at), programme_version_id, closed_at IS NOT NULL"
+            " FROM loyalty_planterm WHERE member_id = ANY(%s) AND starts_at < %s ORDER BY member_id, plan, seq",
+            [ids, self.wanted.until],
+        ):
+            sold = None if closed else version_by_id(version_id).programme.plans.get(plan)
+            grace = timedelta(days=sold.grace_days) if sold else timedelta()
+            starts[member_id].groups.append(("plan", plan, begin, end + grace))
+
     def _read_window(self, starts: Mapping[UUID, Start], ids: list[UUID]) -> None:
         """Orders before the period that may still count: back to the window of the oldest tier that is held."""
         since = self.wanted.since
@@ -220,7 +246,9 @@ class Reader:
                     own,
                     used,
                     tuple(tenders[order_id]),
-                    settled=not discounted and _had_discount(version_id, tier),
+                    tier=tier,
+                    version_id=version_id,
+                    is_discounted=discounted,
                     coupons_minor=coupons,
                 )
             )
@@ -229,30 +257,28 @@ class Reader:
     def _lines(self, ids: list[UUID]) -> dict[UUID, tuple[tuple[SoldLine, ...], bool, int]]:
         """The lines of each order, whether its programme gave a discount on one of them, and what coupons took off."""
         rows = _rows(
-            "SELECT order_id, line_no, product_id, (quantity * 1000)::int, list_minor, discount_minor, detail"
+            "SELECT order_id, product_id, (quantity * 1000)::int, list_minor, discount_minor, detail"
             " FROM checkout_orderline WHERE order_id = ANY(%s) ORDER BY order_id, line_no",
             [ids],
         )
-        self._know_products({row[2] for row in rows})
-        products, found = self._products, dict[UUID, tuple[list[SoldLine], list[bool], list[int]]]()
-        for order_id, _no, product_id, quantity, full, off, detail in rows:
-            product = products[product_id]
-            given: tuple[tuple[str, int], ...] = ()
-            own, discounted, coupons = found.setdefault(order_id, ([], [], []))
-            if detail is not None:
-                parts = json.loads(detail) if isinstance(detail, str) else detail
-                given = tuple((part["code"], part["minor"]) for part in parts if part["kind"] in _KEPT)
-                if len(given) < len(parts):
-                    discounted.append(True)
-                coupons += [part["minor"] for part in parts if part["kind"] == "coupon"]
-            cart = CartLine(
-                product_id, product.sku, product.category, quantity, full, given, None, product.brand
-            )
-            own.append(SoldLine(cart, full - off, product.cost))
-        return {
-            order_id: (tuple(own), bool(discounted), sum(coupons))
-            for order_id, (own, discounted, coupons) in found.items()
-        }
+        self._know_products({row[1].int: row[1] for row in rows})
+        products, found = self._products, dict[UUID, tuple[tuple[SoldLine, ...], bool, int]]()
+        for order_id, own_rows in groupby(rows, itemgetter(0)):
+            own, discounted, coupons = [], False, 0
+            for _order, product_id, quantity, full, off, detail in own_rows:
+                product = products[product_id.int]
+                given: tuple[tuple[str, int], ...] = ()
+                if detail is not None:
+                    parts = decode(detail) if isinstance(detail, str) else detail
+                    given = tuple((part["code"], part["minor"]) for part in parts if part["kind"] in _KEPT)
+                    discounted = discounted or len(given) < len(parts)
+                    coupons += sum(part["minor"] for part in parts if part["kind"] == "coupon")
+                cart = CartLine(
+                    product_id, product.sku, product.category, quantity, full, given, None, product.brand
+                )
+                own.append(SoldLine(cart, full - off, product.cost))
+            found[order_id] = (tuple(own), discounted, coupons)
+        return found
 
     def _refunds(self, asked: Mapping[str, Any]) -> Iterator[RefundOf]:
         rows = _rows(load("checkout", "simulate_refunds"), asked)
@@ -277,14 +303,14 @@ class Reader:
         for refund_id, member_id, at, *counted in _rows(load("checkout", "simulate_older_refunds"), asked):
             yield Moved(refund_id, member_id, at, (), {}, tuple(counted))
 
-    def _know_products(self, ids: set[UUID]) -> None:
-        new = [each for each in ids if each not in self._products]
+    def _know_products(self, ids: Mapping[int, UUID]) -> None:
+        new = [ids[number] for number in ids.keys() - self._products.keys()]
         if new:
             for product_id, *facts in _rows(
                 "SELECT id, sku, coalesce(category_path, ''), brand, cost_minor FROM catalog_product WHERE id = ANY(%s)",
                 [new],
             ):
-                self._products[product_id] = _Product(*facts)
+                self._products[product_id.int] = _Product(*facts)
 
     def _know_stores(self, ids: Iterable[UUID]) -> None:
         new = [each for each in ids if each not in self._stores]
@@ -319,6 +345,11 @@ def _start_lot(
     return StartLot(OpenLot(lot_id, remaining, earned_at, active, expires_at), slides)
 
 
-def _had_discount(version_id: UUID | None, tier: str) -> bool:
-    """True when the tier had a discount under the version that priced the sale, so that none given means prices were final."""
-    return version_id is not None and version_by_id(version_id).programme.tiers.level(tier).discount > 0
+def had_discount(version_id: UUID | None, tier: str, plans: Collection[str]) -> bool:
+    """True when tier or plans had a discount under the version that priced a sale, so that none given means that prices were
+    final."""
+    if version_id is None:
+        return False
+    programme = version_by_id(version_id).programme
+    held = programme.held(programme.tiers.level(tier).code, plans)
+    return any(each.benefit.discount for each in held)

@@ -37,18 +37,25 @@ def report(
         "tiers": _tiers(current, draft, between),
         "months": _months(current, draft),
         "stores": _stores(current, draft),
-        "notes": _notes(sides),
+        "notes": _notes(sides, between),
     }
 
 
-def _notes(sides: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """What the reader of the figures has to know; `code` says which, and the rest how much of it there was."""
+def _notes(sides: Mapping[str, Mapping[str, Any]], between: Between) -> list[dict[str, Any]]:
+    """What the reader of the figures has to know: what was held fixed under both programmes, and what is not known.
+
+    `code` says which, and the rest how much of it there was.
+    """
     notes: list[dict[str, Any]] = []
     current = sides["current"]
     if current["coupon_orders"]:
         notes.append(
             {"code": "coupons_kept", "orders": current["coupon_orders"], "minor": current["coupons_minor"]}
         )
+    if between.plan_holders:
+        notes.append({"code": "plans_kept", "members": between.plan_holders})
+    if current["points_moved"]:
+        notes.append({"code": "moves_kept", "points": current["points_moved"]})
     notes += [
         {"code": "unplayed", "side": side, "what": what, "times": times}
         for side in ("current", "draft")

@@ -15,6 +15,7 @@ from shuke.core.errors import InvalidInput
 from shuke.core.operations import publish_event, record_audit
 from shuke.core.values import Actor
 from shuke.kit import jobs
+from shuke.kit.crew import cores
 from shuke.kit.errors import ShukeError
 from shuke.loyalty.document import validate
 
@@ -85,7 +86,8 @@ def run_simulation(*, simulation_id: UUID, clock: Callable[[], datetime]) -> Non
             now=row.asked_at,
             against=row.against,
         )
-        report = simulate(question, watch=watch, kept=row.kept)
+        # The tills of this machine keep a core for themselves.
+        report = simulate(question, watch=watch, kept=row.kept, processes=cores() - 1)
     except _Stopped:
         return
     except ShukeError as error:

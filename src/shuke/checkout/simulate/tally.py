@@ -1,7 +1,7 @@
 """What a simulation counts: figures of each side, and of the members between the two. Whole numbers only.
 
 Everything is a sum or a list that is kept sorted by its content, so that the result does not depend on the order in which
-members were replayed, and can be written down half-way and taken up again.
+members were replayed nor on how many processes did it, and can be written down half-way and taken up again.
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ FIGURES = (
     "refunded_sales_minor", "points_taken_back", "points_returned", "points_accrued", "points_expired", "points_moved",
     "points_open", "debt", "costed_minor", "margin_minor", "coupon_orders", "coupons_minor",
 )  # fmt: skip
+BETWEEN_FIGURES = ("members", "better", "worse", "gained_minor", "lost_minor", "plan_holders")
 PLACE_FIGURES = ("orders", "sales_minor", "discount_minor", "points_earned", "points_minor", "margin_minor")
 
 
@@ -68,6 +69,11 @@ class Side:
             points=worth.points if worth else 0,
             worth=worth.worth if worth else 0,
         )
+        self._starts: dict[tuple[date, date | None], datetime] = {}
+        self._lots = 0
+        self._clear()
+
+    def _clear(self) -> None:
         self.points_expired = self.points_moved = 0
         self._figures: dict[str, int] = dict.fromkeys(FIGURES, 0)
         self._by_rule: dict[str, dict[str, int]] = {}
@@ -76,8 +82,6 @@ class Side:
         self._moves: dict[str, int] = {}
         self._tiers: dict[str, int] = {}
         self._unplayed: dict[str, int] = {}
-        self._starts: dict[tuple[date, date | None], datetime] = {}
-        self._lots = 0
 
     def next_lot(self) -> UUID:
         """An id for a lot of this run: in the order of making."""
@@ -200,6 +204,12 @@ class Side:
         """All that was counted, as JSON of its own."""
         return deepcopy(self._counted())
 
+    def take(self) -> dict[str, Any]:
+        """All that was counted since the last time; counting begins anew."""
+        found = self._counted()
+        self._clear()
+        return found
+
     def _counted(self) -> dict[str, Any]:
         return {
             "figures": {
@@ -215,17 +225,20 @@ class Side:
             "unplayed": self._unplayed,
         }
 
-    def load(self, kept: Mapping[str, Any]) -> None:
-        """Go on from what `dump` gave."""
-        self._figures.update(kept["figures"])
-        self.points_expired, self.points_moved = (
-            kept["figures"]["points_expired"],
-            kept["figures"]["points_moved"],
-        )
-        self._by_rule = {asset: dict(rules) for asset, rules in kept["by_rule"].items()}
-        self._discounts, self._moves = dict(kept["discounts"]), dict(kept["moves"])
-        self._places = {place: dict(figures) for place, figures in kept["places"].items()}
-        self._tiers, self._unplayed = dict(kept["tiers"]), dict(kept["unplayed"])
+    def add(self, kept: Mapping[str, Any]) -> None:
+        """Count what `dump` or `take` gave, here or in another process."""
+        figures = dict(kept["figures"])
+        self.points_expired += figures.pop("points_expired")
+        self.points_moved += figures.pop("points_moved")
+        _add(self._figures, figures)
+        _add(self._discounts, kept["discounts"])
+        _add(self._moves, kept["moves"])
+        _add(self._tiers, kept["tiers"])
+        _add(self._unplayed, kept["unplayed"])
+        for asset, rules in kept["by_rule"].items():
+            _add(self._by_rule.setdefault(asset, {}), rules)
+        for place, counted in kept["places"].items():
+            _add(self._places.setdefault(place, dict.fromkeys(PLACE_FIGURES, 0)), counted)
 
     def _place(self, store: str, day: date) -> dict[str, int]:
         key = f"{day:%Y-%m}|{store}"
@@ -239,6 +252,11 @@ class Side:
             rules = self._by_rule.setdefault(each.asset, {})
             for part in each.parts:
                 rules[part["id"]] = rules.get(part["id"], 0) + part["points"]
+
+
+def _add(into: dict[str, int], more: Mapping[str, int]) -> None:
+    for key, amount in more.items():
+        into[key] = into.get(key, 0) + amount
 
 
 def needs_tenders(programme: Programme) -> bool:
@@ -267,14 +285,19 @@ class Between:
     worse: int = 0
     gained_minor: int = 0
     lost_minor: int = 0
+    plan_holders: int = 0
+    """Who held a paid plan at some time of the period."""
     classes: dict[str, int] = field(default_factory=dict)
     tiers: dict[str, int] = field(default_factory=dict)
     winners: list[list[Any]] = field(default_factory=list)
     losers: list[list[Any]] = field(default_factory=list)
 
-    def count(self, *, difference: int, tier: str, draft_tier: str, orders: int, sales_minor: int) -> None:
+    def count(
+        self, *, difference: int, tier: str, draft_tier: str, orders: int, sales_minor: int, has_plan: bool
+    ) -> None:
         """Count one member. `difference` in minor units: what the draft gives more (+) or less (−)."""
         self.members += 1
+        self.plan_holders += has_plan
         key = f"{tier}>{draft_tier}"
         self.tiers[key] = self.tiers.get(key, 0) + 1
         if difference > 0:
@@ -304,7 +327,14 @@ class Between:
         """All that was counted, as JSON of its own."""
         return deepcopy({name: getattr(self, name) for name in self.__slots__})
 
-    def load(self, kept: Mapping[str, Any]) -> None:
-        """Go on from what `dump` gave."""
-        for name in self.__slots__:
-            setattr(self, name, deepcopy(kept[name]))
+    def add(self, kept: Mapping[str, Any]) -> None:
+        """Count what `dump` gave, here or in another process."""
+        for name in BETWEEN_FIGURES:
+            # A run that an older release began lacks the figures that came later.
+            setattr(self, name, getattr(self, name) + kept.get(name, 0))
+        _add(self.classes, kept["classes"])
+        _add(self.tiers, kept["tiers"])
+        for entry in kept["winners"]:
+            self._list(self.winners, entry)
+        for entry in kept["losers"]:
+            self._list(self.losers, entry)

@@ -11,6 +11,8 @@ from shuke.checkout.logic import CartLine
 from shuke.ledger.logic import OpenLot
 from shuke.loyalty.tier_logic import TierState
 
+NO_CODES: frozenset[str] = frozenset()
+
 
 @dataclass(frozen=True, slots=True)
 class StartLot:
@@ -49,6 +51,23 @@ class Start:
     used: dict[str, dict[date, int]] = field(default_factory=dict)
     """Units by rule and local day, for rules whose caps look back."""
 
+    def codes(self, kind: str, at: datetime) -> frozenset[str]:
+        """The plans that were held, or the segments that the member was in, at an instant."""
+        if not self.groups:
+            return NO_CODES
+        return frozenset(
+            code
+            for each, code, since, until in self.groups
+            if each == kind and since <= at and (until is None or until > at)
+        )
+
+    def had_plan(self, since: datetime, until: datetime) -> bool:
+        """True when a plan was held at some time of the period."""
+        return any(
+            kind == "plan" and begin < until and (end is None or end > since)
+            for kind, _code, begin, end in self.groups
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class SoldLine:
@@ -61,9 +80,10 @@ class SoldLine:
 
 @dataclass(frozen=True, slots=True)
 class Sale:
-    """A real sale to a member. `settled`: the discounts of its tier were there to be given, and were not.
+    """A real sale to a member, priced under `version_id` for a holder of `tier`.
 
-    `coupons_minor` is what its coupons took off; it stays among what the lines carry as given.
+    `is_discounted`: its programme gave a discount on some line. `coupons_minor` is what its coupons took off; it stays
+    among what the lines carry as given.
     """
 
     id: UUID
@@ -74,7 +94,9 @@ class Sale:
     lines: tuple[SoldLine, ...]
     points_used: int
     tenders: Sequence[tuple[str, int, UUID | None]]
-    settled: bool
+    tier: str
+    version_id: UUID | None
+    is_discounted: bool
     coupons_minor: int = 0
 
 
