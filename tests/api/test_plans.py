@@ -55,6 +55,13 @@ def test_a_plan_is_sold_once_read_renewed_by_itself_and_paid_back(till, member):
     assert (held["state"], held["held"], len(held["terms"])) == ("ended", False, 1)
     kinds = [event["kind"] for event in till.get(f"/members/{member.id}/plan-history").json["events"]]
     assert kinds == ["plan_refunded", "plan_auto_renew_cancelled", "plan_auto_renew_started", "plan_bought"]
+    paged, more = [], {}
+    for _page in kinds:
+        page = till.get(f"/members/{member.id}/plan-history", limit=1, **more).json
+        paged += [event["kind"] for event in page["events"]]
+        more = {"cursor": page["next_cursor"]}
+    assert paged == kinds and page["next_cursor"] is None
+    assert till.get(f"/members/{member.id}/plan-history", cursor="x").status == 422
     assert verify_plans() == []
 
 

@@ -19,9 +19,26 @@ from shuke.loyalty.models import MemberGroup
 from shuke.loyalty.plans import errors
 from shuke.loyalty.plans.dues import end_plans, remind_holders
 from shuke.loyalty.plans.entitlements import entitlements_of, redeem_entitlement, undo_entitlement
+from shuke.loyalty.plans.gift_orders import (
+    download_gift_codes,
+    get_gift_order,
+    gifts_by_state,
+    list_gift_orders,
+    make_gifts,
+    order_gifts,
+    take_back_gifts,
+)
 from shuke.loyalty.plans.gifts import codes_of, gift_plan, redeem_plan_code, take_back_gift
-from shuke.loyalty.plans.models import LocalAccount, LocalPayment, PlanCharge, PlanHolding, PlanTerm
-from shuke.loyalty.plans.queries import plan_figures, plan_totals, plans_of, verify_plans
+from shuke.loyalty.plans.models import (
+    LocalAccount,
+    LocalPayment,
+    PlanCharge,
+    PlanGift,
+    PlanGiftOrder,
+    PlanHolding,
+    PlanTerm,
+)
+from shuke.loyalty.plans.queries import PlanTotals, plan_figures, plan_totals, plans_of, verify_plans
 from shuke.loyalty.plans.refunds import quote_plan_refund, refund_plan
 from shuke.loyalty.plans.renewals import cancel_auto_renew, charge_due, confirm_charge, start_auto_renew
 from shuke.loyalty.plans.rows import Sale
@@ -181,16 +198,21 @@ def test_an_upgrade_takes_what_is_left_as_credit(member: Any) -> None:
     quote = quote_upgrade(member_id=member.id, plan="plus", target="black", now=at)
     credit = 12000 - 12000 * 101 // 365
     assert quote["credit_minor"] == credit
-    term = upgrade_plan(actor=TILL, member_id=member.id, plan="plus", target="black", sale=CASH, now=at)
+    due = quote["to_pay_minor"]
+    to_black = {"actor": TILL, "member_id": member.id, "plan": "plus", "target": "black", "sale": CASH}
+    with pytest.raises(
+        errors.PlanUpgradeChanged
+    ) as refused:  # a day later less is left, so more is to be paid
+        upgrade_plan(**to_black, expected_minor=due, now=at + DAY)
+    assert refused.value.params["due"] > due
+    term = upgrade_plan(**to_black, expected_minor=due, now=at)
     assert (term.paid_minor, term.credit_minor) == (36500 - credit, credit)
     assert price(member, ("A", 1), now=at)["benefits"]["plans"] == ["black"]
     with pytest.raises(errors.NotAnUpgrade):
         upgrade_plan(actor=TILL, member_id=member.id, plan="black", target="plus", sale=CASH, now=at)
     totals = plan_totals(at + DAY, ZONE)
-    assert (
-        totals["paid_minor"] == totals["earned_minor"] + totals["unearned_minor"] + totals["refunded_minor"]
-    )
-    assert totals["paid_minor"] == 12000 + 36500 - credit
+    assert totals.paid_minor == totals.earned_minor + totals.unearned_minor + totals.refunded_minor
+    assert totals.paid_minor == 12000 + 36500 - credit
     assert verify_plans() == []
 
 
@@ -200,12 +222,17 @@ def test_an_upgrade_takes_what_is_left_as_credit(member: Any) -> None:
 def test_a_gift_is_redeemed_once_by_whoever_has_the_code(member: Any) -> None:
     (gift,) = gift_plan(actor=TILL, plan="plus", sale=CASH, now=NOON, buyer_id=member.id)
     (code,) = codes_of([gift])
-    assert plan_totals(NOON + DAY, ZONE) == {
-        "paid_minor": 12000,
-        "earned_minor": 0,
-        "unearned_minor": 12000,
-        "refunded_minor": 0,
-    }
+    sold = PlanTotals(
+        holders=0,
+        trials=0,
+        ended=0,
+        paid_minor=12000,
+        earned_minor=0,
+        unearned_minor=12000,
+        refunded_minor=0,
+    )
+    assert plan_totals(NOON + DAY, ZONE) == plan_totals(NOON + DAY, ZONE, "plus") == sold
+    assert plan_totals(NOON + DAY, ZONE, "black").paid_minor == 0
     friend = make_member(now=NOON - DAY)
     wrong = code[:-1] + ("2" if code[-1] != "2" else "3")
     with pytest.raises(errors.BadPlanCode):
@@ -216,7 +243,7 @@ def test_a_gift_is_redeemed_once_by_whoever_has_the_code(member: Any) -> None:
         redeem_plan_code(actor=TILL, member_id=member.id, code=code, now=NOON + DAY)
     with pytest.raises(errors.NothingPaid):
         refund(friend, NOON + 2 * DAY)
-    assert plan_totals(NOON + 2 * DAY, ZONE)["paid_minor"] == 12000
+    assert plan_totals(NOON + 2 * DAY, ZONE).paid_minor == 12000
     stored = [bytes(row) for row in type(gift).objects.values_list("blind", flat=True)]
     assert all(code.replace("-", "").encode() not in row for row in stored)
     assert verify_plans() == []
@@ -230,7 +257,76 @@ def test_an_unredeemed_gift_can_be_taken_back_and_lapses(member: Any) -> None:
         redeem_plan_code(actor=TILL, member_id=member.id, code=first, now=NOON)
     with pytest.raises(errors.PlanCodeExpired):
         redeem_plan_code(actor=TILL, member_id=member.id, code=second, now=NOON + 400 * DAY)
-    assert plan_totals(NOON + DAY, ZONE)["refunded_minor"] == 12000
+    assert plan_totals(NOON + DAY, ZONE).refunded_minor == 12000
+
+
+def ordered(count: int = 5) -> PlanGiftOrder:
+    order = order_gifts(actor=TILL, plan="plus", sale=CASH, count=count, remark="a firm", now=NOON)
+    while make_gifts(order_id=order.id, now=NOON, limit=2):
+        pass
+    return get_gift_order(order.id)
+
+
+def test_gifts_in_bulk_are_made_batch_by_batch_told_with_a_reason_and_paid_back(member: Any) -> None:
+    first = order_gifts(actor=TILL, plan="plus", sale=CASH, count=5, now=NOON)
+    assert make_gifts(order_id=first.id, now=NOON, limit=2) == 2
+    half = get_gift_order(first.id)
+    assert (half.state, half.made, PlanGift.objects.count()) == ("running", 2, 2)
+    with pytest.raises(errors.GiftOrderNotReady):
+        download_gift_codes(actor=TILL, order_id=first.id, now=NOON, reason="to send them")
+    with pytest.raises(errors.GiftOrderNotReady):
+        take_back_gifts(actor=TILL, order_id=first.id, sale=CASH, reason="x", now=NOON)
+    assert [make_gifts(order_id=first.id, now=NOON, limit=2) for _ in range(3)] == [2, 1, 0]
+    assert get_gift_order(first.id).state == "done"
+    totals = plan_totals(NOON + DAY, ZONE)
+    assert (totals.paid_minor, totals.unearned_minor) == (60000, 60000)
+    with pytest.raises(InvalidInput):
+        download_gift_codes(actor=TILL, order_id=first.id, now=NOON, reason=" ")
+    told = download_gift_codes(actor=TILL, order_id=first.id, now=NOON, reason="to send them")
+    read = AuditEvent.objects.get(action="loyalty.plan_gift_codes_read.v1")  # before the first code is told
+    assert (read.reason, read.object_id) == ("to send them", str(first.id))
+    codes = list(told)
+    assert len(set(codes)) == 5 and codes == codes_of(PlanGift.objects.order_by("id"))
+    redeem_plan_code(actor=TILL, member_id=member.id, code=codes[3], now=NOON)
+    left = download_gift_codes(actor=TILL, order_id=first.id, now=NOON, reason="again")
+    assert list(left) == [*codes[:3], codes[4]]
+    other = ordered(3)
+    assert [row.id for row in list_gift_orders(plan="plus", limit=5)] == [other.id, first.id]
+    assert [row.id for row in list_gift_orders(plan="plus", limit=5, before=other.id)] == [first.id]
+    done = take_back_gifts(
+        actor=TILL, order_id=first.id, sale=CASH, reason="the firm is gone", now=NOON + DAY
+    )
+    assert (done.state, done.taken_back) == ("void", 4)
+    assert gifts_by_state(first.id) == {"redeemed": 1, "void": 4}
+    assert gifts_by_state(other.id) == {"issued": 3}
+    with pytest.raises(errors.PlanCodeUsed):
+        redeem_plan_code(actor=TILL, member_id=make_member(now=NOON).id, code=codes[0], now=NOON + DAY)
+    for act in (
+        lambda: take_back_gifts(actor=TILL, order_id=first.id, sale=CASH, reason="x", now=NOON + DAY),
+        lambda: download_gift_codes(actor=TILL, order_id=first.id, now=NOON + DAY, reason="x"),
+    ):
+        with pytest.raises(errors.GiftOrderEnded):
+            act()
+    totals = plan_totals(NOON + 2 * DAY, ZONE)
+    assert (totals.paid_minor, totals.refunded_minor) == (8 * 12000, 4 * 12000)
+    assert totals.paid_minor == totals.earned_minor + totals.unearned_minor + totals.refunded_minor
+    told_events = OutboxEvent.objects.filter(
+        name__in=["loyalty.plan_gifts_ordered.v1", "loyalty.plan_gifts_taken_back.v1"]
+    )
+    assert [event.payload["count"] for event in told_events.order_by("id")] == [5, 3, 4]
+    assert verify_plans() == []
+
+
+def test_gifts_in_bulk_that_cannot_be_sold(member: Any) -> None:
+    make_club(plan(on_sale=False))
+    with pytest.raises(errors.PlanNotOnSale):
+        order_gifts(actor=TILL, plan="plus", sale=CASH, count=5, now=NOON)
+    for count in (0, 20_001):
+        with pytest.raises(InvalidInput):
+            order_gifts(actor=TILL, plan="black", sale=CASH, count=count, now=NOON)
+    with pytest.raises(errors.UnknownGiftOrder):
+        take_back_gifts(actor=TILL, order_id=UUID(int=1), sale=CASH, reason="x", now=NOON)
+    assert make_gifts(order_id=UUID(int=1), now=NOON) == 0
 
 
 # Refunds ---------------------------------------------------------------------------------------------------
@@ -260,7 +356,10 @@ def test_a_refund_counts_what_the_plan_has_given(member: Any) -> None:
     with pytest.raises(errors.PlanNotHeld):
         refund(member, NOON + DAY)
     totals = plan_totals(NOON + 2 * DAY, ZONE)
-    assert totals == {"paid_minor": 12000, "earned_minor": 4000, "unearned_minor": 0, "refunded_minor": 8000}
+    assert (totals.paid_minor, totals.earned_minor, totals.unearned_minor, totals.refunded_minor) == (
+        (12000, 4000, 0, 8000)
+    )
+    assert (totals.holders, totals.ended) == (0, 1)
     assert verify_plans() == []
 
 
@@ -280,7 +379,7 @@ def test_figures_add_up_day_by_day(member: Any) -> None:
     buy(member, NOON)
     at = NOON + 40 * DAY
     (month,) = plan_figures(begin=NOON + 10 * DAY, end=at, now=at, time_zone=ZONE)
-    before, after = (plan_totals(t, ZONE)["earned_minor"] for t in (NOON + 10 * DAY, at))
+    before, after = (plan_totals(t, ZONE).earned_minor for t in (NOON + 10 * DAY, at))
     assert month.earned_minor == after - before
     assert (month.holders, month.sold, month.unearned_minor) == (1, 0, 12000 - after)
 

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import re
+from html import unescape
 
 import pytest
 from django.test import Client
 
 from shuke.catalog.models import Store
+from shuke.console.views.plans import HISTORY
+from shuke.core.models import AuditEvent
 from shuke.core.values import Role
 from shuke.kit.clock import now
+from shuke.loyalty.plans.gift_orders import make_gifts
 from shuke.loyalty.plans.gifts import codes_of, gift_plan
-from shuke.loyalty.plans.models import EntitlementUse, PlanHolding, PlanRefund, PlanTerm
+from shuke.loyalty.plans.models import EntitlementUse, PlanGiftOrder, PlanHolding, PlanRefund, PlanTerm
 from shuke.loyalty.plans.queries import verify_plans
 from shuke.members.models import Member
 from tests.console.pages import MOST_QUERIES, client_of, queries_of, text_of
@@ -88,12 +92,84 @@ def test_a_refund_pays_what_the_page_showed(member: Member) -> None:
     buy(member, now())
     client = person(Role.STORE_MANAGER)
     page = text_of(client.get(f"/members/{member.id}/plans"))
-    shown = re.search(r'name="expected" value="(\d+)"', page)
+    shown = re.search(r'name="expected" value="(\d+)"', page[page.index("End now and pay back") :])
     assert shown is not None
     refused = send(client, member, "refund", "a", reason="moved", expected=str(int(shown[1]) + 1))
     assert refused.status_code == 422
     assert send(client, member, "refund", "b", reason="moved", expected=shown[1]).status_code == 302
     assert PlanRefund.objects.get().refund_minor == int(shown[1])
+
+
+def test_an_upgrade_costs_what_the_page_showed_and_the_history_is_paged(member: Member) -> None:
+    buy(member, now())
+    client = person()
+    page = text_of(client.get(f"/members/{member.id}/plans"))
+    assert "Upgrade to Black for" in page and "Credit for the days that are left" in page
+    shown = re.search(r'name="expected" value="(-?\d+)"', page)
+    assert shown is not None and 36500 - 12000 <= int(shown[1]) < 36500 - 11900
+    typed = {"target": "black", "plan": "plus"}
+    refused = send(client, member, "upgrade", "a", **typed, expected=str(int(shown[1]) - 1))
+    assert refused.status_code == 422 and "costs something else by now" in text_of(refused)
+    for _ in range(2):
+        assert send(client, member, "upgrade", "b", **typed, expected=shown[1]).status_code == 302
+    term = PlanTerm.objects.get(plan="black")
+    assert (term.cause, term.paid_minor, term.store.code) == ("upgraded", int(shown[1]), "S1")
+    buy(member, now(), "plus")
+    for number in range(HISTORY):
+        send(client, member, ("auto_renew", "cancel_auto_renew")[number % 2], f"h{number}")
+    first = text_of(client.get(f"/members/{member.id}/plans"))
+    further = re.search(r"\?cursor=[^\"]+", first)
+    assert further is not None and "Upgraded" not in first.split("History")[-1]
+    assert (
+        "Upgraded"
+        in text_of(client.get(f"/members/{member.id}/plans{unescape(further[0])}")).split("History")[-1]
+    )
+
+
+def test_gift_codes_are_sold_in_bulk_watched_downloaded_redeemed_and_paid_back(member: Member) -> None:
+    manager, cashier = person(Role.STORE_MANAGER), person()
+    form = {"count": "3", "tender": "transfer", "reference": "B-1", "remark": "Acme", "token": "t"}
+    assert cashier.get("/plans/plus").status_code == 403
+    assert client_of(make_staff(Role.MARKETER)).post("/plans/plus", form).status_code == 403
+    assert manager.post("/plans/plus", {**form, "count": "0"}).status_code == 422
+    sent = [manager.post("/plans/plus", form) for _ in range(2)]
+    order = PlanGiftOrder.objects.get()
+    assert [answer["Location"] for answer in sent] == [f"/plans/gifts/{order.id}"] * 2
+    assert (order.note, order.store.code, order.reference) == ("Acme", "S1", "B-1")
+    assert "hx-get" in text_of(manager.get(f"/plans/gifts/{order.id}"))
+    assert manager.get(f"/plans/gifts/{order.id}/progress").get("HX-Refresh") is None
+    while make_gifts(order_id=order.id, now=now()):
+        pass
+    assert manager.get(f"/plans/gifts/{order.id}/progress")["HX-Refresh"] == "true"
+    page = text_of(manager.get(f"/plans/gifts/{order.id}"))
+    assert "3 codes, ¥360.00" in page and "hx-get" not in page.split('id="progress"')[1][:80]
+    told = manager.post(f"/plans/gifts/{order.id}/file", {"reason": "for Acme"})
+    codes = b"".join(told.streaming_content).decode().split()[1:]
+    assert (
+        len(codes) == 3 and AuditEvent.objects.filter(action="loyalty.plan_gift_codes_read.v1").count() == 1
+    )
+    assert manager.post(f"/plans/gifts/{order.id}/file", {}).status_code == 302
+    assert cashier.post(f"/plans/gifts/{order.id}/file", {"reason": "x"}).status_code == 403
+    assert send(cashier, member, "code", "c", code=codes[1]).status_code == 302
+    back = {"tender": "transfer", "reason": "too many", "token": "b"}
+    assert manager.post(f"/plans/gifts/{order.id}/take-back", {**back, "reason": ""}).status_code == 422
+    for _ in range(2):
+        assert manager.post(f"/plans/gifts/{order.id}/take-back", back).status_code == 302
+    assert PlanRefund.objects.count() == 2
+    page = text_of(manager.get(f"/plans/gifts/{order.id}"))
+    assert "Redeemed" in page and "Void" in page and "Download the codes" not in page
+    page = text_of(manager.get("/plans/plus"))
+    assert "Acme" in page and "¥240.00 paid back" in page
+    assert manager.get(f"/plans/gifts/{member.id}").status_code == 404
+    assert manager.get("/plans/nothing").status_code == 404
+    assert verify_plans() == []
+
+
+@pytest.mark.parametrize(
+    ("language", "word"), [("zh-hans", "批量售出"), ("zh-hant", "禮品碼"), ("en", "Sell codes")]
+)
+def test_the_page_of_a_plan_speaks_each_language(member: Member, language: str, word: str) -> None:
+    assert word in text_of(client_of(language=language).get("/plans/plus"))
 
 
 def test_who_may_not_sell_and_what_is_no_act(member: Member) -> None:
@@ -121,4 +197,5 @@ def test_the_pages_cost_few_queries(member: Member) -> None:
     buy(member, now())
     client = client_of()
     assert queries_of(client, "/plans") <= MOST_QUERIES
+    assert queries_of(client, "/plans/plus") <= MOST_QUERIES
     assert queries_of(client, f"/members/{member.id}/plans") <= MOST_QUERIES

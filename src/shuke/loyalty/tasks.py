@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from uuid import UUID
+
 from shuke.kit import clock, jobs
 from shuke.loyalty.books import announce_expiring
 from shuke.loyalty.coupon_occasions import issue_birthday_coupons
 from shuke.loyalty.plans.dues import end_plans, remind_holders
+from shuke.loyalty.plans.gift_orders import MAKE, make_gifts
 from shuke.loyalty.plans.giving import give_birthday_gifts, give_plan_packs, give_tier_packs
 from shuke.loyalty.plans.renewals import charge_due
 from shuke.loyalty.subscribers import welcome_members
@@ -71,3 +74,10 @@ def give_benefits() -> None:
     for give in (give_plan_packs, give_tier_packs, give_birthday_gifts):
         while give(now=now):
             pass
+
+
+@jobs.task(name=MAKE, retries=5)
+def make_plan_gifts(order_id: str) -> None:
+    """Make the gift codes of one order, batch by batch."""
+    while make_gifts(order_id=UUID(order_id), now=clock.now()):
+        pass

@@ -6,9 +6,10 @@ from datetime import date, datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
+import msgspec
 from msgspec import Meta
 
-from shuke.api.contracts.shared import MAX_MINOR, Amount, Code, In, Limit, Out
+from shuke.api.contracts.shared import MAX_MINOR, Amount, Code, Cursor, In, Limit, NextCursor, Out
 
 Tender = Annotated[
     str,
@@ -19,6 +20,7 @@ Tender = Annotated[
 Reference = Annotated[str, Meta(max_length=80, description="The payment's own number, if any.")]
 StoreCode = Annotated[str, Meta(max_length=40, description="Code of the store where it happens, if any.")]
 Reason = Annotated[str, Meta(min_length=1, max_length=300)]
+Signed = Annotated[int, Meta(ge=-MAX_MINOR, le=MAX_MINOR)]
 State = Literal["trial", "active", "grace", "ended"]
 Cause = Literal["trial", "bought", "gift", "renewed", "auto_renewed", "upgraded"]
 
@@ -116,6 +118,12 @@ class UpgradeIn(RenewIn, kw_only=True):
     """Give the plan up for a better one."""
 
     target: Code
+    expected_minor: Annotated[
+        Signed | None,
+        Meta(
+            description="to_pay_minor less paid_back_minor of the quote; refused when it is another by now."
+        ),
+    ] = None
 
 
 class UpgradeQuery(In):
@@ -248,6 +256,7 @@ class ChargeOut(Out):
 
 
 class HistoryQuery(In):
+    cursor: Cursor | msgspec.UnsetType = msgspec.UNSET
     limit: Limit = 100
 
 
@@ -262,9 +271,10 @@ class PlanEventOut(Out):
 
 
 class PlanHistory(Out):
-    """Newest first."""
+    """One page, newest first."""
 
     events: list[PlanEventOut]
+    next_cursor: NextCursor
 
 
 class EntitlementOut(Out):

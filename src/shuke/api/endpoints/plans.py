@@ -33,6 +33,7 @@ from shuke.api.contracts.plans import (
     UpgradeQuery,
     UpgradeQuote,
 )
+from shuke.api.cursors import BY_TIME, checked_cursor
 from shuke.api.endpoint import Call, Reply, endpoint
 from shuke.catalog.errors import UnknownStore
 from shuke.catalog.models import Store
@@ -252,7 +253,7 @@ def upgrade_quote(call: Call, member_id: UUID, plan: str, query: UpgradeQuery) -
     answers={201: TermOut},
     tag="plans",
     keyed="once",
-    refusals=(*_PLACE, *_SOLD, *_UPGRADE),
+    refusals=(*_PLACE, *_SOLD, *_UPGRADE, errors.PlanUpgradeChanged),
 )
 def upgrade(call: Call, member_id: UUID, plan: str, body: UpgradeIn) -> tuple[int, dict[str, Any]]:
     """Upgrade to a better plan.
@@ -265,6 +266,7 @@ def upgrade(call: Call, member_id: UUID, plan: str, body: UpgradeIn) -> tuple[in
         member_id=member_id,
         plan=plan,
         target=body.target,
+        expected_minor=body.expected_minor,
         sale=_sale(call, body.tender, body.reference, body.store, body.number),
         now=call.now,
     )
@@ -383,16 +385,17 @@ def auto_renew_cancelled(call: Call, member_id: UUID, plan: str) -> tuple[int, d
     query=HistoryQuery,
     answers={200: PlanHistory},
     tag="plans",
-    refusals=(NotFound,),
+    refusals=(NotFound, InvalidInput),
 )
 def member_plan_history(call: Call, member_id: UUID, query: HistoryQuery) -> tuple[int, dict[str, Any]]:
     """List what happened to a member's plans, newest first."""
     covered_member(call, member_id)
+    page = plan_history(member_id=member_id, limit=query.limit, cursor=checked_cursor(query.cursor, BY_TIME))
     rows = [
         {"id": e.id, "plan": e.plan, "kind": e.kind, "occurred_at": e.occurred_at, "data": e.data}
-        for e in plan_history(member_id=member_id, limit=query.limit)
+        for e in page.events
     ]
-    return 200, {"events": rows}
+    return 200, {"events": rows, "next_cursor": page.next_cursor}
 
 
 # Gifts -------------------------------------------------------------------------------------------------

@@ -5,7 +5,8 @@ What tier and plans entitle a member to is handed out on the same page. Each for
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable, Collection, Mapping
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -15,6 +16,7 @@ from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 from django.views.decorators.cache import never_cache
@@ -29,6 +31,7 @@ from shuke.console.member_access import open_member
 from shuke.console.once import new_token, once
 from shuke.console.prepaid_words import tender_choices
 from shuke.console.scope import place_of
+from shuke.core.errors import InvalidInput
 from shuke.core.values import Actor, Permission
 from shuke.kit import clock
 from shuke.kit.errors import ShukeError
@@ -41,11 +44,11 @@ from shuke.loyalty.plans.entitlements import (
 )
 from shuke.loyalty.plans.gifts import redeem_plan_code
 from shuke.loyalty.plans.models import PlanState, TermCause
-from shuke.loyalty.plans.queries import PlanOfMember, plan_figures, plan_history, plans_of
+from shuke.loyalty.plans.queries import PlanOfMember, plan_figures, plan_history, plan_totals, plans_of
 from shuke.loyalty.plans.refunds import quote_plan_refund, refund_plan
 from shuke.loyalty.plans.renewals import cancel_auto_renew, start_auto_renew
 from shuke.loyalty.plans.rows import Sale
-from shuke.loyalty.plans.selling import buy_plan, renew_plan, start_trial
+from shuke.loyalty.plans.selling import buy_plan, quote_upgrade, renew_plan, start_trial, upgrade_plan
 from shuke.loyalty.plans.values import Duration, Plan
 from shuke.loyalty.queries import InForce, programme_at, version_by_id
 from shuke.loyalty.words import localized, plan_name, tier_name
@@ -63,6 +66,8 @@ EVENTS = {
     "plan_gift_issued": gettext_lazy("Bought as a gift"),
     "plan_gift_redeemed": gettext_lazy("Gift code redeemed"),
     "plan_gift_taken_back": gettext_lazy("Gift paid back"),
+    "plan_gifts_ordered": gettext_lazy("Gift codes sold"),
+    "plan_gifts_taken_back": gettext_lazy("Gift codes paid back"),
     "plan_auto_renew_started": gettext_lazy("Renews itself from now on"),
     "plan_auto_renew_cancelled": gettext_lazy("Does not renew itself any more"),
     "plan_charge_failed": gettext_lazy("A renewal could not be charged"),
@@ -110,6 +115,7 @@ def plans(request: HttpRequest) -> HttpResponse:
         "rows": rows,
         "currency": in_force.programme.currency if in_force else "CNY",
         "days": SPAN_DAYS,
+        "totals": plan_totals(now, str(in_force.programme.zone)) if in_force and rows else None,
     }
     return render(request, "console/plans.html", context)
 
@@ -145,7 +151,7 @@ def member_plans(request: HttpRequest, member_id: UUID) -> HttpResponse:
         "token": new_token(),
         "tenders": tender_choices(),
         "may_refund": staff_of(request).may(Permission.CHECKOUT_REFUND),
-        **(_shown(in_force, member_id, now) if in_force else {}),
+        **(_shown(request, in_force, member_id, now) if in_force else {}),
     }
     return render(request, "console/member_plans.html", context, status=422 if problem else 200)
 
@@ -156,7 +162,18 @@ def member_plans(request: HttpRequest, member_id: UUID) -> HttpResponse:
 class Counter:
     """One form sent at the counter: who acts, for whom, where, and what was typed."""
 
-    FIELDS = ("act", "plan", "tender", "reference", "code", "entitlement", "use", "reason", "expected")
+    FIELDS = (
+        "act",
+        "plan",
+        "target",
+        "tender",
+        "reference",
+        "code",
+        "entitlement",
+        "use",
+        "reason",
+        "expected",
+    )
 
     def __init__(
         self, actor: Actor, member_id: UUID, store: Store | None, posted: Mapping[str, str], now: datetime
@@ -198,15 +215,26 @@ def _redeem_code(desk: Counter) -> str:
     return str(redeem_plan_code(**desk.who, code=desk.sent["code"]).id)
 
 
-def _refund(desk: Counter) -> str:
+def _upgrade(desk: Counter) -> str:
+    made = upgrade_plan(
+        **desk.plan, target=desk.sent["target"], sale=desk.sale, expected_minor=_expected(desk)
+    )
+    return str(made.id)
+
+
+def _expected(desk: Counter) -> int | None:
+    """The amount that the page showed."""
     text = desk.sent["expected"]
-    expected = int(text) if text.isascii() and text.isdigit() and len(text) < 16 else None
+    return int(text) if re.fullmatch(r"-?[0-9]{1,15}", text) else None
+
+
+def _refund(desk: Counter) -> str:
     made = refund_plan(
         **desk.plan,
         sale=desk.sale,
         reason=desk.sent["reason"],
         enjoyed=plan_discounts,
-        expected_minor=expected,
+        expected_minor=_expected(desk),
     )
     return str(made.id)
 
@@ -245,6 +273,7 @@ ACTS: dict[str, tuple[Callable[[Counter], str], Any]] = {
     "buy": (_buy, gettext_lazy("The plan is sold.")),
     "try": (_try, gettext_lazy("The trial has begun.")),
     "renew": (_renew, gettext_lazy("The plan is renewed.")),
+    "upgrade": (_upgrade, gettext_lazy("The plan is upgraded.")),
     "code": (_redeem_code, gettext_lazy("The gift code is redeemed.")),
     "refund": (_refund, gettext_lazy("The plan has ended. Give the money back.")),
     "auto_renew": (_auto_renew, gettext_lazy("The plan renews itself from now on.")),
@@ -257,19 +286,26 @@ ACTS: dict[str, tuple[Callable[[Counter], str], Any]] = {
 # What the page shows -----------------------------------------------------------------------------------
 
 
-def _shown(in_force: InForce, member_id: UUID, now: datetime) -> dict[str, Any]:
+def _shown(request: HttpRequest, in_force: InForce, member_id: UUID, now: datetime) -> dict[str, Any]:
     programme = in_force.programme
     document = version_by_id(in_force.version_id).document
     found = plans_of(member_id=member_id, now=now)
     held = {each.holding.plan for each in found if each.held}
     trying = {each.holding.plan for each in found if each.held and each.holding.state == PlanState.TRIAL}
     had = {each.holding.plan for each in found}
-    events = plan_history(member_id=member_id, limit=HISTORY)
-    people = people_of(event.actor for event in events)
+    cursor = request.GET.get("cursor", "")
+    try:
+        page = plan_history(member_id=member_id, limit=HISTORY, cursor=cursor or None)
+    except InvalidInput:
+        cursor, page = "", plan_history(member_id=member_id, limit=HISTORY)
+    people = people_of(event.actor for event in page.events)
+    address = reverse("console:member_plans", args=[member_id])
     return {
         "currency": programme.currency,
         "holdings": [
-            _holding(each, programme.plans.get(each.holding.plan), member_id, document, now) for each in found
+            _holding(each, programme.plans.get(each.holding.plan), member_id, document, now)
+            | {"upgrades": _upgrades(each, programme.plans, held, member_id, now)}
+            for each in found
         ],
         "offers": [
             {
@@ -294,9 +330,36 @@ def _shown(in_force: InForce, member_id: UUID, now: datetime) -> dict[str, Any]:
                 "who": people.get(event.actor, ""),
                 "paid": event.data.get("refund_minor", event.data.get("paid_minor")),
             }
-            for event in events
+            for event in page.events
         ],
+        "first_page": address if cursor else "",
+        "next_page": f"{address}?cursor={page.next_cursor}" if page.next_cursor else "",
     }
+
+
+def _upgrades(
+    each: PlanOfMember, plans: Mapping[str, Plan], held: Collection[str], member_id: UUID, now: datetime
+) -> list[dict[str, Any]]:
+    """Better plans that this one can be given up for now, each with what that costs."""
+    plan = plans.get(each.holding.plan)
+    if plan is None or not each.held:
+        return []
+    found = []
+    for target in (plans[code] for code in plan.upgrade_to if code in plans):
+        if not target.on_sale or target.code in held:
+            continue
+        quote = quote_upgrade(member_id=member_id, plan=plan.code, target=target.code, now=now)
+        found.append(
+            {
+                "plan": target,
+                "name": localized(target.name),
+                "lasts": lasts(target.duration),
+                "told": told_benefits(target),
+                "quote": quote,
+                "expected": str(quote["to_pay_minor"] - quote["paid_back_minor"]),
+            }
+        )
+    return found
 
 
 def _holding(

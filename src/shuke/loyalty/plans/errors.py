@@ -92,9 +92,29 @@ class PlanSaleExists(ShukeError):
     message = _("The system “%(system)s” has recorded the plan sale %(number)s before.")
 
 
+class UnknownGiftOrder(ShukeError):
+    code, status = "plan_gift_order_unknown", 404
+    message = _("There is no such order of gift codes.")
+
+
+class GiftOrderNotReady(ShukeError):
+    code, status = "plan_gift_order_not_ready", 409
+    message = _("The codes are still being made: %(made)s of %(count)s.")
+
+
+class GiftOrderEnded(ShukeError):
+    code, status = "plan_gift_order_ended", 409
+    message = _("These codes were paid back; they are void.")
+
+
 class PlanRefundChanged(ShukeError):
     code, status = "plan_refund_changed", 409
     message = _("The refund is another by now: %(refund)s minor units. Ask for a new quote.")
+
+
+class PlanUpgradeChanged(ShukeError):
+    code, status = "plan_upgrade_changed", 409
+    message = _("The upgrade costs something else by now: %(due)s minor units. Ask for a new quote.")
 
 
 class NothingPaid(ShukeError):

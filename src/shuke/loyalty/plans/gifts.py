@@ -6,7 +6,9 @@ a keyed blind index of it. Until it is redeemed its whole price is unearned.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from django.db import transaction
@@ -30,6 +32,7 @@ from shuke.loyalty.plans.errors import (
 from shuke.loyalty.plans.models import GiftState, PlanGift, PlanRefund, PlanTerm, TermCause
 from shuke.loyalty.plans.rows import (
     Sale,
+    Scene,
     add_term,
     checked,
     holding_of,
@@ -56,32 +59,20 @@ def gift_plan(
         raise PlanNotOnSale(field="plan", plan=plan)
     if not 1 <= count <= MAX_GIFTS:
         raise InvalidInput(field="count", reason=_("Up to %s codes at a time.") % MAX_GIFTS)
-    secret, zone = keyset(), scene.in_force.programme.zone
-    expires = None
-    if scene.plan.gift_code_months:
-        expires = end_of_day(add_months(local_date(now, zone), scene.plan.gift_code_months), zone)
-    gifts = []
-    for _number in range(count):
-        gift_id = uuid7()
-        code = _code(secret, gift_id)
-        gifts.append(
-            PlanGift(
-                id=gift_id,
-                plan=plan,
-                blind=_blind(secret, code),
-                last_four=code[-4:],
-                buyer_id=buyer_id,
-                currency=scene.in_force.programme.currency,
-                price_minor=scene.plan.price,
-                tender=sale.tender,
-                reference=sale.reference,
-                store=sale.store,
-                occurred_at=now,
-                expires_at=expires,
-                programme_version_id=scene.in_force.version_id,
-                actor=actor.reference,
-            )
-        )
+    gifts = new_gifts(
+        count,
+        plan=plan,
+        buyer_id=buyer_id,
+        currency=scene.in_force.programme.currency,
+        price_minor=scene.plan.price,
+        tender=sale.tender,
+        reference=sale.reference,
+        store=sale.store,
+        occurred_at=now,
+        expires_at=gifts_expire(scene),
+        programme_version_id=scene.in_force.version_id,
+        actor=actor.reference,
+    )
     with transaction.atomic():
         if buyer_id is not None:
             require_member(buyer_id)
@@ -96,7 +87,25 @@ def gift_plan(
     return gifts
 
 
-def codes_of(gifts: list[PlanGift]) -> list[str]:
+def gifts_expire(scene: Scene) -> datetime | None:
+    """The end of the local day until which codes sold now are good; None: for ever."""
+    if not scene.plan.gift_code_months:
+        return None
+    zone = scene.in_force.programme.zone
+    return end_of_day(add_months(local_date(scene.now, zone), scene.plan.gift_code_months), zone)
+
+
+def new_gifts(count: int, **facts: Any) -> list[PlanGift]:
+    """Gifts with their codes, not yet written."""
+    secret, gifts = keyset(), []
+    for _number in range(count):
+        gift_id = uuid7()
+        code = _code(secret, gift_id)
+        gifts.append(PlanGift(id=gift_id, blind=_blind(secret, code), last_four=code[-4:], **facts))
+    return gifts
+
+
+def codes_of(gifts: Iterable[PlanGift]) -> list[str]:
     """The codes as they are printed, for whoever has just sold them."""
     secret = keyset()
     return [shown_code(_code(secret, gift.id)) for gift in gifts]
@@ -170,11 +179,6 @@ def take_back_gift(*, actor: Actor, gift_id: UUID, sale: Sale, reason: str, now:
             reason=reason,
         )
     return refund
-
-
-def read_plan_code(code: str) -> PlanGift:
-    """The gift behind a code. Raises BadPlanCode, UnknownPlanCode."""
-    return _find(code)
 
 
 def _find(code: str) -> PlanGift:

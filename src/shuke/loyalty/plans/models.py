@@ -171,6 +171,48 @@ class PlanRefund(models.Model):
     actor = models.CharField(max_length=60)
 
 
+class GiftOrderState(models.TextChoices):
+    RUNNING = "running", _("Being made")
+    DONE = "done", _("Ready")
+    VOID = "void", _("Paid back")
+
+
+class PlanGiftOrder(models.Model):
+    """Many gifts sold at once, such as to a firm for its staff; a job makes them. `taken_back`: how many were paid back."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    plan = models.CharField(max_length=40)
+    count = models.IntegerField()
+    made = models.IntegerField(default=0)
+    """How many gifts are in the table. A job that was interrupted goes on here."""
+    state = models.CharField(max_length=10, choices=GiftOrderState, default=GiftOrderState.RUNNING)
+    currency = models.CharField(max_length=3)
+    price_minor = models.BigIntegerField()
+    """Of one."""
+    tender = models.CharField(max_length=20)
+    reference = models.CharField(max_length=80, default="")
+    note = models.CharField(max_length=300, default="")
+    store = models.ForeignKey(Store, null=True, on_delete=models.PROTECT, related_name="+", db_index=False)
+    occurred_at = models.DateTimeField()
+    expires_at = models.DateTimeField(null=True)
+    finished_at = models.DateTimeField(null=True)
+    ended_at = models.DateTimeField(null=True)
+    taken_back = models.IntegerField(default=0)
+    programme_version = models.ForeignKey(
+        "loyalty.ProgrammeVersion", on_delete=models.PROTECT, related_name="+", db_index=False
+    )
+    actor = models.CharField(max_length=60)
+
+    class Meta:
+        indexes = [models.Index(fields=["plan", "-id"], name="loyalty_giftorder_plan")]
+        constraints = [
+            models.CheckConstraint(
+                condition=models.Q(count__gt=0, made__gte=0, made__lte=models.F("count")),
+                name="loyalty_giftorder_in_range",
+            )
+        ]
+
+
 class PlanGift(models.Model):
     """A plan paid for by somebody who gives it away. Its code is a keyed function of the id and stored nowhere."""
 
@@ -178,6 +220,9 @@ class PlanGift(models.Model):
     plan = models.CharField(max_length=40)
     blind = models.BinaryField(unique=True)
     last_four = models.CharField(max_length=4)
+    order = models.ForeignKey(
+        PlanGiftOrder, null=True, on_delete=models.PROTECT, related_name="gifts", db_index=False
+    )
     state = models.CharField(max_length=10, choices=GiftState, default=GiftState.ISSUED)
     buyer = models.ForeignKey(Member, null=True, on_delete=models.PROTECT, related_name="+", db_index=False)
     currency = models.CharField(max_length=3)
@@ -197,7 +242,14 @@ class PlanGift(models.Model):
     actor = models.CharField(max_length=60)
 
     class Meta:
-        indexes = [models.Index(fields=["state", "occurred_at"], name="loyalty_plangift_state")]
+        indexes = [
+            models.Index(fields=["state", "occurred_at"], name="loyalty_plangift_state"),
+            models.Index(
+                fields=["order", "id"],
+                name="loyalty_plangift_order",
+                condition=models.Q(order__isnull=False),
+            ),
+        ]
 
 
 class PlanCharge(models.Model):

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
 from django.db import connection
+from django.db.models import Q
 
+from shuke.core.pagination import decode_cursor, encode_cursor
 from shuke.kit.sql import load
 from shuke.loyalty.models import MemberGroup
 from shuke.loyalty.plans.models import PlanEvent, PlanHolding, PlanTerm
@@ -42,9 +43,24 @@ def held_plans(*, member_id: UUID, now: datetime) -> list[str]:
     return sorted(rows.values_list("code", flat=True))
 
 
-def plan_history(*, member_id: UUID, limit: int = 100) -> list[PlanEvent]:
-    """What happened to the member's plans, newest first."""
-    return list(PlanEvent.objects.filter(member_id=member_id).order_by("-occurred_at", "-id")[:limit])
+@dataclass(frozen=True, slots=True)
+class HistoryPage:
+    """Newest first; `next_cursor` is None on the last page."""
+
+    events: list[PlanEvent]
+    next_cursor: str | None
+
+
+def plan_history(*, member_id: UUID, limit: int, cursor: str | None = None) -> HistoryPage:
+    """What happened to the member's plans. Raises InvalidInput for a damaged cursor."""
+    rows = PlanEvent.objects.filter(member_id=member_id).order_by("-occurred_at", "-id")
+    if cursor:
+        at, event_id = decode_cursor(cursor, datetime, UUID)
+        rows = rows.filter(Q(occurred_at__lt=at) | Q(occurred_at=at, id__lt=event_id))
+    found = list(rows[: limit + 1])
+    more = len(found) > limit
+    last = found[limit - 1] if more else None
+    return HistoryPage(found[:limit], encode_cursor([last.occurred_at, last.id]) if last else None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,11 +113,22 @@ def verify_plans(*, most: int = 10) -> list[PlanDifference]:
         return [PlanDifference(*row) for row in cursor.fetchall()]
 
 
-def plan_totals(at: datetime, time_zone: str) -> dict[str, Any]:
-    """What was ever paid for plans up to an instant, and where it is: earned, unearned or paid back."""
+@dataclass(frozen=True, slots=True)
+class PlanTotals:
+    """Plans from the first day on: who holds one now, and what was ever paid = earned + unearned + refunded."""
+
+    holders: int
+    trials: int
+    ended: int
+    paid_minor: int
+    earned_minor: int
+    unearned_minor: int
+    refunded_minor: int
+
+
+def plan_totals(at: datetime, time_zone: str, plan: str = "") -> PlanTotals:
+    """The totals of one plan, or of all, up to an instant. One query."""
     begin = datetime.fromisoformat("2000-01-01T00:00:00+00:00")
     figures = plan_figures(begin=begin, end=at, now=at, time_zone=time_zone)
-    return {
-        key: sum(getattr(each, key) for each in figures)
-        for key in ("paid_minor", "earned_minor", "unearned_minor", "refunded_minor")
-    }
+    own = [each for each in figures if not plan or each.plan == plan]
+    return PlanTotals(*(sum(getattr(each, name) for each in own) for name in PlanTotals.__slots__))

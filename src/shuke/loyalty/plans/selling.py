@@ -19,6 +19,7 @@ from shuke.loyalty.plans.errors import (
     PlanNotHeld,
     PlanNotOnSale,
     PlanSoldOut,
+    PlanUpgradeChanged,
     RenewalNotOffered,
     RenewalTooEarly,
     TrialUsed,
@@ -116,12 +117,20 @@ def quote_upgrade(*, member_id: UUID, plan: str, target: str, now: datetime) -> 
 
 
 def upgrade_plan(
-    *, actor: Actor, member_id: UUID, plan: str, target: str, sale: Sale, now: datetime
+    *,
+    actor: Actor,
+    member_id: UUID,
+    plan: str,
+    target: str,
+    sale: Sale,
+    now: datetime,
+    expected_minor: int | None = None,
 ) -> PlanTerm:
     """Give up a plan for a better one that begins now. What of the former is not used up in time pays for it.
 
-    Credit beyond the price is paid back the way the new plan is paid. Raises UnknownPlan, PlanNotOnSale, PlanNotHeld,
-    NotAnUpgrade, PlanHeld, PlanLimitReached, PlanSoldOut, PlanSaleExists.
+    Credit beyond the price is paid back the way the new plan is paid. `expected_minor`: what the quote said is to be paid,
+    less what it said is paid back; refused with PlanUpgradeChanged when it is another by now. Raises UnknownPlan,
+    PlanNotOnSale, PlanNotHeld, NotAnUpgrade, PlanHeld, PlanLimitReached, PlanSoldOut, PlanSaleExists.
     """
     scene, sale = scene_of(actor, target, now), checked(sale)
     with transaction.atomic():
@@ -129,6 +138,9 @@ def upgrade_plan(
         former = _upgradable(scene, member_id, plan)
         terms = open_terms(former, now)
         credit, rest = _credit(scene, terms)
+        due = scene.plan.price - credit - rest
+        if expected_minor is not None and expected_minor != due:
+            raise PlanUpgradeChanged(field="expected_minor", due=due)
         close_terms(scene, terms, now, credited=credit, refunded=rest)
         end_holding(former, now)
         holding, term = add_term(
