@@ -1,4 +1,4 @@
-"""What coupons cost at the till: two pieces and points on a sale of five lines, and the search for the best of twenty."""
+"""What a sale of five lines costs with two coupons, a paid plan and points, and the search for the best of twenty."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from benchmarks.rig import Rig, rows, seed, served
 from benchmarks.sale import ROUNDS, Result, Sample, assert_sane, execute, load, middle
 
 MEMBERS = 10_000
-EACH = 4
+"""The first half buys plainly; the second half holds the plan and the pieces."""
+EACH = 8
 """Pieces of each template that a member holds: each sale uses one of each."""
 MOST_PER_SECOND = 700
 CARTS = 60
@@ -20,6 +21,12 @@ TEMPLATES = """
 coupons:
   - {code: off, name: {zh-Hans: 立减}, type: amount_off, amount: 0.50, limits: {budget: 9000000.00, budget_count: 9000000}}
   - {code: tenth, name: {zh-Hans: 九折}, type: percent_off, percent: 10, limits: {per_member: 90000}}
+plans:
+  - code: plus
+    name: {zh-Hans: 尊享卡}
+    price: 99.00
+    duration: {months: 12}
+    benefits: {discount_percent: 5, multiplier: 2, free_shipping: true}
 """
 
 
@@ -27,13 +34,15 @@ def measure_coupons(target: Rig, *, seconds: float) -> list[Result]:
     """Both figures."""
     seed(target, MEMBERS, extra=TEMPLATES)
     _run(_FUND)
-    pieces = _hand_out(target)
+    holders = _members(target)[MEMBERS // 2 :]
+    _sell_plan(holders)
+    pieces = _hand_out(holders)
     execute("VACUUM (ANALYZE)")
     taken: dict[str, list[Sample]] = {}
 
     def stretch(kind: str, length: float) -> Sample:
         if kind == "plain":
-            return load(target, kind, 4, length)
+            return load(target, kind, 4, length, members=MEMBERS // 2)
         chosen = [pieces.pop() for _ in range(min(len(pieces), int(MOST_PER_SECOND * length)))]
         return load(target, kind, 4, length, pieces=chosen)
 
@@ -47,26 +56,71 @@ def measure_coupons(target: Rig, *, seconds: float) -> list[Result]:
     assert_sane()
     if rows("SELECT count(*) FROM rewards_use")[0][0] < 100:
         raise RuntimeError("hardly a sale used coupons")
+    ((whole, plain_ones),) = rows(
+        "SELECT count(*), count(*) FILTER (WHERE NOT detail::text LIKE '%%plus%%') FROM checkout_orderline"
+        " WHERE order_id IN (SELECT order_id FROM rewards_use)"
+    )
+    if plain_ones or not whole:
+        raise RuntimeError(f"{plain_ones} of {whole} lines with coupons had no discount of the plan")
     plain, ours = (middle(taken[kind], lambda s: s.cpu_ms) for kind in ("plain", "coupons"))
-    sale = Result("Commit of 5 lines with 2 coupons and points: CPU per order", f"{ours:.2f} ms",
+    sale = Result("Commit of 5 lines with 2 coupons, a plan and points: CPU per order", f"{ours:.2f} ms",
                   f"plain, 5 lines {plain:.2f} ms", f"{ours / plain:.2f}", "≤ 1.8", ours <= 1.8 * plain)  # fmt: skip
     return [sale, best_of_twenty()]
 
 
-def _hand_out(target: Rig) -> list[tuple[int, str, str]]:
-    """Pieces for everybody: (which member, a piece of one template, one of the other), in no order."""
+def _members(target: Rig) -> list[Any]:
+    """The ids of the members in the order of their phones."""
     from shuke.core.keyset import keyset
+    from shuke.members.identifiers import blind
+
+    found = {bytes(blind): each for blind, each in rows("SELECT blind, member_id FROM members_identifier")}
+    return [found[blind(keyset(), "phone", phone)] for phone in target.phones]
+
+
+def _sell_plan(members: list[Any]) -> None:
+    """Everybody of them holds the plan since yesterday, with the rows that a sale of it leaves."""
+    from datetime import timedelta
+
+    from shuke.kit.clock import now
+    from shuke.kit.ids import uuid7
+    from shuke.loyalty.groups import join_group
+    from shuke.loyalty.plans.models import PlanHolding, PlanState, PlanTerm, TermCause
+    from shuke.loyalty.queries import programme_at
+
+    in_force = programme_at(now())
+    assert in_force is not None
+    begins = now() - timedelta(days=1)
+    ends = begins + timedelta(days=365)
+    holdings = [
+        PlanHolding(
+            id=uuid7(), member_id=member_id, plan="plus", state=PlanState.ACTIVE, since=begins, until=ends,
+            grace_until=ends, anchor_day=begins.day, last_seq=1, times_bought=1,
+        )
+        for member_id in members
+    ]  # fmt: skip
+    PlanHolding.objects.bulk_create(holdings, batch_size=2_000)
+    terms = [
+        PlanTerm(
+            holding=holding, member_id=holding.member_id, plan="plus", seq=1, cause=TermCause.BOUGHT, starts_at=begins,
+            ends_at=ends, occurred_at=begins, currency="CNY", price_minor=9900, paid_minor=9900, tender="cash",
+            system="bench", number=str(holding.id), programme_version_id=in_force.version_id, actor="system:bench",
+        )
+        for holding in holdings
+    ]  # fmt: skip
+    PlanTerm.objects.bulk_create(terms, batch_size=2_000)
+    join_group(kind="plan", code="plus", member_ids=members, since=begins, until=ends)
+
+
+def _hand_out(members: list[Any]) -> list[tuple[int, str, str]]:
+    """Pieces for them: (which member, a piece of one template, one of the other), in no order."""
     from shuke.core.values import SYSTEM
     from shuke.kit.clock import now
     from shuke.loyalty.queries import programme_at
-    from shuke.members.identifiers import blind
     from shuke.rewards.operations import issue_coupons
 
     at = now()
     in_force = programme_at(at)
     assert in_force is not None
-    found = {bytes(blind): each for blind, each in rows("SELECT blind, member_id FROM members_identifier")}
-    members = [found[blind(keyset(), "phone", phone)] for phone in target.phones]
     held: dict[str, dict[Any, list[str]]] = {}
     for code, template in in_force.programme.coupons.items():
         for start in range(0, len(members), 2_500):
@@ -83,7 +137,7 @@ def _hand_out(target: Rig) -> list[tuple[int, str, str]]:
             )
             for coupon_id, member_id in issued.coupons:
                 held.setdefault(code, {}).setdefault(member_id, []).append(str(coupon_id))
-    places = {member_id: place for place, member_id in enumerate(members)}
+    places = {member_id: place for place, member_id in enumerate(members, MEMBERS // 2)}
     pairs = [
         (places[member_id], one, other)
         for member_id, ones in held["off"].items()
