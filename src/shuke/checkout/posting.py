@@ -14,7 +14,6 @@ from shuke.kit.ids import uuid7
 from shuke.ledger.logic import OpenLot, consume
 from shuke.loyalty.logic import expires_at, lots_of
 from shuke.loyalty.programme import Programme
-from shuke.loyalty.tier_logic import TierMove
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,8 +205,3 @@ def event_payload(order_id: UUID, cart: Cart, priced: Priced) -> dict[str, Any]:
             else {}
         ),
     }
-
-
-def move_payload(move: TierMove) -> dict[str, Any]:
-    """What subscribers learn of a tier change."""
-    return {"from": move.before, "to": move.after.tier, "cause": move.cause, "metric": move.metric}

@@ -14,7 +14,7 @@ from django.db.models import Model, Q, QuerySet
 from shuke.core.pagination import decode_cursor, encode_cursor
 from shuke.ledger.errors import AdjustmentUnknown, HoldUnknown
 from shuke.ledger.logic import DebtMove, Recovery, match_debts
-from shuke.ledger.models import Adjustment, AdjustmentStatus, Entry, Gift, Hold, HoldStatus
+from shuke.ledger.models import Adjustment, Entry, Gift, Hold, HoldStatus
 from shuke.members.models import Member
 
 PAGE = 50
@@ -154,14 +154,6 @@ def list_adjustments(
     if store_ids is not None:
         rows = rows.filter(member_id__in=Member.objects.filter(join_store_id__in=store_ids).values("id"))
     return _newest(rows, "requested_at", cursor, limit)
-
-
-def count_requests(now: datetime, *, store_ids: Collection[UUID] | None = None) -> int:
-    """How many adjustments wait for a second person."""
-    rows = Adjustment.objects.filter(status=AdjustmentStatus.REQUESTED, lapses_at__gt=now)
-    if store_ids is not None:
-        rows = rows.filter(member_id__in=Member.objects.filter(join_store_id__in=store_ids).values("id"))
-    return rows.count()
 
 
 def _newest(rows: QuerySet[M], moment: str, cursor: str | None, limit: int) -> Page[M]:

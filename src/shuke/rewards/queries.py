@@ -10,7 +10,6 @@ from typing import Any
 from uuid import UUID
 
 from django.db import connection
-from django.db.models import Q
 
 from shuke.core.keyset import keyset
 from shuke.core.pagination import decode_cursor, encode_cursor
@@ -121,17 +120,6 @@ def coupon_facts(
     )
 
 
-def held_coupons(member_id: UUID, at: datetime) -> list[HeldCoupon]:
-    """The member's pieces that are valid at `at`, soonest ending first."""
-    facts = coupon_facts(member_id=member_id, all_held=True)
-    valid = [
-        each
-        for each in facts.coupons.values()
-        if each.valid_from <= at and (each.valid_until is None or at < each.valid_until)
-    ]
-    return sorted(valid, key=lambda each: (each.valid_until is None, each.valid_until or at, each.id))
-
-
 def find_codes(codes: Sequence[str]) -> dict[str, FoundCode]:
     """The unique codes among these, by their one spelling."""
     return dict(coupon_facts(member_id=None, codes=codes).codes)
@@ -140,17 +128,6 @@ def find_codes(codes: Sequence[str]) -> dict[str, FoundCode]:
 def find_code(text: str) -> FoundCode | None:
     """One unique code however it is typed, or None."""
     return next(iter(find_codes([text]).values()), None)
-
-
-def uses_of(member_id: UUID, since: Mapping[str, date]) -> dict[str, int]:
-    """How often the member has used each template since its day."""
-    return dict(coupon_facts(member_id=member_id, since=since).member_uses)
-
-
-def drawn_of(templates: Iterable[str]) -> dict[str, Drawn]:
-    """What templates have handed out and given so far."""
-    rows = Counter.objects.filter(template__in=list(templates))
-    return {row.template: Drawn(row.issued, row.used, row.given_minor) for row in rows}
 
 
 @dataclass(frozen=True, slots=True)
@@ -249,11 +226,6 @@ def history_of(coupon_ids: Sequence[UUID]) -> dict[UUID, list[CouponEvent]]:
     return found
 
 
-def coupons_of_orders(order_ids: Sequence[UUID]) -> list[Coupon]:
-    """The pieces that orders have used and not given back."""
-    return list(Coupon.objects.filter(order_id__in=list(order_ids)).order_by("order_id", "id"))
-
-
 @dataclass(frozen=True, slots=True)
 class OrderUse:
     """A coupon that an order used: what it took off, and whether a refund has undone it. `coupon_id` None: a public code.
@@ -322,16 +294,6 @@ def touched_of(job_id: UUID) -> dict[str, int]:
 def code_at(job: CodeJob, place: int) -> str:
     """The code at one place of a job, for whoever may see it."""
     return next(codes_of_job(keyset(), job.id, place, 1))
-
-
-def open_for(member_ids: Sequence[UUID]) -> dict[UUID, int]:
-    """How many pieces members hold that have not lapsed."""
-    rows = Coupon.objects.filter(Q(member_id__in=list(member_ids)), state=State.HELD)
-    counts: dict[UUID, int] = {}
-    for member_id in rows.values_list("member_id", flat=True):
-        assert member_id is not None
-        counts[member_id] = counts.get(member_id, 0) + 1
-    return counts
 
 
 def _held(row: Mapping[str, Any]) -> HeldCoupon:
