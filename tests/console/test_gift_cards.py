@@ -12,14 +12,14 @@ from shuke.catalog.models import Store
 from shuke.checkout.gift_cards import activate_gift_cards, codes_of, issue_gift_cards
 from shuke.checkout.models import GiftCard
 from shuke.checkout.values import TenderRequest
-from shuke.core.models import IdempotentCall
+from shuke.core.models import AuditEvent, IdempotentCall
 from shuke.core.values import Role
 from shuke.kit import clock
 from shuke.ledger.queries import reconcile
 from shuke.loyalty.queries import forget_versions
 from tests.console.pages import MOST_QUERIES, client_of, queries_of, text_of
 from tests.factories.checkout import TILL, make_shop, publish, sell
-from tests.factories.core import make_staff
+from tests.factories.core import PASSWORD, make_staff
 from tests.factories.members import make_member
 
 pytestmark = pytest.mark.django_db
@@ -151,3 +151,61 @@ def test_they_speak_chinese(shop: Store, language: str, words: str) -> None:
         page = text_of(client.get(path))
         assert words in page, path
         assert not re.search(r">[^<{]*\b(card|cards|Sold|code)\b[^<]*<", page), path
+
+
+def pay_back(client: Client, card: GiftCard, **more: str) -> Any:
+    page = text_of(client.get(f"/gift-cards/{card.id}/return"))
+    form = {name: re.search(rf'name="{name}" value="(\w+)"', page)[1] for name in ("token", "seen")}  # type: ignore[index]
+    sent = {**form, "tender": "cash", "reason": "customer asked", **more}
+    return sent, client.post(f"/gift-cards/{card.id}/return", sent)
+
+
+def returnable(**policies: Any) -> None:
+    publish(effective_at=clock.now(), gift_cards={"most": "500.00", "returnable": True}, policies=policies)
+
+
+def test_a_card_is_paid_back_once_with_its_reason(shop: Store) -> None:
+    returnable()
+    code, card = sold()
+    sell(("A", 2), now=clock.now(), tenders=(TenderRequest("gift_card", code=code),))
+    boss, path = person(Role.STORE_MANAGER), f"/gift-cards/{card.id}"
+    assert f"{path}/return" in text_of(boss.get(path))
+    assert "Pay out ¥30.00" in text_of(boss.get(f"{path}/return"))
+    assert pay_back(boss, card, reason=" ")[1].status_code == 422
+    assert "has changed" in text_of(pay_back(boss, card, seen="5000")[1])
+    assert GiftCard.objects.get(id=card.id).status == "active"
+    sent, answer = pay_back(boss, card)
+    again = boss.post(f"{path}/return", sent)
+    assert answer.status_code == again.status_code == 302
+    assert GiftCard.objects.get(id=card.id).status == "returned" and reconcile().is_clean
+    page = text_of(boss.get(path))
+    assert "pay out ¥30.00" in page and "Paid back" in page and "-¥30.00" in page
+    assert f"{path}/return" not in page and "Paid back" in text_of(boss.get("/gift-cards"))
+    assert "Nothing of this card" in text_of(boss.get(f"{path}/return"))
+    kept = AuditEvent.objects.get(action="checkout.gift_card_returned.v1")
+    assert (kept.reason, kept.data["paid_minor"]) == ("customer asked", 3_000)
+    assert queries_of(boss, path) <= MOST_QUERIES and queries_of(boss, f"{path}/return") <= MOST_QUERIES
+
+
+def test_a_card_is_paid_back_by_those_who_may_refund_and_beyond_the_limit_signed(shop: Store) -> None:
+    code, card = sold()
+    till, path = person(Role.CASHIER), f"/gift-cards/{card.id}/return"
+    assert path not in text_of(till.post("/gift-cards", {"code": code}))  # the programme does not
+    returnable(cashier_refund_most="49.99")
+    assert path in text_of(till.post("/gift-cards", {"code": code}))
+    for role, status in ((Role.MARKETER, 403), (Role.ANALYST, 403)):
+        assert person(role).get(path).status_code == status
+    assert person(Role.STORE_MANAGER, "S2").get(path).status_code == 404
+    assert 'name="approver"' not in text_of(person(Role.STORE_MANAGER).get(path))
+    assert pay_back(client_of(), card)[1].status_code == 422  # no store chosen: nobody pays out anywhere
+    assert 'name="approver"' in text_of(till.get(path)) and pay_back(till, card)[1].status_code == 422
+    boss = make_staff(Role.STORE_MANAGER, all_stores=False, store_ids=[shop.id])
+    boss.set_password(PASSWORD)
+    boss.save()
+    wrong = {"approver": boss.username, "approver_password": "no"}
+    assert "Nobody with this name" in text_of(pay_back(till, card, **wrong)[1])
+    assert GiftCard.objects.get(id=card.id).status == "active"
+    assert pay_back(till, card, **{**wrong, "approver_password": PASSWORD})[1].status_code == 302
+    signed = AuditEvent.objects.get(action="checkout.refund_approved.v1")
+    assert (signed.actor_id, signed.object_type, signed.object_id) == (boss.id, "gift_card", str(card.id))
+    assert GiftCard.objects.get(id=card.id).status == "returned" and reconcile().is_clean

@@ -385,6 +385,13 @@ class Refund(models.Model):
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["order", "seq"], name="checkout_refund_once")]
+        indexes = [
+            models.Index(
+                fields=["exchange_order"],
+                name="checkout_refund_exchange",
+                condition=models.Q(exchange_order__isnull=False),
+            )
+        ]
 
 
 class RefundBasis(models.TextChoices):

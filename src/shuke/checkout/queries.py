@@ -14,7 +14,7 @@ from django.db.models import Q
 
 from shuke.checkout.answers import quantity_text, receipt_code
 from shuke.checkout.errors import OrderNotFound
-from shuke.checkout.models import LineTax, Order, OrderLine, OrderTender, Refund, RefundLine
+from shuke.checkout.models import LineTax, Order, OrderLine, OrderTender, Refund, RefundLine, RefundTender
 from shuke.checkout.track_facts import totals
 from shuke.checkout.values import OUTSIDE_TENDERS
 from shuke.core.pagination import decode_cursor, encode_cursor
@@ -231,6 +231,23 @@ def get_order(*, order_id: UUID, store_ids: frozenset[UUID] | None = None) -> di
         "refunds": refunds,
         "receipt_code": None if order.member_id else receipt_code(order.id, order.number),
         "facts": order.facts,
+    }
+
+
+def find_exchange(order_id: UUID) -> dict[str, Any] | None:
+    """What came back in the act that made this sale, or None: the order it was bought with, and the money it was worth."""
+    found = Refund.objects.filter(exchange_order_id=order_id).select_related("order").first()
+    if found is None or found.order is None:
+        return None
+    # What no purse holds went over the counter.
+    rows = RefundTender.objects.filter(refund_id=found.id, holder_id=None)
+    money = sum(rows.values_list("amount_minor", flat=True)) - found.deducted_minor
+    return {
+        "order_id": found.order_id,
+        "number": found.order.number,
+        "payable_minor": found.payable_minor,
+        "money_back_minor": money,
+        "reason": found.reason,
     }
 
 

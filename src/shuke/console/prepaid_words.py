@@ -20,6 +20,7 @@ CARD_STATES: Mapping[str, tuple[str | Promise, str]] = {
     "issued": (gettext_lazy("Not sold yet"), "info"),
     "active": (pgettext_lazy("gift card", "Sold"), "ok"),
     "blocked": (gettext_lazy("Blocked"), "bad"),
+    "returned": (gettext_lazy("Paid back"), "warn"),
 }
 
 

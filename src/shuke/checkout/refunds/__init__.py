@@ -6,7 +6,7 @@ cancellation, `exchange` and `write_off` what their names say.
 
 from __future__ import annotations
 
-from shuke.checkout.refunds.exchange import exchange_order, quote_exchange
+from shuke.checkout.refunds.exchange import exchange_order, price_exchange, quote_exchange
 from shuke.checkout.refunds.manners import (
     cancel_order,
     deliver_order,
@@ -22,6 +22,7 @@ __all__ = [
     "deliver_order",
     "exchange_order",
     "forgivable",
+    "price_exchange",
     "quote_cancellation",
     "quote_exchange",
     "quote_refund",

@@ -25,9 +25,9 @@ Beyond = Literal["", "amount", "age"]
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """What is given back: an order, or the card of a member."""
+    """What is given back: an order, the card of a member, or a gift card."""
 
-    kind: Literal["order", "member"]
+    kind: Literal["order", "member", "gift_card"]
     id: UUID
     store: Store
 

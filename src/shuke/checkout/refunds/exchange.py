@@ -10,8 +10,8 @@ from uuid import UUID
 
 from django.db import transaction
 
-from shuke.checkout.models import OrderStatus, Refund, RefundKind
-from shuke.checkout.operations import commit_order
+from shuke.checkout.models import Order, OrderStatus, Refund, RefundKind
+from shuke.checkout.operations import commit_order, quote_order
 from shuke.checkout.refunds.operations import Manner, find_order, give_back
 from shuke.checkout.refunds.values import RefundRequest
 from shuke.checkout.values import MemberRef, SaleRequest
@@ -33,8 +33,7 @@ def exchange_order(
     `commit_order` raise; then nothing is written.
     """
     order = find_order(actor, order_id)
-    if order.member_id is not None:
-        sale = replace(sale, member=MemberRef("id", str(order.member_id)))
+    sale = _for_the_buyer(order, sale)
     with transaction.atomic():
         # Looked at first: both halves happen at one instant, never before the sale that is given back.
         at = max(now, order.occurred_at)
@@ -63,3 +62,32 @@ def quote_exchange(
         for name in names:
             answer[half].pop(name, None)
     return answer
+
+
+def price_exchange(
+    *, actor: Actor, order_id: UUID, request: RefundRequest, sale: SaleRequest, now: datetime
+) -> dict[str, Any]:
+    """An exchange as a till shows it while the new cart is still being filled.
+
+    `order` is the quote of the new cart after the goods are back: what came back can pay already. Writes nothing. Raises
+    what `refund_order` and `quote_order` would.
+    """
+    order = find_order(actor, order_id)
+    sale = _for_the_buyer(order, sale)
+    with transaction.atomic():
+        at = max(now, order.occurred_at)
+        refund = give_back(EXCHANGE, actor=actor, order_id=order_id, reason="quote", now=now, request=request)
+        quoted = quote_order(actor=actor, sale=sale, now=at)
+        transaction.set_rollback(True)
+    return {
+        "refund": refund,
+        "order": quoted,
+        "balance_minor": quoted["due_minor"] - refund["money_back_minor"],
+    }
+
+
+def _for_the_buyer(order: Order, sale: SaleRequest) -> SaleRequest:
+    """The new sale belongs to whoever bought the goods that come back."""
+    if order.member_id is None:
+        return sale
+    return replace(sale, member=MemberRef("id", str(order.member_id)))

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from django import forms
 from django.contrib import messages
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.translation import gettext as _
@@ -16,12 +16,10 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
-from shuke.checkout.errors import UnknownGiftCard
 from shuke.checkout.gift_card_queries import (
     CardPage,
     CardView,
     cards_by_code,
-    get_gift_card,
     list_gift_cards,
 )
 from shuke.checkout.gift_cards import (
@@ -42,6 +40,7 @@ from shuke.console.prepaid_words import CARD_STATES, refusal_words, tender_choic
 from shuke.console.scope import place_of
 from shuke.console.views.cashier import typed
 from shuke.console.views.cashier.receipt import TENDER_NAMES
+from shuke.console.views.gift_card_return import find_card, is_returnable
 from shuke.core.errors import InvalidInput
 from shuke.core.text import clean_text
 from shuke.core.values import Permission
@@ -141,6 +140,9 @@ def gift_cards(request: HttpRequest) -> HttpResponse:
     context = {
         "offered": programme is not None and programme.gift_cards is not None,
         "found": _row(found) if found else None,
+        "may_return": found is not None
+        and is_returnable(found, programme_at(now))
+        and staff.may(Permission.CHECKOUT_REFUND),
         "problem": problem,
         "wrong": wrong,
         "may_manage": may_manage,
@@ -279,8 +281,8 @@ def _refuse(form: SellForm, error: ShukeError, currency: str) -> None:
 @never_cache
 @require_GET
 def gift_card(request: HttpRequest, card_id: UUID) -> HttpResponse:
-    """One card: what it is worth, what happened to it, and the way to block it."""
-    view = _get(request, card_id)
+    """One card: what it is worth, what happened to it, and the ways to block it and to pay it back."""
+    view = find_card(request, card_id)
     now, card = clock.now(), view.card
     wrong = ""
     try:
@@ -307,6 +309,8 @@ def gift_card(request: HttpRequest, card_id: UUID) -> HttpResponse:
         "is_lapsed": card.expires_at is not None and card.expires_at <= now,
         "first_page": address if request.GET.get("cursor") else "",
         "next_page": f"{address}?cursor={page.next_cursor}" if page.next_cursor else "",
+        "may_return": is_returnable(view, programme_at(now))
+        and staff_of(request).may(Permission.CHECKOUT_REFUND),
     }
     return render(request, "console/gift_card.html", context, status=422 if wrong else 200)
 
@@ -319,7 +323,7 @@ def _buyer_of(card: GiftCard, may_see: bool) -> Any:
 @require_POST
 def gift_card_block(request: HttpRequest, card_id: UUID) -> HttpResponse:
     """Stop a card from paying, or let it pay again."""
-    view = _get(request, card_id)
+    view = find_card(request, card_id)
     blocked = request.POST.get("act") != "unblock"
     try:
         block_gift_card(
@@ -333,13 +337,6 @@ def gift_card_block(request: HttpRequest, card_id: UUID) -> HttpResponse:
     except ShukeError as error:
         messages.error(request, str(error))
     return redirect("console:gift_card", card_id)
-
-
-def _get(request: HttpRequest, card_id: UUID) -> CardView:
-    try:
-        return get_gift_card(card_id, now=clock.now(), store_ids=visible_stores(request))
-    except UnknownGiftCard as error:
-        raise Http404 from error
 
 
 def _programme() -> Programme | None:

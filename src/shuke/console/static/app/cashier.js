@@ -71,12 +71,21 @@
     const field = document.activeElement;
     const own = event.detail.requestConfig?.elt;
     const dirty = field?.matches?.('#desk input') && field.id && field.value !== field.defaultValue;
-    typed = dirty && !own?.contains(field) ? { id: field.id, value: field.value } : null;
+    typed = dirty && field.form !== own && !own?.contains(field) ? { id: field.id, value: field.value } : null;
   });
   document.addEventListener('htmx:afterSwap', () => {
     const field = typed && byId(typed.id);
     if (field && field.value !== typed.value) field.value = typed.value;
     typed = null;
+  });
+
+  // ---- what was typed of the part goes along to the desk, worked out or not
+  document.addEventListener('submit', (event) => {
+    if (event.target.id !== 'exchange') return;
+    for (const field of byId('part').elements) {
+      const kept = field.name && event.target.elements[field.name];
+      if (kept) kept.value = field.value;
+    }
   });
 
   // ---- the commit never overtakes a change that is still on its way
@@ -89,7 +98,10 @@
 
   function confirmSale() {
     const field = document.activeElement;
-    if (field?.matches?.('#desk input:not(#scan, #member, #coupon)') && field.value !== field.defaultValue) {
+    // An exchange asks why, and sometimes for a signature: first to what is missing.
+    const missing = ['reason', 'approver', 'approver_password'].find((id) => byId(id)?.value.trim() === '');
+    if (missing && byId('commit')?.disabled === false) return focus(missing);
+    if (field?.matches?.('#desk input:not(#scan, #member, #coupon, [form])') && field.value !== field.defaultValue) {
       // The amount will change: show it first, the next press confirms it.
       field.blur();
       return whenIdle(() => focus('commit'));
@@ -149,6 +161,11 @@
         print();
       }
       if (event.key === 'Escape' && byId('next')) byId('next').click();
+      const onward = event.key === 'F8' && (byId('to-exchange') || byId('to-refund'));
+      if (onward) {
+        event.preventDefault();
+        onward.click();
+      }
       return;
     }
     if (keys[event.key]) {

@@ -6,6 +6,7 @@ from shuke.console.views.cashier.desk import (
     clear_cart,
     commit,
     desk,
+    drop_exchange,
     find_member,
     pick_member,
     receipt,
@@ -16,6 +17,7 @@ from shuke.console.views.cashier.desk import (
     use_points,
     use_stored_value,
 )
+from shuke.console.views.cashier.exchange import exchange
 from shuke.console.views.cashier.refund import find_order, refund, void, write_off
 
 __all__ = [
@@ -24,6 +26,8 @@ __all__ = [
     "clear_cart",
     "commit",
     "desk",
+    "drop_exchange",
+    "exchange",
     "find_member",
     "find_order",
     "pick_member",

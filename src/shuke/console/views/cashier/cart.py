@@ -27,6 +27,7 @@ from django.http import HttpRequest, HttpResponseBase
 from django.utils import timezone
 
 from shuke.checkout.gift_cards import codes_of
+from shuke.checkout.refunds.values import RefundRequest
 from shuke.checkout.values import LineRequest, MemberRef, SaleRequest, TenderRequest
 from shuke.console.access import staff_of
 from shuke.core.keyset import keyset
@@ -51,6 +52,16 @@ class CartLine:
     unit_price_minor: int | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Swap:
+    """What comes back in exchange for the cart: a part of an order."""
+
+    order_id: UUID
+    part: RefundRequest
+    is_of_member: bool
+    """Bought by a member: the new sale is theirs, whoever stands at the desk."""
+
+
 @dataclass(slots=True)
 class Cart:
     """One customer at the desk. `key` is made once and makes the sale happen once, whatever is pressed twice."""
@@ -66,6 +77,7 @@ class Cart:
     """Gift cards that pay what they can, by id and last four characters: a code is kept nowhere, not even here."""
     coupons: list[str] = field(default_factory=list)
     """Ids of pieces and codes, in the order in which they were chosen."""
+    swap: Swap | None = None
     done: dict[str, str] = field(default_factory=dict)
     """Keys of the last sales of this desk and their orders, so that an old page leads to its receipt."""
 
@@ -73,15 +85,15 @@ class Cart:
         """The line of a product."""
         return next((line for line in self.lines if line.sku == sku), None)
 
-    def sale(self, store: str, currency: str, *, points: int | None = None) -> SaleRequest:
-        """The cart as checkout takes it; `points` overrides what the cashier asked for."""
+    def sale(self, store: str, currency: str) -> SaleRequest:
+        """The cart as checkout takes it."""
         return SaleRequest(
             store=store,
             channel=CHANNEL,
             lines=tuple(LineRequest(line.sku, line.quantity, line.unit_price_minor) for line in self.lines),
             member=MemberRef("id", str(self.member_id)) if self.member_id else None,
             currency=currency,
-            points_to_use=self.points if points is None else points,
+            points_to_use=self.points,
             system=SYSTEM,
             number=self.number,
             tenders=self._tenders(),
@@ -105,7 +117,7 @@ class Cart:
     def empty(self) -> None:
         """Everything out."""
         self.lines, self.member_id, self.points, self.stored, self.cards = [], None, 0, 0, []
-        self.coupons = []
+        self.coupons, self.swap = [], None
 
 
 def new_cart() -> Cart:
@@ -118,9 +130,10 @@ def new_number(day: date) -> str:
     return f"{day:%y%m%d}-{''.join(secrets.choice(_LETTERS) for _ in range(8))}"
 
 
-def fingerprint(sale: SaleRequest) -> bytes:
+def fingerprint(sale: SaleRequest, swap: Swap | None = None) -> bytes:
     """What makes two sales under one key the same."""
-    return sha256(msgspec.json.encode(sale)).digest()
+    told = msgspec.json.encode(sale)
+    return sha256(told + msgspec.json.encode(swap) if swap else told).digest()
 
 
 def read_cart(request: HttpRequest) -> Cart:
@@ -187,6 +200,7 @@ def _load(row: Session | None, request: HttpRequest) -> Cart | None:
         stored=raw.get("stored", 0),  # a cart kept by an older release has none
         cards=[(UUID(card), four) for card, four in raw.get("cards", ())],
         coupons=_opened(raw.get("coupons", ""), raw["key"]),
+        swap=msgspec.convert(raw["swap"], Swap) if raw.get("swap") else None,
         done=raw["done"],
     )
 
@@ -201,6 +215,7 @@ def _dump(cart: Cart) -> dict[str, Any]:
         "stored": cart.stored,
         "cards": [[str(card), four] for card, four in cart.cards],
         "coupons": _sealed(cart.coupons, cart.key),
+        "swap": msgspec.to_builtins(cart.swap),
         "done": cart.done,
     }
 

@@ -12,9 +12,9 @@ from typing import Any
 from django.utils.translation import gettext as _
 
 from shuke.catalog.models import Store
-from shuke.checkout.operations import quote_order
 from shuke.checkout.values import BEST, SaleRequest
 from shuke.console.views.cashier.cart import Cart
+from shuke.console.views.cashier.pricing import quote_cart
 from shuke.console.views.cashier.reading import Says, place
 from shuke.core.models import Staff
 from shuke.kit.errors import ShukeError
@@ -91,7 +91,7 @@ def counting(sale: SaleRequest, rows: list[dict[str, Any]]) -> SaleRequest:
 
 def _add(wanted: str, cart: Cart, sale: SaleRequest, staff: Staff, now: datetime, says: Says) -> None:
     asked = replace(sale, coupons=(*cart.coupons, wanted))
-    rows = quote_order(actor=staff.as_actor(), sale=asked, now=now)["coupons"]
+    rows = quote_cart(staff, cart, asked, now)["coupons"]
     row = next(each for each in rows if each["asked"] == len(cart.coupons))
     if row["status"] == "used":
         cart.coupons.append(wanted)
@@ -101,7 +101,7 @@ def _add(wanted: str, cart: Cart, sale: SaleRequest, staff: Staff, now: datetime
 
 def _best(cart: Cart, sale: SaleRequest, staff: Staff, now: datetime, says: Says) -> None:
     asked = (BEST, *cart.coupons)
-    rows = quote_order(actor=staff.as_actor(), sale=replace(sale, coupons=asked), now=now)["coupons"]
+    rows = quote_cart(staff, cart, replace(sale, coupons=asked), now)["coupons"]
     used = [row for row in rows if row["status"] == "used"]
     cart.coupons = [
         asked[row["asked"]] if row["asked"] is not None else str(row["coupon_id"]) for row in used

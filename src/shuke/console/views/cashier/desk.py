@@ -16,17 +16,18 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpRespons
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils.translation import gettext as _
+from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_GET, require_POST
 
 from shuke.catalog.models import Product, Store
 from shuke.catalog.queries import find_products, products_by_sku
 from shuke.checkout.errors import OrderExists, OrderNotFound
-from shuke.checkout.operations import commit_order, quote_order
+from shuke.checkout.operations import commit_order
 from shuke.checkout.queries import get_order
 from shuke.console import formats, scope
 from shuke.console.access import requires, staff_of
 from shuke.console.member_access import remember_found
-from shuke.console.views.cashier import typed
+from shuke.console.views.cashier import signing, typed
 from shuke.console.views.cashier.cart import (
     MAX_LINES,
     Cart,
@@ -38,7 +39,9 @@ from shuke.console.views.cashier.cart import (
     remember,
 )
 from shuke.console.views.cashier.coupons import choose, counting, coupon_views
+from shuke.console.views.cashier.exchange import back_context, carry_out_exchange
 from shuke.console.views.cashier.gift_cards import looks_like_card, take_card
+from shuke.console.views.cashier.pricing import quote_cart
 from shuke.console.views.cashier.reading import PREPAID, Says, picture, place, words_of
 from shuke.console.views.cashier.receipt import receipt_context
 from shuke.core.errors import NotFound
@@ -59,6 +62,7 @@ from shuke.members.values import Candidate
 RESULTS = 8
 _LAST_FOUR = re.compile(r"\d{4}")
 MAX_TEXT = 200
+SIGNED = ("reason", signing.NAME)
 
 
 class Counter:
@@ -249,11 +253,8 @@ def use_points(request: HttpRequest, counter: Counter) -> HttpResponse:
         try:
             cart.points = typed.points(asked)
             if cart.points:
-                quote = quote_order(
-                    actor=staff_of(request).as_actor(),
-                    sale=cart.sale(counter.store.code, counter.currency),
-                    now=counter.now,
-                )
+                sale = cart.sale(counter.store.code, counter.currency)
+                quote = quote_cart(staff_of(request), cart, sale, counter.now)
                 if quote["points_used"] < cart.points:
                     says.places["points"] = _("%(used)s of them can be used for this sale.") % {
                         "used": formats.points(quote["points_used"])
@@ -280,11 +281,8 @@ def use_stored_value(request: HttpRequest, counter: Counter) -> HttpResponse:
         try:
             cart.stored = typed.amount(asked, counter.currency)
             if cart.stored:
-                quote = quote_order(
-                    actor=staff_of(request).as_actor(),
-                    sale=cart.sale(counter.store.code, counter.currency),
-                    now=counter.now,
-                )
+                sale = cart.sale(counter.store.code, counter.currency)
+                quote = quote_cart(staff_of(request), cart, sale, counter.now)
                 used = sum(paid["amount_minor"] for paid in quote["tenders"] if paid["kind"] in PREPAID)
                 if used < cart.stored:
                     says.places["stored"] = _("%(used)s of it can be used for this sale.") % {
@@ -327,11 +325,23 @@ def use_coupon(request: HttpRequest, counter: Counter) -> HttpResponse:
 def clear_cart(request: HttpRequest, counter: Counter) -> HttpResponse:
     """Everything out: the customer left."""
     with open_cart(request) as cart:
+        was_exchange = cart.swap is not None
         cart.empty()
+    if was_exchange:
+        return _go(request, reverse("console:cashier"))
     return _draw(request, counter, cart, Says(), focus="member")
 
 
 @step
+def drop_exchange(request: HttpRequest, counter: Counter) -> HttpResponse:
+    """Nothing comes back after all; the cart and its member stay."""
+    with open_cart(request) as cart:
+        cart.swap = None
+    return _go(request, reverse("console:cashier"))
+
+
+@step
+@sensitive_post_parameters(signing.PASSWORD)
 def commit(request: HttpRequest, counter: Counter) -> HttpResponse:
     """Sell, once. The key was made with the cart; `seen` is the amount that stood on the button."""
     cart = read_cart(request)
@@ -341,13 +351,16 @@ def commit(request: HttpRequest, counter: Counter) -> HttpResponse:
     if key != cart.key:
         says = Says({"pay": _("The cart was changed elsewhere. Check it and confirm again.")})
         return _draw(request, counter, cart, says)
+    if ("reason" in request.POST) != (cart.swap is not None):
+        # An exchange was begun or left elsewhere: this page no longer shows what would be booked.
+        return _go(request, reverse("console:cashier"))
     staff = staff_of(request)
     sale = cart.sale(counter.store.code, counter.currency)
     sold, seen = sale, request.POST.get("seen", "")
     says = Says()
     try:
-        quote = quote_order(actor=staff.as_actor(), sale=sale, now=counter.now)
-        payable, sold = quote["due_minor"], counting(sale, quote["coupons"])
+        quote = quote_cart(staff, cart, sale, counter.now)
+        payable, sold = quote["balance_minor"], counting(sale, quote["coupons"])
         # Without this, points, stored value or a tier that changed elsewhere would change the amount behind the cashier's
         # back. An earlier twin of this very commit may have caused it; that one is answered from the store below.
         if seen != str(payable) and not _was_sold(staff.id, cart.key):
@@ -361,9 +374,13 @@ def commit(request: HttpRequest, counter: Counter) -> HttpResponse:
             place(says, error, cart)
             return _draw(request, counter, cart, says)
     try:
-        answer = commit_order(
-            actor=staff.as_actor(), sale=sold, now=counter.now, key=cart.key, input_hash=fingerprint(sale)
-        )
+        if cart.swap:
+            order_id = json.loads(carry_out_exchange(request, cart, sale, sold).body)["id"]
+        else:
+            answer = commit_order(
+                actor=staff.as_actor(), sale=sold, now=counter.now, key=cart.key, input_hash=fingerprint(sale)
+            )
+            order_id = json.loads(answer.body)["id"]
     except OrderExists:
         with open_cart(request) as fresh:
             fresh.number = new_number(counter.now.date())
@@ -373,8 +390,7 @@ def commit(request: HttpRequest, counter: Counter) -> HttpResponse:
         if error.code == "idempotency_conflict":
             return _already_sold(request, counter, staff.id)
         place(says, error, cart)
-        return _draw(request, counter, cart, says)
-    order_id = json.loads(answer.body)["id"]
+        return _draw(request, counter, cart, says, focus=next((at for at in SIGNED if says.at(at)), ""))
     with open_cart(request) as kept:
         if kept.key == cart.key:
             kept.finish(order_id)
@@ -439,7 +455,7 @@ def _take_card(request: HttpRequest, counter: Counter, code: str) -> HttpRespons
 
 
 def _take_member(cart: Cart, member_id: UUID | None) -> None:
-    if member_id != cart.member_id:
+    if member_id != cart.member_id and not (cart.swap and cart.swap.is_of_member):
         cart.member_id, cart.points, cart.stored, cart.coupons = member_id, 0, 0, []
 
 
@@ -503,10 +519,12 @@ def _context(request: HttpRequest, counter: Counter, cart: Cart, says: Says, **m
     except NotFound:
         # The member was erased while standing in the cart.
         with open_cart(request) as cart:
+            cart.swap = None
             _take_member(cart, None)
         drawn = picture(staff_of(request), counter.store, cart, counter.in_force, counter.now, says)
     return {
         **drawn,
+        **back_context(request, cart, drawn),
         "coupons": coupon_views(drawn["quote"]["coupons"]) if drawn["quote"] else [],
         "may_refund": staff_of(request).may(Permission.CHECKOUT_REFUND),
         "may_register": staff_of(request).may(Permission.MEMBERS_WRITE),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -16,10 +16,10 @@ from shuke.catalog.operations import ensure_channel
 from shuke.catalog.queries import products_by_sku
 from shuke.checkout.answers import quantity_text
 from shuke.checkout.errors import UnknownChannel
-from shuke.checkout.operations import quote_order
 from shuke.checkout.queries import qualifying_totals
 from shuke.console import formats
 from shuke.console.views.cashier.cart import CHANNEL, Cart
+from shuke.console.views.cashier.pricing import BACK, quote_cart
 from shuke.core.models import Staff
 from shuke.kit.errors import ShukeError
 from shuke.kit.money import divide, to_text
@@ -33,7 +33,13 @@ from shuke.members.queries import get_candidate, open_profiles
 from shuke.members.values import Candidate
 
 PREPAID = ("stored_value", "bonus")
-_PLACES = {"member": "member", "points_to_use": "points", "tenders": "stored", "coupons": "coupon"}
+_PLACES = {
+    "member": "member",
+    "points_to_use": "points",
+    "tenders": "stored",
+    "coupons": "coupon",
+    **{name: name for name in (BACK, "reason", "approver")},
+}
 TOP_LEVEL = 4
 """Tiers above the fifth share its colour."""
 
@@ -111,20 +117,19 @@ def quote(
 ) -> tuple[dict[str, Any] | None, Says]:
     """(the quote, messages). Points that are refused leave a quote without them; any other refusal leaves none."""
     says = Says()
-    actor = staff.as_actor()
+    sale = cart.sale(store.code, currency)
     try:
         try:
-            return quote_order(actor=actor, sale=cart.sale(store.code, currency), now=now), says
+            return quote_cart(staff, cart, sale, now), says
         except UnknownChannel:
             ensure_channel(CHANNEL, _("Till"))
-            return quote_order(actor=actor, sale=cart.sale(store.code, currency), now=now), says
+            return quote_cart(staff, cart, sale, now), says
     except ShukeError as error:
         if error.field != "points_to_use":
             place(says, error, cart)
             return None, says
         says.places["points"] = words_of(error)
-    body = quote_order(actor=actor, sale=cart.sale(store.code, currency, points=0), now=now)
-    return body, says
+    return quote_cart(staff, cart, replace(sale, points_to_use=0), now), says
 
 
 def place(says: Says, error: ShukeError, cart: Cart) -> None:
@@ -304,6 +309,9 @@ def _totals(body: dict[str, Any], document: Document, programme: Programme) -> d
         "points_used": body["points_used"],
         "payable_minor": body["payable_minor"],
         "due_minor": body["due_minor"],
+        "balance_minor": body["balance_minor"],
+        "pay_out_minor": -body["balance_minor"],
+        "back_minor": -body["refund"]["money_back_minor"] if "refund" in body else 0,
         "tax_minor": body["tax_minor"],
         "tax_added": bool(body["tax_added_minor"]),
         "stored_used_minor": -sum(

@@ -5,9 +5,11 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
+from django.db.models import Exists, OuterRef
 from django.utils.translation import pgettext_lazy
 
-from shuke.checkout.models import Order, OrderStatus
+from shuke.checkout.models import Order, OrderStatus, Refund
+from shuke.checkout.queries import find_exchange
 from shuke.console.views.cashier.reading import TOP_LEVEL
 from shuke.core.models import Staff
 from shuke.ledger.queries import balances_of
@@ -31,7 +33,12 @@ TENDER_NAMES = {
 
 def receipt_context(order: dict[str, Any], now: datetime) -> dict[str, Any]:
     """The template's context for one order of `checkout.queries.get_order`."""
-    row = Order.objects.select_related("store").only("actor", "store").get(id=order["id"])
+    row = (
+        Order.objects.select_related("store")
+        .only("actor", "store")
+        .annotate(is_exchange=Exists(Refund.objects.filter(exchange_order_id=OuterRef("id"))))
+        .get(id=order["id"])
+    )
     context = {
         "order": order,
         "store": row.store,
@@ -42,6 +49,8 @@ def receipt_context(order: dict[str, Any], now: datetime) -> dict[str, Any]:
             for each in order["tenders"]
         ],
         "refunded": order["status"] != OrderStatus.COMMITTED,
+        "came_back": _came_back(order) if row.is_exchange else None,
+        "exchanged_for": _exchanged_for(order),
     }
     in_force = programme_at(now)
     if order["member_id"] is None or in_force is None:
@@ -69,6 +78,23 @@ def receipt_context(order: dict[str, Any], now: datetime) -> dict[str, Any]:
         "refund_tier": tier_name(document, undone.to_tier) if undone else "",
         "refund_level": min(tiers.level(undone.to_tier).rank, TOP_LEVEL) if undone else 0,
     }
+
+
+def _came_back(order: dict[str, Any]) -> dict[str, Any] | None:
+    """What this sale was exchanged for, with what was left to pay or to pay out."""
+    found = find_exchange(order["id"])
+    if found is None:
+        return None
+    balance = order["due_minor"] - found["money_back_minor"]
+    return {**found, "balance_minor": balance, "pay_out_minor": -balance}
+
+
+def _exchanged_for(order: dict[str, Any]) -> list[str]:
+    """The numbers of the sales that goods of this order were exchanged for."""
+    ids = [each["exchange_order_id"] for each in order["refunds"] if each["exchange_order_id"]]
+    return (
+        list(Order.objects.filter(id__in=ids).order_by("id").values_list("number", flat=True)) if ids else []
+    )
 
 
 def _seller(actor: str) -> str:

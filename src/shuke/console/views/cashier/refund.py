@@ -246,7 +246,7 @@ def _context(staff: Staff, page: Page) -> dict[str, Any]:
     return {
         **receipt_context(order, page.now),
         "plan": plan,
-        "plan_coupons": _coupons_back(plan["coupons"], order["programme_version"]) if plan else [],
+        "plan_coupons": coupons_back(plan["coupons"], order["programme_version"]) if plan else [],
         "is_void": page.is_void,
         "to_collect": -plan["money_back_minor"] if plan and plan["money_back_minor"] < 0 else 0,
         "is_open": page.is_open,
@@ -254,6 +254,7 @@ def _context(staff: Staff, page: Page) -> dict[str, Any]:
         "amount": page.asked.get("amount", "")[:MAX_TYPED],
         "seen": _seen(order),
         "may_sell": staff.may(Permission.CHECKOUT_USE),
+        "may_exchange": page.is_open and not page.is_void and staff.may(Permission.CHECKOUT_USE),
         "may_void": page.is_open and not page.is_void and _is_voidable(order, page.now),
         "error": errors.get("reason", ""),
         "wrong": errors.get("", ""),
@@ -279,7 +280,7 @@ def _refunds(staff: Staff, order: dict[str, Any]) -> list[dict[str, Any]]:
     ]
 
 
-def _coupons_back(rows: list[dict[str, Any]], version: int | None) -> list[dict[str, str]]:
+def coupons_back(rows: list[dict[str, Any]], version: int | None) -> list[dict[str, str]]:
     """What becomes of the coupons that the sale used."""
     document = version_by_number(version).document if version else None
     return [
