@@ -176,7 +176,7 @@ def test_a_blocked_card_does_not_pay_until_it_is_let_go():
 def test_legal_limits_of_bearer_cards():
     make_shop(gift_cards={})
     member = make_member(now=NOW)
-    with pytest.raises(errors.BearerLimitExceeded):
+    with pytest.raises(errors.CardLimitExceeded):
         cards(face=100_001)
     _made, codes = cards(50, face=100_000)
     with pytest.raises(errors.BuyerRequired):

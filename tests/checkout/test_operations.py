@@ -109,7 +109,7 @@ def test_a_replayed_key_returns_the_stored_answer_and_changes_nothing():
     again = commit_order(actor=TILL, sale=request, now=NOW + timedelta(hours=1), key="k", input_hash=b"same")
     assert (again.status, again.body, again.replayed) == (201, first.body, True)
     assert (Order.objects.count(), balance(member)) == (1, (50, 0))
-    with pytest.raises(errors.TwistedKey):
+    with pytest.raises(errors.IdempotencyConflict):
         commit_order(actor=TILL, sale=request, now=NOW, key="k", input_hash=b"other")
     assert Order.objects.count() == 1
 
@@ -128,7 +128,7 @@ def test_an_answer_is_repeated_when_the_sale_could_no_longer_be_made():
     too_old = NOW + timedelta(hours=2)
     again = ask(too_old)
     assert (again.status, again.body, again.replayed) == (201, first.body, True)
-    with pytest.raises(errors.TwistedKey):
+    with pytest.raises(errors.IdempotencyConflict):
         ask(too_old, b"other")
     with pytest.raises(errors.BadInstant):
         commit_order(actor=TILL, sale=request, now=too_old, key="new", occurred_at=sold_at)
@@ -168,10 +168,10 @@ REFUSALS = [
     (sale(("A", 1), currency="USD"), errors.CurrencyMismatch, "currency"),
     (sale(line_requests=(LineRequest("A", 0),)), errors.BadQuantity, "lines/0/quantity"),
     (sale(line_requests=(LineRequest("A", -1000),)), errors.BadQuantity, "lines/0/quantity"),
-    (sale(line_requests=(LineRequest("A", 1000, unit_price_minor=-1),)), errors.BadLineAmount, "lines/0"),
+    (sale(line_requests=(LineRequest("A", 1000, unit_price_minor=-1),)), errors.AmountOutOfRange, "lines/0"),
     (
         sale(line_requests=(LineRequest("A", 10**9, unit_price_minor=10**15),)),
-        errors.BadLineAmount,
+        errors.AmountOutOfRange,
         "lines/0",
     ),
     (sale(line_requests=()), errors.EmptyCart, "lines"),

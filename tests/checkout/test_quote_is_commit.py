@@ -13,7 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from shuke.checkout.errors import TopUpAboveLimit
+from shuke.checkout.errors import CardLimitExceeded
 from shuke.checkout.gift_cards import activate_gift_cards, codes_of, issue_gift_cards
 from shuke.checkout.invariants import verify_orders
 from shuke.checkout.logic import Cart, CartLine, MemberFacts, price
@@ -110,7 +110,7 @@ def random_sale(random: Random, member, codes: list[str]):
 
 def top_up_all(members, now) -> None:
     for member in members:
-        with suppress(TopUpAboveLimit):
+        with suppress(CardLimitExceeded):
             top_up(actor=TILL, member_id=member.id, store="S1", amount_minor=200_000, tender="card", now=now)
 
 

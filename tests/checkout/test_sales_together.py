@@ -120,7 +120,7 @@ def test_what_is_wrong_with_one_sale_is_told_to_it_alone(crowd: Crowd) -> None:
     )
     assert crowd.sizes == [1, 5]
     assert isinstance(unknown, errors.UnknownProduct)
-    assert isinstance(twisted, errors.TwistedKey)
+    assert isinstance(twisted, errors.IdempotencyConflict)
     assert again == known
     assert isinstance(taken, errors.OrderExists)
     assert good["member"]["balances"]["points"] == points(member) == 30

@@ -97,7 +97,7 @@ def test_a_bonus_in_instalments_becomes_usable_part_by_part_without_any_job():
     [
         ({"amount": 0}, errors.TopUpOutOfRange),
         ({"amount": 10**15 + 1}, errors.TopUpOutOfRange),
-        ({"amount": 500_001}, errors.TopUpAboveLimit),
+        ({"amount": 500_001}, errors.CardLimitExceeded),
         ({"amount": 500_000, "tender": "cash", "organisation": True}, errors.CashNotAllowed),
     ],
 )
@@ -113,7 +113,7 @@ def test_the_legal_limit_counts_what_the_card_holds_and_can_be_lifted():
     make_shop(stored_value=STORED)
     member = make_member(now=NOW)
     pay(member, 300_000)
-    with pytest.raises(errors.TopUpAboveLimit) as refusal:
+    with pytest.raises(errors.CardLimitExceeded) as refusal:
         pay(member, 200_001)
     assert refusal.value.params == {"limit": 500_000, "held": 300_000}
     pay(member, 200_000)

@@ -217,7 +217,7 @@ def test_a_card_that_pays_while_it_is_blocked_has_paid_once(rivals: Rivals) -> N
 
 def test_two_top_ups_together_keep_the_legal_limit(rivals: Rivals, member: Member) -> None:
     rivals.before(stored_value, "take_books", partial(put_on_card, member, 20_000))
-    with pytest.raises(errors.TopUpAboveLimit):
+    with pytest.raises(errors.CardLimitExceeded):
         put_on_card(member, 20_000)
     assert (rivals.acted, account(member.id, "stored_value")) == (1, (40_000, 0))
 

@@ -65,7 +65,7 @@ class Sales(Shop):
         if key is None:
             return
         if other:
-            with pytest.raises(errors.TwistedKey):
+            with pytest.raises(errors.IdempotencyConflict):
                 commit_order(actor=TILL, sale=order.sale, now=self.tick(), key=key, input_hash=b"other")
             return
         with suppress(errors.BadInstant):

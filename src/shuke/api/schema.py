@@ -23,7 +23,6 @@ from shuke.api.errors import (
     UnsupportedMediaType,
 )
 from shuke.api.problems import CONTENT_TYPE
-from shuke.checkout.errors import TwistedKey
 from shuke.core.errors import (
     IdempotencyConflict,
     IdempotencyKeyMissing,
@@ -80,7 +79,7 @@ def refusals_of(spec: Endpoint) -> list[type[ShukeError]]:
     if spec.body is not None:
         found |= {MalformedJson, BodyTooLarge, UnsupportedMediaType}
     if spec.keyed != "no":
-        found |= {InvalidInput, TwistedKey if spec.keyed == "own" else IdempotencyConflict}
+        found |= {InvalidInput, IdempotencyConflict}
     if spec.keyed in {"once", "own"}:
         found.add(IdempotencyKeyMissing)
     return sorted(found, key=lambda refusal: (refusal.status, refusal.code))

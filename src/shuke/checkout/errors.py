@@ -5,18 +5,17 @@ from __future__ import annotations
 from django.utils.translation import gettext_lazy as _
 
 from shuke.catalog.errors import UnknownStore as UnknownStore
+from shuke.core.errors import IdempotencyConflict as IdempotencyConflict
+from shuke.core.errors import OutOfStoreScope
 from shuke.kit.errors import ShukeError
 from shuke.loyalty.errors import NoProgramme as NoProgramme
+
+StoreOutOfScope = OutOfStoreScope
 
 
 class StoreClosed(ShukeError):
     code, status = "store_closed", 409
     message = _("The store %(code)s is closed. Reopen it before selling there.")
-
-
-class StoreOutOfScope(ShukeError):
-    code, status = "out_of_store_scope", 403
-    message = _("This account may not act for the store %(code)s.")
 
 
 class UnknownChannel(ShukeError):
@@ -64,7 +63,7 @@ class BadQuantity(ShukeError):
     message = _("The quantity must be above zero and at most 1,000,000, with up to three decimals.")
 
 
-class BadLineAmount(ShukeError):
+class AmountOutOfRange(ShukeError):
     code, status = "bad_amount", 422
     message = _("Amounts are whole minor units between 0 and 1,000,000,000,000,000.")
 
@@ -146,11 +145,6 @@ class GiftCardNotActive(ShukeError):
     message = _("This gift card is not active: it was not sold yet, or it is blocked.")
 
 
-class BadTenderAmount(ShukeError):
-    code, status = "bad_amount", 422
-    message = _("Amounts are whole minor units between 0 and 1,000,000,000,000,000.")
-
-
 class TooManyTenders(ShukeError):
     code, status = "too_many_tenders", 422
     message = _("A sale is paid with at most %(most)s tenders.")
@@ -176,14 +170,9 @@ class TopUpOutOfRange(ShukeError):
     message = _("A top-up is from %(least)s to %(most)s (smallest coins).")
 
 
-class TopUpAboveLimit(ShukeError):
+class CardLimitExceeded(ShukeError):
     code, status = "card_limit_exceeded", 409
-    message = _("A registered card may hold at most %(limit)s (smallest coins); this one holds %(held)s.")
-
-
-class BearerLimitExceeded(ShukeError):
-    code, status = "card_limit_exceeded", 409
-    message = _("A bearer card may hold at most %(limit)s (smallest coins).")
+    message = _("This card may hold at most %(limit)s (smallest coins); it holds %(held)s.")
 
 
 class CashNotAllowed(ShukeError):
@@ -253,13 +242,6 @@ class BatchSize(ShukeError):
 class NumberMissing(ShukeError):
     code, status = "number_missing", 422
     message = _("An order sold offline needs its number: it tells a repeated upload from a second sale.")
-
-
-class OfflineTooOld(ShukeError):
-    code, status = "bad_occurred_at", 422
-    message = _(
-        "Sales of more than %(days)s days ago, and of the future, are not taken. Use the import for older ones."
-    )
 
 
 class OfflineNotAllowed(ShukeError):
@@ -391,7 +373,9 @@ class RefundExceedsOrder(ShukeError):
 
 class BadInstant(ShukeError):
     code, status = "bad_occurred_at", 422
-    message = _("The time of the sale must lie within the last 24 hours. Use the import for older sales.")
+    message = _(
+        "The sale must not lie in the future, nor more than %(days)s × 24 hours back. Use the import for older sales."
+    )
 
 
 class NotImportable(ShukeError):
@@ -423,11 +407,6 @@ class UnknownSimulation(ShukeError):
 class SimulationNotOpen(ShukeError):
     code, status = "simulation_not_open", 409
     message = _("The simulation is over; there is nothing to cancel.")
-
-
-class TwistedKey(ShukeError):
-    code, status = "idempotency_conflict", 409
-    message = _("This Idempotency-Key was used for another request. Use a new key for a new request.")
 
 
 class ProductReserved(ShukeError):

@@ -12,18 +12,17 @@ import msgspec
 
 from shuke.checkout.earning_facts import NO_EARNING_FACTS, EarningFacts
 from shuke.checkout.errors import (
-    BadLineAmount,
+    AmountOutOfRange,
     BadQuantity,
-    BadTenderAmount,
     CurrencyMismatch,
     EmptyCart,
+    IdempotencyConflict,
     MemberNotActive,
     PriceMissing,
     ProductInactive,
     StoreClosed,
     StoreOutOfScope,
     TooManyTenders,
-    TwistedKey,
     UnknownChannel,
     UnknownMember,
     UnknownProduct,
@@ -201,7 +200,7 @@ def _facts(
     sale = asked.sale
     if row[0] is not None:
         if bytes(row[0]) != asked.input_hash:
-            raise TwistedKey(field="Idempotency-Key")
+            raise IdempotencyConflict(field="Idempotency-Key")
         return SaleFacts(Answer(row[1], bytes(row[2]), replayed=True), None, None, {})
     if sale.currency != programme.currency:
         raise CurrencyMismatch(field="currency", expected=programme.currency, given=sale.currency)
@@ -225,12 +224,12 @@ def _facts(
 
 
 def read_answer(actor: Actor, key: str | None, input_hash: bytes) -> Answer | None:
-    """The stored answer of an identical earlier call. Raises TwistedKey when the earlier one asked for something else."""
+    """The stored answer of an identical earlier call. Raises IdempotencyConflict when the earlier one asked otherwise."""
     stored = find_answer(actor.id, key) if key and actor.id else None
     if stored is None:
         return None
     if stored.input_hash != input_hash:
-        raise TwistedKey(field="Idempotency-Key")
+        raise IdempotencyConflict(field="Idempotency-Key")
     return Answer(stored.status, stored.body, replayed=True)
 
 
@@ -287,7 +286,7 @@ def build_cart(sale: SaleRequest, products: dict[str, ProductFact], tenders: Seq
             raise TooManyTenders(field="tenders", most=MAX_TENDERS)
         for index, tender in enumerate(sale.tenders):
             if tender.amount_minor is not None and not 0 <= tender.amount_minor <= MAX_MINOR:
-                raise BadTenderAmount(field=f"tenders/{index}/amount_minor")
+                raise AmountOutOfRange(field=f"tenders/{index}/amount_minor")
     lines = []
     for index, line in enumerate(sale.lines):
         product = products.get(line.sku)
@@ -310,7 +309,7 @@ def _list_price(line: LineRequest, product: ProductFact, sale: SaleRequest, inde
         raise BadQuantity(field=f"lines/{index}/quantity")
     amounts = [line.list_minor, line.unit_price_minor, *(minor for _, minor in line.discounts)]
     if any(amount is not None and not 0 <= amount <= MAX_MINOR for amount in amounts):
-        raise BadLineAmount(field=f"lines/{index}")
+        raise AmountOutOfRange(field=f"lines/{index}")
     if line.list_minor is not None:
         return line.list_minor
     unit = line.unit_price_minor
@@ -320,7 +319,7 @@ def _list_price(line: LineRequest, product: ProductFact, sale: SaleRequest, inde
             raise PriceMissing(field=f"lines/{index}/unit_price_minor", sku=line.sku)
     full = divide(unit * line.quantity, 1000, "half_up")
     if full > MAX_MINOR:
-        raise BadLineAmount(field=f"lines/{index}")
+        raise AmountOutOfRange(field=f"lines/{index}")
     return full
 
 

@@ -28,8 +28,8 @@ from shuke.checkout.books import (
 )
 from shuke.checkout.errors import (
     BadGiftCardCode,
-    BearerLimitExceeded,
     BuyerRequired,
+    CardLimitExceeded,
     GiftCardNotIssued,
     GiftCardOutOfRange,
     GiftCardsNotOffered,
@@ -59,7 +59,7 @@ MAX_CARDS = 500
 def issue_gift_cards(*, actor: Actor, face_minor: int, count: int, now: datetime) -> list[GiftCard]:
     """Make cards that are worth nothing until they are activated. Their codes: `codes_of`.
 
-    Raises GiftCardsNotOffered, GiftCardOutOfRange, BearerLimitExceeded, GiftCardTermTooShort, TooManyGiftCards.
+    Raises GiftCardsNotOffered, GiftCardOutOfRange, CardLimitExceeded, GiftCardTermTooShort, TooManyGiftCards.
     """
     in_force = programme_in_force(now)
     rules, limits = _offered(in_force), in_force.programme.card_limits
@@ -67,7 +67,7 @@ def issue_gift_cards(*, actor: Actor, face_minor: int, count: int, now: datetime
         raise TooManyGiftCards(field="count", most=MAX_CARDS)
     most = min(MAX_MINOR, rules.most if rules.most is not None else MAX_MINOR)
     if limits.bearer_most is not None and face_minor > limits.bearer_most:
-        raise BearerLimitExceeded(field="face_minor", limit=limits.bearer_most)
+        raise CardLimitExceeded(field="face_minor", limit=limits.bearer_most, held=0)
     if not rules.least <= face_minor <= most:
         raise GiftCardOutOfRange(field="face_minor", least=rules.least, most=most)
     if 0 < rules.months < limits.bearer_months_least:

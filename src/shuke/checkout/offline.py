@@ -18,7 +18,7 @@ import msgspec
 from django.db import transaction
 
 from shuke.checkout.books import take_books
-from shuke.checkout.errors import BatchSize, NumberMissing, OfflineTooOld, OrderExists
+from shuke.checkout.errors import BadInstant, BatchSize, NumberMissing, OrderExists
 from shuke.checkout.models import Order
 from shuke.checkout.operations import CLOCK_SKEW, commit_order, programme_in_force
 from shuke.checkout.queries import qualifying_totals
@@ -83,7 +83,7 @@ def _row(actor: Actor, row: OfflineSale, now: datetime) -> RowResult:
             known = _known(actor, row)
             if known:
                 return known
-            raise OfflineTooOld(field="occurred_at", days=days)
+            raise BadInstant(field="occurred_at", days=days)
         answer = commit_order(
             actor=actor,
             sale=sale,

@@ -127,7 +127,7 @@ def commit_order(
         # A till that was cut off asks again when the sale is too old by now: what was sold is still told.
         answer = read_answer(actor, key, input_hash)
         if answer is None:
-            raise BadInstant(field="occurred_at")
+            raise BadInstant(field="occurred_at", days=oldest.days)
         return answer
     in_force = programme_in_force(happened)
     asked = _Asked(actor, sale, happened, key, input_hash, in_force=in_force, now=now)

@@ -27,11 +27,11 @@ from shuke.checkout.books import (
     take_books,
 )
 from shuke.checkout.errors import (
+    CardLimitExceeded,
     CashNotAllowed,
     NothingToReturn,
     NotReturnable,
     StoredValueNotOffered,
-    TopUpAboveLimit,
     TopUpExists,
     TopUpOutOfRange,
 )
@@ -129,7 +129,7 @@ def top_up(
     """Take money in advance and give the bonus of the rule it reaches, in one transaction.
 
     A debt of stored value, left by a sale made offline, is settled first. (system, number) exists once. Raises the
-    refusals of `checkout.errors`: StoredValueNotOffered, TopUpOutOfRange, TopUpAboveLimit, CashNotAllowed, TopUpExists.
+    refusals of `checkout.errors`: StoredValueNotOffered, TopUpOutOfRange, CardLimitExceeded, CashNotAllowed, TopUpExists.
     """
     in_force = programme_in_force(now)
     programme, rules = in_force.programme, _offered(in_force)
@@ -151,7 +151,7 @@ def top_up(
             limit = programme.card_limits.registered_most
             held = sum(lot.remaining for lot in open_lots_of(member_id, "stored_value"))
             if limit is not None and held + amount_minor - debts.get("stored_value", 0) > limit:
-                raise TopUpAboveLimit(field="amount_minor", limit=limit, held=held)
+                raise CardLimitExceeded(field="amount_minor", limit=limit, held=held)
             transfer = _top_up_transfer(programme, transfer_id, amount_minor, bonus, rule, debts, now)
             post_transfer(transfer, header_of(member_id, actor, place, in_force.version_id, now))
             TopUp.objects.create(

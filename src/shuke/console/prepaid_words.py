@@ -41,13 +41,13 @@ def refusal_words(error: ShukeError, currency: str) -> str:
             return _("At least %(least)s.") % {"least": money("least")}
         case errors.TopUpOutOfRange() | errors.GiftCardOutOfRange():
             return _("From %(least)s to %(most)s.") % {"least": money("least"), "most": money("most")}
-        case errors.TopUpAboveLimit():
-            return _("A card of a member may hold %(limit)s; this one holds %(held)s already.") % {
+        case errors.CardLimitExceeded() if error.params["held"]:
+            return _("A card may hold %(limit)s; this one holds %(held)s already.") % {
                 "limit": money("limit"),
                 "held": money("held"),
             }
-        case errors.BearerLimitExceeded():
-            return _("A gift card may hold at most %(limit)s.") % {"limit": money("limit")}
+        case errors.CardLimitExceeded():
+            return _("A card may hold at most %(limit)s.") % {"limit": money("limit")}
         case errors.CashNotAllowed():
             return _("From %(limit)s on the law wants another payment than cash.") % {"limit": money("limit")}
         case errors.BuyerRequired():

@@ -45,7 +45,7 @@ SALE_REFUSALS: tuple[type[ShukeError], ...] = (
     errors.MemberNotActive,
     errors.EmptyCart,
     errors.BadQuantity,
-    errors.BadLineAmount,
+    errors.AmountOutOfRange,
     errors.NoProgramme,
     errors.BadGiftCardCode,
     errors.UnknownGiftCard,

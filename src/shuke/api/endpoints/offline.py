@@ -40,7 +40,7 @@ router = Router()
     body=BatchIn,
     answers={200: BatchOut},
     tag="offline",
-    refusals=(*SALE_REFUSALS, errors.OfflineTooOld, errors.AllowanceInvalid, errors.AllowanceForeign),
+    refusals=(*SALE_REFUSALS, errors.BadInstant, errors.AllowanceInvalid, errors.AllowanceForeign),
 )
 def upload_orders(call: Call, body: BatchIn) -> tuple[int, dict[str, Any]]:
     """Upload sales made offline.
