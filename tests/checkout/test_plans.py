@@ -192,27 +192,63 @@ def test_a_trial_is_once_and_a_purchase_follows_it(member: Any) -> None:
     assert verify_plans() == []
 
 
+def upgrade(who: Any, now: datetime, plan: str = "plus", target: str = "black", **more: Any) -> PlanTerm:
+    return upgrade_plan(
+        actor=TILL,
+        member_id=who.id,
+        plan=plan,
+        target=target,
+        sale=CASH,
+        now=now,
+        enjoyed=plan_discounts,
+        **more,
+    )
+
+
 def test_an_upgrade_takes_what_is_left_as_credit(member: Any) -> None:
     buy(member, NOON)
     at = NOON + 100 * DAY
-    quote = quote_upgrade(member_id=member.id, plan="plus", target="black", now=at)
+    quote = quote_upgrade(member_id=member.id, plan="plus", target="black", now=at, enjoyed=plan_discounts)
     credit = 12000 - 12000 * 101 // 365
     assert quote["credit_minor"] == credit
     due = quote["to_pay_minor"]
-    to_black = {"actor": TILL, "member_id": member.id, "plan": "plus", "target": "black", "sale": CASH}
     with pytest.raises(
         errors.PlanUpgradeChanged
     ) as refused:  # a day later less is left, so more is to be paid
-        upgrade_plan(**to_black, expected_minor=due, now=at + DAY)
+        upgrade(member, at + DAY, expected_minor=due)
     assert refused.value.params["due"] > due
-    term = upgrade_plan(**to_black, expected_minor=due, now=at)
+    term = upgrade(member, at, expected_minor=due)
     assert (term.paid_minor, term.credit_minor) == (36500 - credit, credit)
     assert price(member, ("A", 1), now=at)["benefits"]["plans"] == ["black"]
     with pytest.raises(errors.NotAnUpgrade):
-        upgrade_plan(actor=TILL, member_id=member.id, plan="black", target="plus", sale=CASH, now=at)
+        upgrade(member, at, "black", "plus")
     totals = plan_totals(at + DAY, ZONE)
     assert totals.paid_minor == totals.earned_minor + totals.unearned_minor + totals.refunded_minor
     assert totals.paid_minor == 12000 + 36500 - credit
+    assert verify_plans() == []
+
+
+def test_what_a_plan_has_given_is_no_credit_for_the_next(member: Any) -> None:
+    buy(member, NOON)
+    sell(("A", 60), now=NOON, member=member)  # 60.00 off
+    redeem_entitlement(actor=TILL, member_id=member.id, entitlement="check", store=store(), now=NOON)
+    quote = quote_upgrade(member_id=member.id, plan="plus", target="black", now=NOON, enjoyed=plan_discounts)
+    assert quote["credit_minor"] == 12000 - 6000 - 3000
+    term = upgrade(member, NOON)
+    assert (term.paid_minor, term.credit_minor) == (36500 - 3000, 3000)
+    # Given up again at once, the new plan pays back what it cost less its first day, and no more.
+    back = refund(member, NOON, plan="black").refund_minor
+    assert 12000 + term.paid_minor - back == 6000 + 3000 + 100
+    assert verify_plans() == []
+
+
+def test_a_gift_is_no_money_for_a_better_plan_either(member: Any) -> None:
+    (gift,) = gift_plan(actor=TILL, plan="plus", sale=CASH, now=NOON)
+    redeem_plan_code(actor=TILL, member_id=member.id, code=codes_of([gift])[0], now=NOON)
+    term = upgrade(member, NOON)
+    assert (term.paid_minor, term.credit_minor) == (36500, 0)
+    assert refund(member, NOON, plan="black").refund_minor == 36400
+    assert plan_totals(NOON + DAY, ZONE)["unearned_minor"] == 0
     assert verify_plans() == []
 
 
@@ -332,9 +368,9 @@ def test_gifts_in_bulk_that_cannot_be_sold(member: Any) -> None:
 # Refunds ---------------------------------------------------------------------------------------------------
 
 
-def refund(who: Any, now: datetime, expected: int | None = None) -> Any:
+def refund(who: Any, now: datetime, expected: int | None = None, plan: str = "plus") -> Any:
     return refund_plan(
-        actor=TILL, member_id=who.id, plan="plus", sale=CASH, reason="no need", now=now, enjoyed=plan_discounts,
+        actor=TILL, member_id=who.id, plan=plan, sale=CASH, reason="no need", now=now, enjoyed=plan_discounts,
         expected_minor=expected,
     )  # fmt: skip
 

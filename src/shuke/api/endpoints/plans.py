@@ -241,7 +241,9 @@ def upgrade_quote(call: Call, member_id: UUID, plan: str, query: UpgradeQuery) -
     Writes nothing.
     """
     covered_member(call, member_id)
-    return 200, quote_upgrade(member_id=member_id, plan=plan, target=query.target, now=call.now)
+    return 200, quote_upgrade(
+        member_id=member_id, plan=plan, target=query.target, now=call.now, enjoyed=plan_discounts
+    )
 
 
 @endpoint(
@@ -258,7 +260,7 @@ def upgrade_quote(call: Call, member_id: UUID, plan: str, query: UpgradeQuery) -
 def upgrade(call: Call, member_id: UUID, plan: str, body: UpgradeIn) -> tuple[int, dict[str, Any]]:
     """Upgrade to a better plan.
 
-    It begins now; what of the former one is not used up in time pays for it.
+    It begins now; what time and use have left of the former one pays for it. Terms that were a gift pay nothing.
     """
     covered_member(call, member_id)
     term = upgrade_plan(
@@ -269,6 +271,7 @@ def upgrade(call: Call, member_id: UUID, plan: str, body: UpgradeIn) -> tuple[in
         expected_minor=body.expected_minor,
         sale=_sale(call, body.tender, body.reference, body.store, body.number),
         now=call.now,
+        enjoyed=plan_discounts,
     )
     return 201, _term(term)
 

@@ -217,7 +217,11 @@ def _redeem_code(desk: Counter) -> str:
 
 def _upgrade(desk: Counter) -> str:
     made = upgrade_plan(
-        **desk.plan, target=desk.sent["target"], sale=desk.sale, expected_minor=_expected(desk)
+        **desk.plan,
+        target=desk.sent["target"],
+        sale=desk.sale,
+        enjoyed=plan_discounts,
+        expected_minor=_expected(desk),
     )
     return str(made.id)
 
@@ -348,7 +352,9 @@ def _upgrades(
     for target in (plans[code] for code in plan.upgrade_to if code in plans):
         if not target.on_sale or target.code in held:
             continue
-        quote = quote_upgrade(member_id=member_id, plan=plan.code, target=target.code, now=now)
+        quote = quote_upgrade(
+            member_id=member_id, plan=plan.code, target=target.code, now=now, enjoyed=plan_discounts
+        )
         found.append(
             {
                 "plan": target,

@@ -6,13 +6,11 @@ entitlements and coupon packs by the worth that the programme states for them.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import F, Sum
 from django.utils.translation import gettext_lazy as _
 
 from shuke.core.errors import InvalidInput
@@ -20,7 +18,7 @@ from shuke.core.text import clean_text
 from shuke.core.values import SYSTEM, Actor
 from shuke.kit.ids import uuid7
 from shuke.loyalty.plans.errors import NothingPaid, PlanNotHeld, PlanRefundChanged
-from shuke.loyalty.plans.models import BenefitGrant, EntitlementUse, PlanHolding, PlanRefund, PlanTerm
+from shuke.loyalty.plans.models import PlanHolding, PlanRefund, PlanTerm
 from shuke.loyalty.plans.rows import (
     Sale,
     Scene,
@@ -33,12 +31,10 @@ from shuke.loyalty.plans.rows import (
     scene_of,
 )
 from shuke.loyalty.plans.selling import as_term, close_terms, open_terms
-from shuke.loyalty.plans.values import RefundSum, Used, refund_of
+from shuke.loyalty.plans.use import Enjoyed, used_since
+from shuke.loyalty.plans.values import RefundSum, refund_of
 
 MAX_REASON = 300
-
-Enjoyed = Callable[[UUID, str, datetime, datetime], int]
-"""(member, plan, from, to) → what the plan's discount took off their sales, in minor units, refunds of them deducted."""
 
 
 def quote_plan_refund(*, member_id: UUID, plan: str, now: datetime, enjoyed: Enjoyed) -> dict[str, Any]:
@@ -131,26 +127,9 @@ def _plan(scene: Scene, member_id: UUID, enjoyed: Enjoyed) -> tuple[PlanHolding,
         raise PlanNotHeld(field="plan")
     terms = open_terms(holding, now)
     paid = [term for term in terms if term.gift_id is None]
-    began = min((term.starts_at for term in paid), default=now)
-    used = used_since(member_id, scene.plan.code, began, now, enjoyed)
+    used = used_since(member_id, scene.plan.code, paid, now, enjoyed)
     return (
         holding,
         terms,
         refund_of(scene.plan, map(as_term, paid), used, now, scene.in_force.programme.zone),
     )
-
-
-def used_since(member_id: UUID, plan: str, began: datetime, now: datetime, enjoyed: Enjoyed) -> Used:
-    """What a plan has given since its open terms began."""
-    if began >= now:
-        return Used()
-    source = f"plan:{plan}"
-    uses = EntitlementUse.objects.filter(member_id=member_id, occurred_at__gte=began)
-    worth = 0
-    for sources, minor in uses.values_list("sources", F("worth_minor") * F("amount")):
-        # What a tier gives as well would have been had without the plan.
-        worth += minor if sources.split() == [source] else 0
-    packs = BenefitGrant.objects.filter(
-        member_id=member_id, kind="pack", code__startswith=f"{source}/", occurred_at__gte=began
-    ).aggregate(total=Sum("worth_minor"))
-    return Used(max(enjoyed(member_id, plan, began, now), 0), max(worth, 0), packs["total"] or 0)

@@ -40,7 +40,8 @@ from shuke.loyalty.plans.rows import (
     require_member,
     scene_of,
 )
-from shuke.loyalty.plans.values import Term
+from shuke.loyalty.plans.use import Enjoyed, used_since
+from shuke.loyalty.plans.values import Plan, Term, left_of
 
 
 def buy_plan(*, actor: Actor, member_id: UUID, plan: str, sale: Sale, now: datetime) -> PlanTerm:
@@ -102,11 +103,13 @@ def renew_plan(*, actor: Actor, member_id: UUID, plan: str, sale: Sale, now: dat
     return term
 
 
-def quote_upgrade(*, member_id: UUID, plan: str, target: str, now: datetime) -> dict[str, Any]:
+def quote_upgrade(
+    *, member_id: UUID, plan: str, target: str, now: datetime, enjoyed: Enjoyed
+) -> dict[str, Any]:
     """What an upgrade would cost now. Writes nothing. Raises as `upgrade_plan`."""
     scene = scene_of(SYSTEM, target, now)
-    holding = _upgradable(scene, member_id, plan)
-    credit, rest = _credit(scene, open_terms(holding, now))
+    holding, former = _upgradable(scene, member_id, plan)
+    credit, rest = _credit(scene, former, _paid_for(open_terms(holding, now)), member_id, enjoyed)
     return {
         "currency": scene.in_force.programme.currency,
         "price_minor": scene.plan.price,
@@ -124,25 +127,30 @@ def upgrade_plan(
     target: str,
     sale: Sale,
     now: datetime,
+    enjoyed: Enjoyed,
     expected_minor: int | None = None,
 ) -> PlanTerm:
-    """Give up a plan for a better one that begins now. What of the former is not used up in time pays for it.
+    """Give up a plan for a better one that begins now. What time and use have left of the former pays for it.
 
-    Credit beyond the price is paid back the way the new plan is paid. `expected_minor`: what the quote said is to be paid,
-    less what it said is paid back; refused with PlanUpgradeChanged when it is another by now. Raises UnknownPlan,
+    What it has given counts as in a refund, or a plan that is used up would be money again; and terms that were a gift end
+    with it and pay nothing. Credit beyond the price is paid back the way the new plan is paid. `expected_minor`: what the
+    quote said is to be paid, less what it said is paid back; refused with PlanUpgradeChanged when it is another by now.
+    Raises UnknownPlan,
     PlanNotOnSale, PlanNotHeld, NotAnUpgrade, PlanHeld, PlanLimitReached, PlanSoldOut, PlanSaleExists.
     """
     scene, sale = scene_of(actor, target, now), checked(sale)
     with transaction.atomic():
         check_sale(scene, member_id)
-        former = _upgradable(scene, member_id, plan)
-        terms = open_terms(former, now)
-        credit, rest = _credit(scene, terms)
+        holding, former = _upgradable(scene, member_id, plan)
+        terms = open_terms(holding, now)
+        paid_for = _paid_for(terms)
+        credit, rest = _credit(scene, former, paid_for, member_id, enjoyed)
         due = scene.plan.price - credit - rest
         if expected_minor is not None and expected_minor != due:
             raise PlanUpgradeChanged(field="expected_minor", due=due)
-        close_terms(scene, terms, now, credited=credit, refunded=rest)
-        end_holding(former, now)
+        close_terms(scene, paid_for, now, credited=credit, refunded=rest)
+        close_terms(scene, [term for term in terms if term.gift_id is not None], now)
+        end_holding(holding, now)
         holding, term = add_term(
             scene,
             member_id,
@@ -157,7 +165,7 @@ def upgrade_plan(
     return term
 
 
-def _upgradable(scene: Scene, member_id: UUID, plan: str) -> PlanHolding:
+def _upgradable(scene: Scene, member_id: UUID, plan: str) -> tuple[PlanHolding, Plan]:
     former = scene.in_force.programme.plans.get(plan)
     if former is None or scene.plan.code not in former.upgrade_to:
         raise NotAnUpgrade(field="target", plan=plan, target=scene.plan.code)
@@ -167,14 +175,21 @@ def _upgradable(scene: Scene, member_id: UUID, plan: str) -> PlanHolding:
     other = holding_of(member_id, scene.plan.code)
     if is_held(other, scene.now) and other is not None:
         raise PlanHeld(field="target", until=other.until.isoformat())
-    return holding
+    return holding, former
 
 
-def _credit(scene: Scene, terms: Iterable[PlanTerm]) -> tuple[int, int]:
+def _paid_for(terms: Iterable[PlanTerm]) -> list[PlanTerm]:
+    return [term for term in terms if term.gift_id is None]
+
+
+def _credit(
+    scene: Scene, former: Plan, terms: list[PlanTerm], member_id: UUID, enjoyed: Enjoyed
+) -> tuple[int, int]:
     """(what pays for the new plan, what is paid back)."""
-    unearned = sum(as_term(t).unearned(scene.now, scene.in_force.programme.zone) for t in terms)
-    credit = min(unearned, scene.plan.price)
-    return credit, unearned - credit
+    used = used_since(member_id, former.code, terms, scene.now, enjoyed)
+    left = left_of(former, map(as_term, terms), used, scene.now, scene.in_force.programme.zone)
+    credit = min(left, scene.plan.price)
+    return credit, left - credit
 
 
 # Shared with gifts, renewals and refunds ---------------------------------------------------------------

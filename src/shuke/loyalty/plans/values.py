@@ -179,6 +179,19 @@ class RefundSum:
     is_full: bool
 
 
+def left_of(plan: Plan, terms: Iterable[Term], used: Used, at: datetime, zone: ZoneInfo) -> int:
+    """What of these terms neither time nor use has taken, as the plan counts use: never less than nothing."""
+    terms = list(terms)
+    paid = sum(term.value for term in terms)
+    unearned = sum(term.unearned(at, zone) for term in terms)
+    left = {
+        "greater": min(unearned, paid - used.total),
+        "added": unearned - used.total,
+        "ignored": unearned,
+    }[plan.refund.used]
+    return max(left, 0)
+
+
 def refund_of(plan: Plan, terms: Iterable[Term], used: Used, at: datetime, zone: ZoneInfo) -> RefundSum:
     """What a member gets back who gives up the plan now. `terms` are those that are still open, with what was paid.
 
@@ -194,11 +207,6 @@ def refund_of(plan: Plan, terms: Iterable[Term], used: Used, at: datetime, zone:
         return RefundSum(paid, unearned, used, paid, 0, 0, is_full=False)
     if days < plan.refund.full_days and used.total == 0:
         return RefundSum(paid, unearned, used, 0, 0, paid, is_full=True)
-    back = {
-        "greater": min(unearned, paid - used.total),
-        "added": unearned - used.total,
-        "ignored": unearned,
-    }[plan.refund.used]
-    back = max(back, 0)
+    back = left_of(plan, terms, used, at, zone)
     fee = back * plan.refund.fee // 100_000
     return RefundSum(paid, unearned, used, paid - back, fee, back - fee, is_full=False)

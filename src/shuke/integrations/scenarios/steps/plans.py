@@ -84,6 +84,7 @@ def upgrade(act: Act) -> Mapping[str, Any]:
             target=act.given["to"],
             sale=_sale(act),
             now=act.now,
+            enjoyed=plan_discounts,
         )
     )
 
