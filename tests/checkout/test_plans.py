@@ -399,6 +399,18 @@ def test_a_refund_counts_what_the_plan_has_given(member: Any) -> None:
     assert verify_plans() == []
 
 
+def test_what_a_level_takes_off_through_a_plan_is_use_of_the_plan(db: Any) -> None:
+    make_club(plan(benefits={"discount_percent": "0"}, tier="gold", refund={"full_days": 7}))
+    plain, silver = make_member(now=NOON - DAY), make_member(now=NOON - DAY)
+    sell(("A", 100), now=NOON - DAY, member=silver)
+    for who, used in ((plain, 5000), (silver, 3000)):
+        buy(who, NOON)
+        sell(("A", 100), now=NOON + DAY, member=who)  # 5 % off; a silver member has 2 % without the plan
+        quote = quote_plan_refund(member_id=who.id, plan="plus", now=NOON + DAY, enjoyed=plan_discounts)
+        assert (quote["used_discounts_minor"], quote["refund_minor"]) == (used, 12000 - used)
+        assert not quote["is_full"]
+
+
 def test_terms_to_come_are_paid_back_whole(member: Any) -> None:
     first = buy(member, NOON)
     at = first.ends_at - 10 * DAY

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -302,10 +303,24 @@ def first_orders(pairs: Sequence[tuple[UUID, UUID]]) -> set[UUID]:
 
 
 def plan_discounts(member_id: UUID, plan: str, begin: datetime, end: datetime) -> int:
-    """What a paid plan's discount took off the member's sales in a span, in minor units, less what they brought back."""
+    """What a paid plan took off the member's sales in a span, in minor units, less what they brought back.
+
+    A plan that has its holders served as a level gives what that level takes off beyond the member's own.
+    """
+    in_force = programme_at(end)
+    sold = in_force.programme.plans.get(plan) if in_force else None
+    levels = in_force.programme.tiers.levels if in_force and sold and sold.tier else ()
+    own = {level.code: level.benefit.discount for level in levels}
     with connection.cursor() as cursor:
         cursor.execute(
             load("checkout", "plan_discounts"),
-            {"member": member_id, "plan": plan, "begin": begin, "end": end},
+            {
+                "member": member_id,
+                "plan": plan,
+                "begin": begin,
+                "end": end,
+                "level": sold.tier if sold else "",
+                "own": json.dumps(own),
+            },
         )
         return int(cursor.fetchone()[0])
