@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 
 from shuke.core.models import IdempotentCall
 from shuke.core.values import Scope
 from shuke.kit.clock import now
-from shuke.loyalty.plans.models import EntitlementUse, LocalAccount, PlanTerm
+from shuke.loyalty.plans.models import EntitlementUse, LocalAccount, PlanCharge, PlanTerm
 from shuke.loyalty.plans.queries import verify_plans
+from shuke.loyalty.plans.renewals import charge_due
 from tests.api.client import Till, new_key
 from tests.factories.catalog import make_store
 from tests.factories.core import make_key
@@ -128,3 +131,24 @@ def test_a_key_of_one_store_neither_sees_nor_sells_elsewhere(till, member):
     assert other.get(f"/members/{elsewhere.id}/plans").status == 404
     reader = Till(make_key(Scope.CHECKOUT_READ)[1])
     assert reader.post(f"/members/{member.id}/plans", body).status == 403
+
+
+def test_gifts_and_charges_of_other_stores_are_unknown_to_a_key(till):
+    first, second = make_store(), make_store()
+    other = Till(make_key(*SCOPES, store_ids=[first.id])[1])
+    member = make_member(now=now(), join_store_id=second.id)
+    pay_back = {"tender": "cash", "reason": "returned"}
+    for sold in ({"store": second.code}, {"buyer_id": str(member.id)}):
+        (gift,) = till.post("/plan-gifts", {"plan": "plus", "tender": "cash", **sold}).json["gifts"]
+        address = f"/plan-gifts/{gift['id']}/take-back"
+        assert other.post(address, {**pay_back, "store": first.code}).code == "plan_code_not_found"
+        assert till.post(address, pay_back).json["refund_minor"] == 12000
+    path = f"/members/{member.id}/plans"
+    till.post(path, {"plan": "plus", "tender": "cash"})
+    till.post(f"{path}/plus/auto-renew", {})
+    LocalAccount.objects.update(script=["timeout"])
+    charge_due(now=now() + timedelta(days=365))
+    address = f"/plan-charges/{PlanCharge.objects.get().reference}/report"
+    assert other.post(address, {"outcome": "approved"}).status == 404
+    assert PlanTerm.objects.count() == 1
+    assert till.post(address, {"outcome": "approved"}).json["state"] == "approved"

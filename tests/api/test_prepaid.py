@@ -4,6 +4,7 @@ from datetime import timedelta
 
 import pytest
 
+from shuke.catalog.models import Store
 from shuke.checkout.models import GiftCard, Order, TopUp
 from shuke.core.models import IdempotentCall
 from shuke.core.values import Scope
@@ -148,3 +149,17 @@ def test_an_allowance_is_issued_and_the_exposure_told(till):
     assert till.call("GET", "/offline/key").json["algorithm"] == "Ed25519"
     told = till.call("GET", "/offline/exposure").json
     assert (told["count"], told["money_left_minor"], told["money_uncovered_minor"]) == (1, 1_500, 0)
+
+
+def test_what_a_member_has_saved_is_not_for_keys_of_other_stores(till):
+    first, second = (Store.objects.get(code=code) for code in ("S1", "S2"))
+    member = make_member(now=now(), join_store_id=second.id)
+    other = Till(make_key(*SCOPES, store_ids=[first.id])[1])
+    path = f"/members/{member.id}"
+    paid = other.post(f"{path}/top-ups", {"store": "S1", "amount_minor": 10_000, "tender": "wechat"})
+    assert paid.status == 201  # money is taken everywhere
+    assert other.get(f"{path}/stored-value").status == 404
+    assert other.get(f"{path}/stored-value/return-quote").status == 404
+    back = {"store": "S1", "tender": "wechat", "reason": "leaves"}
+    assert other.post(f"{path}/stored-value/return", back).status == 404
+    assert till.post(f"{path}/stored-value/return", back).json["paid_minor"] == 10_000

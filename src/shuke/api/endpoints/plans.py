@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 from uuid import UUID
 
@@ -45,7 +46,7 @@ from shuke.kit.errors import ShukeError
 from shuke.loyalty.errors import NoProgramme
 from shuke.loyalty.plans import errors
 from shuke.loyalty.plans.gifts import codes_of, gift_plan, redeem_plan_code, take_back_gift
-from shuke.loyalty.plans.models import PlanGift, PlanTerm
+from shuke.loyalty.plans.models import PlanCharge, PlanGift, PlanTerm
 from shuke.loyalty.plans.queries import PlanOfMember, plan_history, plans_of
 from shuke.loyalty.plans.refunds import quote_plan_refund, refund_plan
 from shuke.loyalty.plans.renewals import cancel_auto_renew, confirm_charge, start_auto_renew
@@ -473,6 +474,7 @@ def gift_taken_back(call: Call, gift_id: UUID, body: TakeBackIn) -> tuple[int, d
 
     Its code is void from now on.
     """
+    _own(call, PlanGift.objects.filter(id=gift_id).values_list("buyer_id", flat=True), errors.UnknownPlanCode)
     made = take_back_gift(
         actor=call.caller.as_actor(),
         gift_id=gift_id,
@@ -499,6 +501,8 @@ def charge_reported(call: Call, reference: str, body: ChargeReport) -> tuple[int
 
     For payment providers that answer later. The same answer again changes nothing.
     """
+    held = PlanCharge.objects.filter(reference=reference).values_list("holding__member_id", flat=True)
+    _own(call, held, errors.UnknownCharge)
     charge = confirm_charge(reference=reference, outcome=body.outcome, reason=body.reason, now=call.now)
     return 200, {
         "reference": charge.reference,
@@ -515,6 +519,13 @@ def covered_member(call: Call, member_id: UUID) -> None:
     """Raises NotFound for a stranger, and for one who joined at a store that the key does not cover."""
     if not call.covers(get_candidate(member_id).join_store_id):
         raise NotFound
+
+
+def _own(call: Call, members: Iterable[UUID | None], refusal: type[ShukeError]) -> None:
+    """What belongs to a member whom the key does not cover is unknown to it."""
+    for member_id in members:
+        if member_id is not None and not call.covers(get_candidate(member_id).join_store_id):
+            raise refusal
 
 
 def store_of(call: Call, code: str) -> Store | None:

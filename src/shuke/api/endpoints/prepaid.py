@@ -37,10 +37,11 @@ from shuke.checkout.gift_cards import (
     told,
 )
 from shuke.checkout.stored_value import quote_return, return_stored_value, stored_value_of, top_up
-from shuke.core.errors import InvalidInput
+from shuke.core.errors import InvalidInput, NotFound
 from shuke.core.idempotency import run_once
 from shuke.core.values import Scope
 from shuke.kit.errors import ShukeError
+from shuke.members.queries import get_candidate
 
 router = Router()
 _json = msgspec.json.Encoder()
@@ -61,13 +62,14 @@ MEMBER: tuple[type[ShukeError], ...] = (errors.UnknownMember, errors.MemberNotAc
     scope=Scope.LEDGER_READ,
     answers={200: StoredValueOut},
     tag="prepaid",
-    refusals=(errors.NoProgramme,),
+    refusals=(NotFound, errors.NoProgramme),
 )
 def stored_value(call: Call, member_id: UUID) -> tuple[int, dict[str, Any]]:
     """Read a member's stored value.
 
     Principal and bonus money usable now, what of the bonus is still to come, and the last top-ups.
     """
+    _covered(call, member_id)
     return 200, stored_value_of(member_id, call.now)
 
 
@@ -116,13 +118,14 @@ def add_stored_value(call: Call, member_id: UUID, body: TopUpIn) -> tuple[int, d
     scope=Scope.CHECKOUT_READ,
     answers={200: ReturnQuote},
     tag="prepaid",
-    refusals=(errors.NoProgramme, errors.StoredValueNotOffered, *MEMBER),
+    refusals=(NotFound, errors.NoProgramme, errors.StoredValueNotOffered, *MEMBER),
 )
 def stored_value_return_quote(call: Call, member_id: UUID) -> tuple[int, dict[str, Any]]:
     """See what returning the card would pay back.
 
     Writes nothing.
     """
+    _covered(call, member_id)
     return 200, quote_return(member_id=member_id, now=call.now)
 
 
@@ -136,6 +139,7 @@ def stored_value_return_quote(call: Call, member_id: UUID) -> tuple[int, dict[st
     tag="prepaid",
     keyed="once",
     refusals=(
+        NotFound,
         *PLACE,
         *MEMBER,
         errors.StoredValueNotOffered,
@@ -148,6 +152,7 @@ def stored_value_return(call: Call, member_id: UUID, body: ReturnIn) -> tuple[in
 
     All principal is paid back, less bonus money that is spent already; unspent bonus money is forfeited.
     """
+    _covered(call, member_id)
     return 201, return_stored_value(
         actor=call.caller.as_actor(),
         member_id=member_id,
@@ -316,3 +321,10 @@ def return_card_of_a_bearer(call: Call, body: GiftCardReturnIn) -> tuple[int, di
         reference=body.reference,
         now=call.now,
     )
+
+
+def _covered(call: Call, member_id: UUID) -> None:
+    """Raises NotFound for a stranger, and for one who joined at a store that the key does not cover. A top-up is a sale: any
+    store takes it."""
+    if not call.covers(get_candidate(member_id).join_store_id):
+        raise NotFound

@@ -143,12 +143,13 @@ def redeem_plan_code(*, actor: Actor, member_id: UUID, code: str, now: datetime)
 
 
 def take_back_gift(*, actor: Actor, gift_id: UUID, sale: Sale, reason: str, now: datetime) -> PlanRefund:
-    """Pay an unredeemed gift back; its code is void. Raises UnknownPlanCode, PlanCodeUsed."""
+    """Pay an unredeemed gift back; its code is void. Raises UnknownPlanCode (also for one that was sold at a store out of
+    reach), PlanCodeUsed."""
     reason = clean_text("reason", reason, MAX_REASON)
     sale = checked(sale)
     with transaction.atomic():
         gift = PlanGift.objects.select_for_update().filter(id=gift_id).first()
-        if gift is None:
+        if gift is None or not actor.may_touch_store(gift.store_id):
             raise UnknownPlanCode(field="gift")
         if gift.state != GiftState.ISSUED:
             raise PlanCodeUsed(field="gift")
