@@ -512,6 +512,44 @@ def test_a_worker_that_dies_after_charging_leaves_a_charge_that_is_settled_once(
     assert (LocalPayment.objects.count(), PlanTerm.objects.count()) == (1, 2)
 
 
+@pytest.mark.parametrize("became", ["lost", "timeout"])
+@pytest.mark.parametrize("meanwhile", ["renewed", "withdrawn", "refunded"])
+def test_a_charge_without_an_answer_is_asked_for_whatever_became_of_the_plan(
+    member: Any, meanwhile: str, became: str
+) -> None:
+    term, _holding = renewing(member, became)
+    at = term.ends_at - DAY
+    charge_due(now=at)
+    if meanwhile == "renewed":
+        renew_plan(actor=TILL, member_id=member.id, plan="plus", sale=CASH, now=at)
+    elif meanwhile == "withdrawn":
+        cancel_auto_renew(actor=TILL, member_id=member.id, plan="plus", now=at)
+    else:
+        refund(member, at)
+    for hours in range(1, 60):
+        charge_due(now=at + timedelta(hours=hours))
+    payments = LocalPayment.objects.count()
+    assert payments == (became == "lost")  # and nothing was charged that nobody wanted any more
+    assert PlanTerm.objects.filter(cause="auto_renewed").count() == payments
+    assert PlanCharge.objects.get().state == ("approved" if payments else "given_up")
+    holding = PlanHolding.objects.get()
+    assert holding.charge_at == (holding.until - DAY if meanwhile == "renewed" else None)
+    assert verify_plans() == []
+
+
+def test_a_decline_that_comes_after_a_sale_by_hand_charges_nothing_early(member: Any) -> None:
+    term, _holding = renewing(member, "timeout")
+    at = term.ends_at - DAY
+    charge_due(now=at)
+    renew_plan(actor=TILL, member_id=member.id, plan="plus", sale=CASH, now=at)
+    confirm_charge(reference=PlanCharge.objects.get().reference, outcome="declined", now=at)
+    for days in range(10):
+        charge_due(now=at + days * DAY)
+    assert LocalPayment.objects.count() == 0
+    holding = PlanHolding.objects.get()
+    assert holding.charge_at == holding.until - DAY
+
+
 def test_a_confirmation_from_outside_counts_once(member: Any) -> None:
     term, _holding = renewing(member, "lost")
     charge_due(now=term.ends_at - DAY)

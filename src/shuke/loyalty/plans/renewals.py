@@ -28,13 +28,12 @@ from shuke.loyalty.plans.rows import (
     is_held,
     lock_member,
     note,
+    open_charges,
     scene_of,
 )
-from shuke.loyalty.plans.selling import plan_next_charge, tell
+from shuke.loyalty.plans.selling import LEASE, plan_next_charge, tell
 
 BATCH = 100
-LEASE = timedelta(minutes=15)
-"""How long a charge that was sent is left alone before somebody else asks for it again."""
 ASK_AGAIN = timedelta(hours=1)
 """After an answer that did not come."""
 SETTLED = frozenset({ChargeState.APPROVED, ChargeState.GIVEN_UP})
@@ -89,7 +88,8 @@ def cancel_auto_renew(*, actor: Actor, member_id: UUID, plan: str, now: datetime
         mandate = holding.mandate
         if mandate is None:
             return holding
-        holding.mandate, holding.charge_at = None, None
+        holding.mandate = None
+        holding.charge_at = holding.charge_at if open_charges(holding).exists() else None
         holding.save()
         mandate.revoked_at = now
         mandate.save()
@@ -117,6 +117,8 @@ def send_charge(charge: PlanCharge, *, now: datetime) -> PlanCharge:
     """Ask the provider and take the answer in. A charge that was sent before is looked up first."""
     provider = provider_of(charge.mandate.provider)
     answer = provider.look_up(charge.reference) if charge.attempts > 1 else None
+    if answer is None and _is_over(charge, charge.holding, now):
+        answer = Answer("declined", "not_charged")
     if answer is None:
         answer = provider.charge(
             charge.mandate.token, charge.reference, charge.amount_minor, charge.currency, now
@@ -140,8 +142,19 @@ def _prepare(holding_id: UUID, now: datetime) -> PlanCharge | None:
             return None
         lock_member(holding.member_id)
         holding = PlanHolding.objects.select_for_update().get(id=holding_id)
-        if holding.charge_at is None or holding.charge_at > now or holding.mandate is None:
+        if holding.charge_at is None or holding.charge_at > now:
             return None  # a rival was first
+        sent = open_charges(holding).select_related("holding", "mandate").order_by("term_seq").first()
+        if sent is not None and _is_over(sent, holding, now):
+            sent.attempts += 1
+            sent.save()
+            holding.charge_at = now + LEASE
+            holding.save()
+            return sent
+        if holding.mandate is None:
+            holding.charge_at = None
+            holding.save()
+            return None
         try:
             scene = scene_of(SYSTEM, holding.plan, now)
         except UnknownPlan:
@@ -173,6 +186,13 @@ def _prepare(holding_id: UUID, now: datetime) -> PlanCharge | None:
         holding.charge_at = now + LEASE
         holding.save()
     return charge
+
+
+def _is_over(charge: PlanCharge, holding: PlanHolding, now: datetime) -> bool:
+    """True for a charge that is wanted no more: its term was sold otherwise, the leave was withdrawn, or the plan has ended.
+
+    If the money came nevertheless it buys a term; if not, it is not asked for again."""
+    return holding.mandate_id is None or charge.term_seq != holding.last_seq + 1 or not is_held(holding, now)
 
 
 def _reference(holding: PlanHolding, seq: int, failures: int) -> str:
@@ -219,9 +239,16 @@ def _approved(charge: PlanCharge, holding: PlanHolding, now: datetime) -> None:
 
 
 def _declined(charge: PlanCharge, holding: PlanHolding, reason: str, now: datetime) -> None:
+    scene = scene_of(SYSTEM, holding.plan, now)
+    if _is_over(charge, holding, now):
+        charge.state, charge.reason, charge.settled_at = ChargeState.GIVEN_UP, reason[:80], now
+        charge.save()
+        holding.charge_at = None
+        plan_next_charge(scene, holding)
+        holding.save()
+        return
     charge.failures += 1
     charge.state, charge.reason = ChargeState.DECLINED, reason[:80]
-    scene = scene_of(SYSTEM, holding.plan, now)
     waits = scene.plan.renewal.retry_days
     if charge.failures > len(waits):
         charge.save()

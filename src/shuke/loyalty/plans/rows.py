@@ -9,6 +9,7 @@ from typing import Any
 from uuid import UUID
 
 from django.db import IntegrityError, connection
+from django.db.models import QuerySet
 from django.utils.translation import gettext_lazy as _
 
 from shuke.catalog.models import Store
@@ -22,7 +23,15 @@ from shuke.ledger.writing import take_books
 from shuke.loyalty.errors import NoProgramme
 from shuke.loyalty.groups import join_group, leave_group
 from shuke.loyalty.plans.errors import PlanSaleExists, UnknownPlan
-from shuke.loyalty.plans.models import PlanEvent, PlanHolding, PlanState, PlanTerm, TermCause
+from shuke.loyalty.plans.models import (
+    ChargeState,
+    PlanCharge,
+    PlanEvent,
+    PlanHolding,
+    PlanState,
+    PlanTerm,
+    TermCause,
+)
 from shuke.loyalty.plans.values import Plan, first_term, next_term
 from shuke.loyalty.queries import InForce, programme_at
 from shuke.members.models import MemberStatus
@@ -135,7 +144,7 @@ def add_term(
     else:
         starts, ends = now, first_term(duration, now, zone)
         holding.since, holding.anchor_day = now, local_date(now, zone).day
-        holding.mandate, holding.charge_at = None, None
+        holding.mandate = None
     holding.last_seq += 1
     holding.reminded_days = None
     holding.until = ends
@@ -182,12 +191,20 @@ def add_term(
     return holding, term
 
 
+def open_charges(holding: PlanHolding) -> QuerySet[PlanCharge]:
+    """Charges that were sent and not answered: the money may be on its way, so they are asked for whatever becomes of the
+    plan meanwhile."""
+    states = (ChargeState.PENDING, ChargeState.UNKNOWN)
+    return PlanCharge.objects.filter(holding_id=holding.id, state__in=states)
+
+
 def end_holding(holding: PlanHolding, now: datetime) -> None:
     """It gives nothing from now on. The caller holds the book."""
     holding.state = PlanState.ENDED
     holding.until = min(holding.until, now)
     holding.grace_until = min(holding.grace_until, now)
-    holding.mandate, holding.charge_at, holding.packs_at = None, None, None
+    holding.mandate, holding.packs_at = None, None
+    holding.charge_at = holding.charge_at if open_charges(holding).exists() else None
     holding.save()
     leave_group(kind="plan", code=holding.plan, member_ids=[holding.member_id], now=now)
 

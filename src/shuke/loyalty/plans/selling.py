@@ -37,11 +37,15 @@ from shuke.loyalty.plans.rows import (
     lock_member,
     lock_plan,
     note,
+    open_charges,
     require_member,
     scene_of,
 )
 from shuke.loyalty.plans.use import Enjoyed, used_since
 from shuke.loyalty.plans.values import Plan, Term, left_of
+
+LEASE = timedelta(minutes=15)
+"""How long a charge that was sent is left alone before somebody asks for it again."""
 
 
 def buy_plan(*, actor: Actor, member_id: UUID, plan: str, sale: Sale, now: datetime) -> PlanTerm:
@@ -246,11 +250,15 @@ def close_terms(
 
 
 def plan_next_charge(scene: Scene, holding: PlanHolding) -> None:
-    """When the renewal after the last term is to be charged; nothing without a mandate."""
-    if holding.mandate_id is None:
+    """When the renewal after the last term is to be charged; nothing without a mandate. What became of a charge that was sent
+    before is asked first."""
+    if open_charges(holding).exists():
+        holding.charge_at = holding.charge_at or scene.now + LEASE
+    elif holding.mandate_id is not None:
+        ahead = timedelta(days=scene.plan.renewal.charge_days_before)
+        holding.charge_at = max(holding.until - ahead, scene.now)
+    else:
         return
-    ahead = timedelta(days=scene.plan.renewal.charge_days_before)
-    holding.charge_at = max(holding.until - ahead, scene.now)
     holding.save()
 
 
