@@ -188,3 +188,17 @@ def test_the_sample_is_priced_under_the_draft_beside_what_stands(owner: Client) 
     tried = re.sub(r"<[^>]+>|\s+", " ", page[page.index("<caption") :])
     # 2 × 38 + 12.50 = 88.50; 1,000 points are 10.00; gold earns 78, and a fifth more: 15.
     assert "88.50" in tried and "78.50" in tried and " 93 " in tried
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        {"section": "tiers", "v:tiers.levels.0": "abc"},
+        {"section": "tiers", "v:tiers.levels.0": "9" * 5000},
+        {"source": "[]"},
+        {"source": "just words"},
+    ],
+)
+def test_a_form_that_no_browser_sends_is_answered_with_the_draft(owner: Client, sent: dict[str, str]) -> None:
+    answer = owner.post(PAGE, {"source": DEMO, **sent})
+    assert answer.status_code in (200, 422)

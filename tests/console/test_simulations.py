@@ -81,7 +81,22 @@ def test_a_marketer_sees_no_margin_and_a_cashier_nothing() -> None:
     place = client.post("/programme/simulations/new", asked())["Location"]
     run_simulation(simulation_id=Simulation.objects.get().id, clock=now)
     assert "Margin" not in text_of(client.get(place))
+    file = text_of(client.get(f"{place}?as=json"))
+    assert '"payable_minor"' in file and "margin" not in file and "cost_prices" not in file
+    assert '"margin_minor"' in text_of(client_of(make_staff(Role.OWNER)).get(f"{place}?as=json"))
     assert client_of(make_staff(Role.CASHIER)).get(place).status_code == 403
+
+
+def test_a_simulation_is_not_for_people_who_have_some_stores_only() -> None:
+    store = make_shop()
+    client = client_of(make_staff(Role.OWNER))
+    place = client.post("/programme/simulations/new", asked())["Location"]
+    some = client_of(make_staff(Role.OWNER, all_stores=False, store_ids=[store.id]))
+    assert some.get("/programme/simulations").status_code == 403
+    assert some.get(place).status_code == some.get(f"{place}?as=json").status_code == 403
+    assert some.post(f"{place}/cancel").status_code == 403
+    assert some.post("/programme/simulations/new", asked()).status_code == 403
+    assert Simulation.objects.get().status == "waiting"
 
 
 def test_a_question_that_cannot_be_answered_is_told_beside_its_field_and_a_run_can_be_cancelled() -> None:

@@ -82,6 +82,20 @@ def tell_report(report: Report, documents: tuple[Document, Document], *, with_ma
     )
 
 
+def without_margin(report: Report) -> Report:
+    """The report for people who may not see what goods cost the house."""
+    hidden = ("margin_minor", "costed_minor")
+
+    def told(value: Any) -> Any:
+        if isinstance(value, Mapping):
+            return {name: told(each) for name, each in value.items() if name not in hidden}
+        return [told(each) for each in value] if isinstance(value, list) else value
+
+    shown: Report = told(report)
+    notes = [note for note in shown["notes"] if not note["code"].endswith("_cost_prices")]
+    return {**shown, "notes": notes}
+
+
 def _tiles(report: Report, *, with_margin: bool) -> list[Tile]:
     currency = report["currency"]
 

@@ -137,10 +137,10 @@ def edit(request: HttpRequest, posted: QueryDict | dict[str, str]) -> HttpRespon
     section = str(posted.get("section", ""))
     try:
         tree = tree_of(text)
-        if not isinstance(tree, dict):
-            raise InvalidProgramme([])
     except InvalidProgramme as error:
         return show_source(request, SourceForm(initial={"source": text}), error.problems)
+    if not isinstance(tree, dict):
+        return show_source(request, SourceForm(initial={"source": text}), problems_of(text))
     if isinstance(posted, QueryDict) and section in section_keys():
         tree = _taken(tree, section, posted)
     action, _colon, place = str(posted.get("do", "")).partition(":")
@@ -171,7 +171,9 @@ def _taken(tree: dict[str, Any], section: str, posted: QueryDict) -> dict[str, A
         for name in lists:
             kind, _colon, place = name.partition(":")
             if kind == "v" and place.split(".")[0] == key:
-                value = _varied(value, place.split(".")[1:], shape, int(lists[name][-1] or 0))
+                form = lists[name][-1]
+                chosen = int(form) if form.isascii() and form.isdigit() and len(form) < 4 else 0
+                value = _varied(value, place.split(".")[1:], shape, chosen)
         value = fitting(shape, value)
         if value is None:
             made.pop(key, None)

@@ -8,6 +8,7 @@ from uuid import UUID
 
 from django import forms
 from django.contrib import messages
+from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
@@ -15,6 +16,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_POST
 
+from shuke.analytics.errors import NeedsAllStores
 from shuke.checkout.errors import UnknownSimulation
 from shuke.checkout.simulate.models import Simulation
 from shuke.checkout.simulate.runs import (
@@ -25,7 +27,7 @@ from shuke.checkout.simulate.runs import (
 )
 from shuke.console.access import requires, staff_of
 from shuke.console.days import EARLIEST_DAY, LATEST_DAY, end_of, start_of
-from shuke.console.simulation_words import tell_report
+from shuke.console.simulation_words import tell_report, without_margin
 from shuke.core.values import Permission
 from shuke.kit import clock
 from shuke.kit.errors import ShukeError
@@ -68,9 +70,16 @@ def simulate_form(source: str = "") -> SimulateForm:
     return SimulateForm(initial={"source": source, "first": last - timedelta(days=89), "last": last})
 
 
+def _whole_chain(request: HttpRequest) -> None:
+    """A simulation tells of all stores and their members. Raises PermissionDenied for people who have some stores only."""
+    if not staff_of(request).all_stores:
+        raise PermissionDenied(str(NeedsAllStores()))
+
+
 @requires(Permission.PROGRAMME_PUBLISH)
 def simulations(request: HttpRequest) -> HttpResponse:
     """The simulations, newest first."""
+    _whole_chain(request)
     before = request.GET.get("before", "")
     try:
         rows = list_simulations(limit=ROWS + 1, before=UUID(before) if before else None)
@@ -89,6 +98,7 @@ def simulations(request: HttpRequest) -> HttpResponse:
 @requires(Permission.PROGRAMME_PUBLISH)
 def simulation_new(request: HttpRequest) -> HttpResponse:
     """Ask for a simulation of a draft; what is wrong with the question is told above the form."""
+    _whole_chain(request)
     data = request.POST.copy()
     data["source"] = data.get("source", "").replace("\r\n", "\n")
     form = SimulateForm(data)
@@ -114,15 +124,18 @@ def simulation_new(request: HttpRequest) -> HttpResponse:
 @requires(Permission.PROGRAMME_PUBLISH)
 def simulation(request: HttpRequest, simulation_id: UUID) -> HttpResponse:
     """One simulation: its progress, or its report; the whole report as JSON with `as=json`."""
+    _whole_chain(request)
     row = _found(simulation_id)
+    with_margin = staff_of(request).may(Permission.FINANCE_VIEW)
     if request.GET.get("as") == "json" and row.report is not None:
-        download = JsonResponse(row.report, json_dumps_params={"ensure_ascii": False, "indent": 2})
+        report = row.report if with_margin else without_margin(row.report)
+        download = JsonResponse(report, json_dumps_params={"ensure_ascii": False, "indent": 2})
         download["Content-Disposition"] = f'attachment; filename="simulation-{row.id}.json"'
         return download
     context: dict[str, Any] = {"row": row, "told": None, "last_day": row.until - timedelta(seconds=1)}
     if row.report is not None:
         documents = (version_by_number(row.against).document, validate(row.source))
-        told = tell_report(row.report, documents, with_margin=staff_of(request).may(Permission.FINANCE_VIEW))
+        told = tell_report(row.report, documents, with_margin=with_margin)
         context["told"] = told
     page = "console/simulation_state.html" if request.headers.get("HX-Request") else "console/simulation.html"
     answer = render(request, page, context)
@@ -135,6 +148,7 @@ def simulation(request: HttpRequest, simulation_id: UUID) -> HttpResponse:
 @requires(Permission.PROGRAMME_PUBLISH)
 def simulation_cancel(request: HttpRequest, simulation_id: UUID) -> HttpResponse:
     """Stop one that waits or runs."""
+    _whole_chain(request)
     row = _found(simulation_id)
     try:
         cancel_simulation(actor=staff_of(request).as_actor(), now=clock.now(), simulation_id=row.id)
