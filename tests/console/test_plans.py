@@ -19,10 +19,10 @@ from shuke.loyalty.plans.models import EntitlementUse, PlanGiftOrder, PlanHoldin
 from shuke.loyalty.plans.queries import verify_plans
 from shuke.members.models import Member
 from tests.console.pages import MOST_QUERIES, client_of, queries_of, text_of
-from tests.factories.checkout import TILL
+from tests.factories.checkout import TILL, publish
 from tests.factories.core import make_staff
 from tests.factories.members import make_member
-from tests.factories.plans import CASH, buy, make_club
+from tests.factories.plans import BLACK, CASH, PLUS, buy, make_club
 
 pytestmark = pytest.mark.django_db
 
@@ -170,6 +170,20 @@ def test_gift_codes_are_sold_in_bulk_watched_downloaded_redeemed_and_paid_back(m
 )
 def test_the_page_of_a_plan_speaks_each_language(member: Member, language: str, word: str) -> None:
     assert word in text_of(client_of(language=language).get("/plans/plus"))
+
+
+def test_a_cashier_pays_a_plan_back_within_the_limit_of_all_refunds(db: None) -> None:
+    make_club(policies={"cashier_refund_most": "100.00"})
+    member = make_member(now=now())
+    buy(member, now())
+    refused = send(person(), member, "refund", "a", reason="moved")
+    assert refused.status_code == 422 and "somebody who may approve it" in text_of(refused)
+    assert not PlanRefund.objects.exists()
+    manager = person(Role.STORE_MANAGER)
+    assert send(manager, member, "refund", "b", reason="moved").status_code == 302
+    buy(member, now())
+    publish(now(), policies={"cashier_refund_most": "200.00"}, plans=[PLUS, BLACK])
+    assert send(person(), member, "refund", "c", reason="moved").status_code == 302
 
 
 def test_who_may_not_sell_and_what_is_no_act(member: Member) -> None:

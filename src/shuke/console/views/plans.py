@@ -23,7 +23,9 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods
 
 from shuke.catalog.models import Store
+from shuke.checkout.errors import RefundNeedsApproval
 from shuke.checkout.queries import plan_discounts
+from shuke.checkout.refunds.approval import beyond_cashier
 from shuke.console import formats
 from shuke.console.access import requires, staff_of
 from shuke.console.book_words import people_of
@@ -32,7 +34,8 @@ from shuke.console.once import new_token, once
 from shuke.console.prepaid_words import tender_choices
 from shuke.console.scope import place_of
 from shuke.core.errors import InvalidInput
-from shuke.core.values import Actor, Permission
+from shuke.core.models import Staff
+from shuke.core.values import Permission
 from shuke.kit import clock
 from shuke.kit.errors import ShukeError
 from shuke.loyalty.plans.entitlements import (
@@ -135,7 +138,7 @@ def member_plans(request: HttpRequest, member_id: UUID) -> HttpResponse:
         work, said = act
         if work in (_refund, _undo) and not staff_of(request).may(Permission.CHECKOUT_REFUND):
             raise PermissionDenied
-        desk = Counter(staff_of(request).as_actor(), member_id, store, request.POST, now)
+        desk = Counter(staff_of(request), member_id, store, request.POST, now)
         try:
             once(request, desk.sent, lambda: work(desk))
         except ShukeError as error:
@@ -176,9 +179,15 @@ class Counter:
     )
 
     def __init__(
-        self, actor: Actor, member_id: UUID, store: Store | None, posted: Mapping[str, str], now: datetime
+        self,
+        staff: Staff,
+        member_id: UUID,
+        store: Store | None,
+        posted: Mapping[str, str],
+        now: datetime,
     ) -> None:
-        self.actor, self.member_id, self.store, self.now = actor, member_id, store, now
+        self.actor, self.member_id, self.store, self.now = staff.as_actor(), member_id, store, now
+        self.approves = staff.may(Permission.CHECKOUT_APPROVE)
         self.sent = {
             name: " ".join(posted.get(name, "").replace("\x00", "").split())[:300] for name in self.FIELDS
         }
@@ -216,12 +225,19 @@ def _redeem_code(desk: Counter) -> str:
 
 
 def _upgrade(desk: Counter) -> str:
+    target, expected = desk.sent["target"], _expected(desk)
+    quote = quote_upgrade(
+        member_id=desk.member_id, plan=desk.sent["plan"], target=target, now=desk.now, enjoyed=plan_discounts
+    )
+    if expected is None:
+        expected = quote["to_pay_minor"] - quote["paid_back_minor"]
+    _within_limit(desk, max(quote["paid_back_minor"], -expected))
     made = upgrade_plan(
         **desk.plan,
-        target=desk.sent["target"],
+        target=target,
         sale=desk.sale,
         enjoyed=plan_discounts,
-        expected_minor=_expected(desk),
+        expected_minor=expected,
     )
     return str(made.id)
 
@@ -232,13 +248,24 @@ def _expected(desk: Counter) -> int | None:
     return int(text) if re.fullmatch(r"-?[0-9]{1,15}", text) else None
 
 
+def _within_limit(desk: Counter, given_back_minor: int) -> None:
+    """It comes out of the same till as what a sale pays back, so the same limit holds."""
+    if not desk.approves and beyond_cashier(given_back_minor=given_back_minor, sold_at=None, now=desk.now):
+        raise RefundNeedsApproval(field="plan")
+
+
 def _refund(desk: Counter) -> str:
+    due = quote_plan_refund(
+        member_id=desk.member_id, plan=desk.sent["plan"], now=desk.now, enjoyed=plan_discounts
+    )["refund_minor"]
+    expected = _expected(desk)
+    _within_limit(desk, max(due, expected or 0))
     made = refund_plan(
         **desk.plan,
         sale=desk.sale,
         reason=desk.sent["reason"],
         enjoyed=plan_discounts,
-        expected_minor=_expected(desk),
+        expected_minor=due if expected is None else expected,
     )
     return str(made.id)
 
