@@ -248,7 +248,7 @@ def test_a_gift_is_no_money_for_a_better_plan_either(member: Any) -> None:
     term = upgrade(member, NOON)
     assert (term.paid_minor, term.credit_minor) == (36500, 0)
     assert refund(member, NOON, plan="black").refund_minor == 36400
-    assert plan_totals(NOON + DAY, ZONE)["unearned_minor"] == 0
+    assert plan_totals(NOON + DAY, ZONE).unearned_minor == 0
     assert verify_plans() == []
 
 
