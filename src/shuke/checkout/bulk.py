@@ -11,7 +11,7 @@ from bisect import bisect_left, bisect_right, insort
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any
 from uuid import UUID
 
@@ -382,11 +382,11 @@ def _sale_rows(
     # Ids become text once per order, not once per line: that alone is a tenth of an import's time.
     order_text, member = str(order_id), str(order.member_id) if order.member_id else _NULL
     copies.rows["checkout_order"].append(
-        f"{order_text}\t{member}\t{order.store_id}\t{_text(order.channel)}\t{_text(order.system)}\t{_text(order.number)}\t"
+        f"{order_text}\t{member}\t{_kept(order.store_id)}\t{_text(order.channel)}\t{_text(order.system)}\t{_text(order.number)}\t"
         f"{order.occurred_at}\t{now}\t{in_force.programme.currency}\t{priced.list_minor}\t{priced.discount_minor}\t"
         f"{priced.sales_minor}\t{priced.points_minor}\t{priced.tax_minor}\t{priced.tax_added_minor}\t"
         f"{priced.payable_minor}\t{priced.qualifying_minor}\t0\t"
-        f"{priced.earned_of('points')}\t{priced.earned_of('growth')}\t{priced.tier}\tcommitted\t{in_force.version_id}\t"
+        f"{priced.earned_of('points')}\t{priced.earned_of('growth')}\t{priced.tier}\tcommitted\t{_kept(in_force.version_id)}\t"
         f"{_text(reference)}\t{_document(order.facts)}\n"
     )
     append = copies.rows["checkout_orderline"].append
@@ -418,19 +418,21 @@ def _transfer_rows(
         str(transfer.id),
     )
     copies.rows["ledger_transfer"].append(
-        f"{transfer_id}\t{member}\t{transfer.kind}\t{at}\t{now}\t{order_text}\t{order.store_id}\t"
-        f"{in_force.version_id}\t{reference}\t\n"
+        f"{transfer_id}\t{member}\t{transfer.kind}\t{at}\t{now}\t{order_text}\t{_kept(order.store_id)}\t"
+        f"{_kept(in_force.version_id)}\t{reference}\t\n"
     )
+    lots: dict[UUID | None, str] = {None: _NULL}
     for lot in transfer.lots:
+        lot_text = lots[lot.id] = str(lot.id)
         copies.rows["ledger_lot"].append(
-            f"{lot.id}\t{member}\t{lot.asset}\t{lot.amount}\t{lot.remaining}\t{at}\t{lot.active_at}\t"
+            f"{lot_text}\t{member}\t{lot.asset}\t{lot.amount}\t{lot.remaining}\t{at}\t{lot.active_at}\t"
             f"{lot.expires_at or _NULL}\t{order_text}\t{lot.active_at > lot.earned_at}\t{lot.waits_for or _NULL}\t"
             f"{lot.slides}\n"
         )
     for seq, entry in enumerate(transfer.entries, 1):
         copies.rows["ledger_entry"].append(
             f"{transfer_id}\t{seq}\t{member}\t{entry.account}\t{entry.asset}\t{entry.amount}\t"
-            f"{entry.lot_id or _NULL}\t{_document(entry.explain)}\n"
+            f"{lots[entry.lot_id]}\t{_document(entry.explain)}\n"
         )
 
 
@@ -501,6 +503,12 @@ def _stored(state: TierState) -> tuple[str, datetime, datetime | None, str | Non
 
 
 _NULL = r"\N"
+
+
+@lru_cache(maxsize=10_000)
+def _kept(value: UUID) -> str:
+    """The text of an id that many rows share."""
+    return str(value)
 
 
 def _document(value: Any) -> str:

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from uuid import UUID
 
 from django.db import connection
+from msgspec import structs
 
 from shuke.checkout.earning_facts import NO_EARNING_FACTS, EarningFacts
 from shuke.checkout.errors import NotImportable
@@ -79,7 +80,7 @@ class BatchFacts:
         """The lines with their products' brands, where a rule looks at brands."""
         if not self.brands:
             return lines
-        return [replace(line, brand=self.brands.get(line.sku, "")) for line in lines]
+        return [structs.replace(line, brand=self.brands.get(line.sku, "")) for line in lines]
 
     def sold(self, member_id: UUID, at: datetime, day: date, uses: Iterable[Use]) -> None:
         """Count a sale, for those that follow."""

@@ -11,6 +11,7 @@ from datetime import datetime
 from uuid import UUID
 
 from django.db import connection
+from msgspec import structs
 
 from shuke.checkout.logic import Cart
 from shuke.loyalty.conditions import NO_TRAITS, MemberTraits
@@ -53,4 +54,6 @@ def with_brands(cart: Cart, brands: Mapping[str, str]) -> Cart:
     """The cart with the brand of each line."""
     if not brands:
         return cart
-    return replace(cart, lines=tuple(replace(line, brand=brands.get(line.sku, "")) for line in cart.lines))
+    return replace(
+        cart, lines=tuple(structs.replace(line, brand=brands.get(line.sku, "")) for line in cart.lines)
+    )

@@ -13,6 +13,8 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from msgspec import Struct
+
 from shuke.checkout.coupon_logic import Coupons, CouponsTaken
 from shuke.checkout.tax_logic import LineTax, TaxedLine, TaxTotal, tax_lines, tax_totals
 from shuke.checkout.tender_logic import NO_FUNDS, Funds, Paid, Tender, settle, stored_value_shares
@@ -36,8 +38,7 @@ from shuke.loyalty.tiers import MAIN, Metric
 from shuke.rewards.values import Occasion
 
 
-@dataclass(frozen=True, slots=True)
-class CartLine:
+class CartLine(Struct, frozen=True, gc=False):
     """`quantity` in thousandths of a unit; `list_minor` for the whole line; `given` are discounts made by the till."""
 
     product_id: UUID | str
@@ -94,8 +95,7 @@ class MemberFacts:
         return {each.track: each.state.tier for each in self.tracks}
 
 
-@dataclass(frozen=True, slots=True)
-class PricedLine:
+class PricedLine(Struct, frozen=True, gc=False):
     list_minor: int
     discount_minor: int
     points_minor: int

@@ -8,6 +8,8 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from msgspec import Struct
+
 from shuke.checkout.funds import Purse
 from shuke.checkout.logic import Cart, Priced
 from shuke.kit.ids import uuid7
@@ -16,8 +18,7 @@ from shuke.loyalty.logic import expires_at, lots_of
 from shuke.loyalty.programme import Programme
 
 
-@dataclass(frozen=True, slots=True)
-class NewLot:
+class NewLot(Struct, frozen=True, gc=False):
     id: UUID
     asset: str
     amount: int
@@ -38,8 +39,7 @@ class Slide:
     until: datetime
 
 
-@dataclass(frozen=True, slots=True)
-class NewEntry:
+class NewEntry(Struct, frozen=True, gc=False):
     account: str
     asset: str
     amount: int
@@ -47,8 +47,7 @@ class NewEntry:
     explain: dict[str, Any] | None
 
 
-@dataclass(frozen=True, slots=True)
-class NewTransfer:
+class NewTransfer(Struct, frozen=True, gc=False):
     """One transfer with its entries in order (their position is `seq`) and the lots it opens."""
 
     id: UUID

@@ -20,7 +20,7 @@ from django.conf import settings
 
 from shuke.integrations.errors import ImportRunning
 
-STAGE_MEMORY = "300MB"
+STAGE_MEMORY = "200MB"
 LANE_MEMORY = "64MB"
 PLAN = "plan.duckdb"
 READY = "plan.ready"

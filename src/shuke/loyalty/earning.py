@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Any, Literal
 
+from msgspec import Struct
+
 from shuke.kit.money import Rounding, allocate, divide
 from shuke.loyalty.assets import Expiry, Pending
 from shuke.loyalty.conditions import ALWAYS, Conditions, Line, SaleContext
@@ -163,8 +165,7 @@ class Room:
 NO_ROOM = Room()
 
 
-@dataclass(frozen=True, slots=True)
-class Use:
+class Use(Struct, frozen=True, gc=False):
     """Units that count against a rule's caps (`budget` None) or draw on a budget."""
 
     rule: str
@@ -173,8 +174,7 @@ class Use:
     amount: int
 
 
-@dataclass(frozen=True, slots=True)
-class Batch:
+class Batch(Struct, frozen=True, gc=False):
     """Units that become usable and lapse together; None: as the asset says."""
 
     amount: int
@@ -182,8 +182,7 @@ class Batch:
     pending: Pending | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Earned:
+class Earned(Struct, frozen=True, gc=False):
     """Units of one asset from one order: `by_line` sums to `total`; `parts` names each rule's share, `batches` splits it by
     how long it lasts; both sum to it too.
     """

@@ -7,8 +7,9 @@ The same code serves a live sale and an import. What rules and multipliers give 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
+
+from msgspec import Struct
 
 from shuke.loyalty import earning
 from shuke.loyalty.assets import Expiry
@@ -51,8 +52,7 @@ def expires_at(expiry: Expiry, earned_at: datetime, programme: Programme) -> dat
     return expiry.lapses_at(earned_at, programme.zone)
 
 
-@dataclass(frozen=True, slots=True)
-class LotPlan:
+class LotPlan(Struct, frozen=True, gc=False):
     """A lot that earned units become: when it is usable (`waits_for` an event, or from `active_at`) and lapses."""
 
     amount: int
