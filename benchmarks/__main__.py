@@ -12,12 +12,13 @@ from pathlib import Path
 from benchmarks.rig import rig
 from benchmarks.sale import Result, measure_growth, measure_sale
 
-SUITES = ("sale", "money", "growth", "import", "expiry", "codes", "coupons", "simulate")
+SUITES = ("sale", "money", "growth", "import", "expiry", "codes", "coupons", "simulate", "tiers")
 SIZES = {
     "members": (100_000, "members of the suites at the till"),
     "large": (1_000_000, "members of the growth suite's large end"),
     "lots": (1_000_000, "lots of the expiry suite"),
     "replayed": (50_000, "sales of the simulate suite"),
+    "reviewed": (1_000_000, "members of the tiers suite"),
     "codes": (1_000_000, "unique codes of the codes suite"),
     "seconds": (8.0, "length of one timed stretch"),
 }
@@ -94,6 +95,10 @@ def _run(suite: str, options: argparse.Namespace) -> list[Result]:
             from benchmarks.codes import measure_codes
 
             return measure_codes(codes=options.codes)
+        if suite == "tiers":
+            from benchmarks.tiers import measure_tiers
+
+            return measure_tiers(members=options.reviewed)
         return measure_growth(target, sizes=(10_000, options.large), seconds=options.seconds)
 
 

@@ -117,7 +117,7 @@ def _costs(report: Mapping[str, Any], currency: str) -> list[tuple[str, str, str
     rows = [
         (pgettext("impact", "Discounts"), "discount_minor"),
         (_("Points, at their cash value"), "points_minor"),
-        (_("Cost a month"), "total_minor"),
+        (_("Together"), "total_minor"),
     ]
     cost = report["cost"]
     return [

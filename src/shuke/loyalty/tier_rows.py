@@ -51,16 +51,14 @@ def write_moves(
     version_id: UUID, moves: Iterable[tuple[UUID, str, TierMove]], order_id: UUID | None = None
 ) -> None:
     """Write (member, track, change) rows in one statement; those of a member keep their order."""
-    rows = [
-        (member_id, _json.encode(move_document(move, version_id, track)).decode())
-        for member_id, track, move in moves
-    ]
+    rows = [(member_id, move_document(move, version_id, track)) for member_id, track, move in moves]
     if rows:
         with connection.cursor() as cursor:
+            # One document, since an array of documents has each of its quotes escaped.
             cursor.execute(
-                "SELECT count(*) FROM (SELECT loyalty_move_tier(member_id, document, %s)"
-                " FROM unnest(%s::uuid[], %s::jsonb[]) AS m(member_id, document)) AS moved",
-                [order_id, *(list(column) for column in zip(*rows, strict=True))],
+                "SELECT count(*) FROM (SELECT loyalty_move_tier((m.row->>0)::uuid, m.row->1, %s)"
+                " FROM jsonb_array_elements(%s::jsonb) AS m(row)) AS moved",
+                [order_id, _json.encode(rows).decode()],
             )
 
 

@@ -223,13 +223,15 @@ class _Track:
         except InvalidInput:
             cursor, page = None, list_tier_changes(self.member.member_id, track=self.code, limit=ROWS)
         people = people_of(_names(self.held.grants, page.steps))
+        by_grant = state.tier != state.earned.tier
         here = reverse("console:member_levels", args=[self.member.member_id])
         return {
             "code": self.code,
             "name": track_name(self.document, self.code),
             "level": self._level(state.tier),
             "since": state.since,
-            "ends_at": state.ends_at,
+            "last": state.ends_at - timedelta(microseconds=1) if by_grant and state.ends_at else None,
+            "review_at": None if by_grant else state.ends_at,
             "earned": self._level(state.earned.tier) if state.grants else None,
             "earned_review": state.earned.review_at,
             "grants": [self._grant(each, people) for each in self.held.grants],
