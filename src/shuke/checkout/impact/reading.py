@@ -10,7 +10,7 @@ from uuid import UUID
 from django.db import connection
 
 from shuke.checkout.impact.logic import Figures, Track
-from shuke.checkout.track_facts import totals
+from shuke.checkout.track_facts import totals, totals_in
 from shuke.kit.sql import load
 from shuke.loyalty.queries import list_versions, version_by_id
 from shuke.loyalty.tier_logic import TierState, full_window_start, window_start
@@ -130,8 +130,8 @@ class _Windows:
 
     def _same(self, metric: Metric, start: datetime) -> dict[UUID, int]:
         if (metric, start) not in self._read:
-            found = totals([(m, metric, start, self._now) for m in self._members])
-            self._read[metric, start] = dict(zip(self._members, found, strict=True))
+            found = totals_in(self._members, metric, start, self._now)
+            self._read[metric, start] = {m: found.get(m, 0) for m in self._members}
         return self._read[metric, start]
 
 
