@@ -17,9 +17,10 @@ from shuke.checkout.logic import CartLine
 from shuke.checkout.models import Order, OrderLine
 from shuke.checkout.operations import commit_order
 from shuke.checkout.values import LineRequest, MemberRef, SaleRequest
-from shuke.ledger.models import Account, Entry, Lot
+from shuke.ledger.models import Account, Entry
 from shuke.ledger.queries import reconcile
 from shuke.loyalty.models import Standing, TierChange
+from tests.checkout.books import booked
 from tests.factories.checkout import TILL, make_shop, publish, sell
 from tests.factories.members import make_member
 
@@ -66,31 +67,6 @@ def real_baskets():
 @pytest.fixture
 def shop(transactional_db):
     return make_shop(**RULES)
-
-
-def booked(member):
-    """All that a member's sales left behind, without the ids that differ by nature."""
-    lots = {lot.id: lot for lot in Lot.objects.filter(member=member)}
-    entries = [
-        (e.transfer.occurred_at, e.transfer.kind, e.seq, e.account, e.asset, e.amount, e.explain,
-         e.lot_id and (lots[e.lot_id].earned_at, lots[e.lot_id].expires_at))
-        for e in Entry.objects.filter(member_id=member.id).select_related("transfer")
-    ]  # fmt: skip
-    return {
-        "entries": sorted(entries, key=str),
-        "lots": sorted(Lot.objects.filter(member=member).values_list(
-            "asset", "amount", "remaining", "earned_at", "active_at", "expires_at"), key=str),
-        "accounts": sorted(Account.objects.filter(member=member).values_list("asset", "balance", "debt")),
-        "standing": list(Standing.objects.filter(member=member).values_list("tier", "since", "review_at")),
-        "changes": sorted(TierChange.objects.filter(member=member).values_list(
-            "occurred_at", "from_tier", "to_tier", "cause", "metric", "review_at"), key=str),
-        "orders": sorted(Order.objects.filter(member=member).values_list(
-            "occurred_at", "list_minor", "discount_minor", "sales_minor", "payable_minor", "qualifying_minor",
-            "points_earned", "growth_earned", "tier"), key=str),
-        "lines": sorted(OrderLine.objects.filter(member_id=member.id).values_list(
-            "order__occurred_at", "line_no", "quantity", "list_minor", "discount_minor", "payable_minor",
-            "points_earned", "growth_earned", "detail"), key=str),
-    }  # fmt: skip
 
 
 def test_bulk_and_till_leave_identical_books_on_two_thousand_real_baskets(shop):

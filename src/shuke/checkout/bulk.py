@@ -27,7 +27,7 @@ from shuke.core.keyset import keyset
 from shuke.kit.clock import local_date
 from shuke.kit.ids import uuid7
 from shuke.loyalty.programme import Programme
-from shuke.loyalty.queries import InForce, programme_at
+from shuke.loyalty.queries import InForce, programme_at, programmes_between
 from shuke.loyalty.tier_logic import (
     TierMove,
     TierState,
@@ -210,9 +210,7 @@ def _members(orders: Sequence[HistoricOrder]) -> dict[UUID, _Member]:
     if not ordered:
         return {}
     programmes = _programmes(orders)
-    first = min(order.occurred_at for order in orders)
-    tracks = {(p, t.code): t for p in range(len(programmes)) for t in _tracks(programmes[p])}
-    metrics = sorted({t.metric for t in tracks.values() if not t.by_hand})
+    first, last = (end(order.occurred_at for order in orders) for end in (min, max))
     members: dict[UUID, _Member] = {}
     with connection.cursor() as cursor:
         cursor.execute(
@@ -228,13 +226,7 @@ def _members(orders: Sequence[HistoricOrder]) -> dict[UUID, _Member]:
         )
         for member_id, joined, profile, wrapped, tier, since, review_at, held in cursor.fetchall():
             states = {MAIN: state_of(tier, since, review_at, held, joined)} if tier else {}
-            members[member_id] = _Member(
-                joined,
-                states,
-                _birthday(member_id, wrapped, profile),
-                {},
-                {metric: _Running() for metric in metrics},
-            )
+            members[member_id] = _Member(joined, states, _birthday(member_id, wrapped, profile), {}, {})
         if any(programme.tracks for programme in programmes):
             cursor.execute(
                 "SELECT member_id, track, tier, since, review_at, held FROM loyalty_trackstanding"
@@ -244,16 +236,20 @@ def _members(orders: Sequence[HistoricOrder]) -> dict[UUID, _Member]:
             for member_id, track, tier, since, review_at, held in cursor.fetchall():
                 member = members[member_id]
                 member.states[track] = state_of(tier, since, review_at, held, member.joined)
-        # An overdue review looks at the time before it.
+        # An overdue review looks at the time before it, as the programme of its own day says.
         due = [s.review_at for m in members.values() for s in m.states.values() if s.review_at is not None]
         first = min([first, *due])
+        tracks = [tiers for each in programmes_between(first, last) for tiers in _tracks(each)]
+        metrics = sorted({tiers.metric for tiers in tracks if not tiers.by_hand})
+        for member in members.values():
+            member.counted = {metric: _Running() for metric in metrics}
         cursor.execute(
             "SELECT member_id, asset, balance, debt FROM ledger_account WHERE member_id = ANY(%s)", [ordered]
         )
         for member_id, asset, balance, debt in cursor.fetchall():
             members[member_id].balances[asset] = [balance, debt]
         figures = ", ".join(FIGURES[metric] for metric in metrics)
-        earliest = min((earliest_start(t, first) for t in tracks.values() if not t.by_hand), default=first)
+        earliest = min((earliest_start(t, first) for t in tracks if not t.by_hand), default=first)
         cursor.execute(
             f"SELECT o.member_id, o.occurred_at{', ' if figures else ''}{figures}"  # noqa: S608  fixed expressions
             " FROM checkout_order o"
@@ -295,13 +291,16 @@ def _review(in_force: InForce, member: _Member, at: datetime) -> None:
         state = member.states.get(tiers.code)
         if state is None or state.review_at is None or state.review_at > at:
             continue
-        metric = partial(_at_review, tiers, member)
+        metric = partial(_at_review, tiers.code, member)
         member.states[tiers.code], moves = lapse(tiers, state, metric, at)
         member.moves += [(tiers.code, move, in_force.version_id, None) for move in moves]
 
 
-def _at_review(tiers: Tiers, member: _Member, end: datetime) -> int:
-    return member.total(tiers, review_window_start(tiers, end, member.joined), end)
+def _at_review(track: str, member: _Member, end: datetime) -> int:
+    """What a review at `end` finds, by the metric and the window of the programme that was in force then."""
+    in_force = programme_at(end)
+    tiers = in_force.programme.track(track) if in_force else None
+    return member.total(tiers, review_window_start(tiers, end, member.joined), end) if tiers else 0
 
 
 def _price(

@@ -22,6 +22,7 @@ from shuke.checkout.logic import CartLine
 from shuke.kit.clock import local_date
 from shuke.loyalty.conditions import MemberTraits
 from shuke.loyalty.earning import Room, Use, Used
+from shuke.loyalty.plans.queries import plan_spans
 from shuke.loyalty.programme import Programme
 
 
@@ -117,16 +118,13 @@ def read_batch_facts(
         if any(need.traits for need in needs):
             cursor.execute(
                 "SELECT member_id, kind, code, since, until FROM loyalty_membergroup"
-                " WHERE member_id = ANY(%s) AND kind = 'segment'"
-                # A plan's group row knows its last run only; a historic sale may lie in an earlier one.
-                " UNION ALL SELECT h.member_id, 'plan', h.plan, t.starts_at,"
-                " coalesce(t.closed_at, CASE WHEN t.seq = h.last_seq THEN h.grace_until ELSE t.ends_at END)"
-                " FROM loyalty_planterm t JOIN loyalty_planholding h ON h.id = t.holding_id"
-                " WHERE h.member_id = ANY(%s)",
-                [member_ids, member_ids],
+                " WHERE member_id = ANY(%s) AND kind = 'segment'",
+                [member_ids],
             )
             for member_id, *group in cursor.fetchall():
                 facts.states[member_id].groups.append(tuple(group))
+            for member_id, plan, begin, end in plan_spans(member_ids):
+                facts.states[member_id].groups.append(("plan", plan, begin, end))
         if any(need.first_purchase for need in needs):
             cursor.execute(
                 "SELECT member_id, min(occurred_at) FROM checkout_order WHERE member_id = ANY(%s) GROUP BY member_id",

@@ -78,6 +78,13 @@ def programme_at(now: datetime) -> InForce | None:
     return InForce(version_id, number, version.programme)
 
 
+def programmes_between(first: datetime, last: datetime) -> list[Programme]:
+    """Every programme in force at some time from `first` to `last`, the earliest first."""
+    line = _current_line()
+    begin, end = bisect_right(line.starts, first) - 1, bisect_right(line.starts, last)
+    return [version_by_id(version_id).programme for _number, version_id in line.versions[max(begin, 0) : end]]
+
+
 def _current_line() -> _Line:
     global _line
     line, clock = _line, time.monotonic()

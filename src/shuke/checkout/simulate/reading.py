@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from itertools import groupby
 from operator import itemgetter
 from typing import Any
@@ -34,6 +34,7 @@ from shuke.checkout.simulate.values import (
 from shuke.core.keyset import keyset
 from shuke.kit.sql import load
 from shuke.ledger.logic import WAITING, OpenLot
+from shuke.loyalty.plans.queries import plan_spans
 from shuke.loyalty.programme import Programme
 from shuke.loyalty.queries import version_by_id
 from shuke.loyalty.tier_logic import TierState, earliest_start
@@ -141,12 +142,13 @@ class Reader:
         self._read_window(starts, ids)
         for member_id, *group in _rows(
             "SELECT member_id, kind, code, since, until FROM loyalty_membergroup WHERE member_id = ANY(%s)"
-            " ORDER BY kind, code",
+            " AND kind = 'segment' ORDER BY code",
             [ids],
         ):
             starts[member_id].groups.append(tuple(group))
         if self.wanted.plans:
-            self._read_plans(starts, ids)
+            for member_id, plan, begin, end in plan_spans(ids):
+                starts[member_id].groups.append(("plan", plan, begin, end))
         for member_id, first in _rows(
             "SELECT member_id, min(occurred_at) FROM checkout_order WHERE member_id = ANY(%s) GROUP BY member_id",
             [ids],
@@ -195,17 +197,6 @@ class Reader:
             former = starts[member_id].tier
             held = former.since if former and before == after else at
             starts[member_id].tier = TierState(after, held, review_at, None, starts[member_id].joined_at)
-
-    def _read_plans(self, starts: Mapping[UUID, Start], ids: list[UUID]) -> None:
-        """Plans term by term: a group says only when the last run of terms began."""
-        for member_id, plan, begin, end, version_id, closed in _rows(
-            "SELECT member_id, plan, starts_at, least(ends_at, closed_at), programme_version_id, closed_at IS NOT NULL"
-            " FROM loyalty_planterm WHERE member_id = ANY(%s) AND starts_at < %s ORDER BY member_id, plan, seq",
-            [ids, self.wanted.until],
-        ):
-            sold = None if closed else version_by_id(version_id).programme.plans.get(plan)
-            grace = timedelta(days=sold.grace_days) if sold else timedelta()
-            starts[member_id].groups.append(("plan", plan, begin, end + grace))
 
     def _read_window(self, starts: Mapping[UUID, Start], ids: list[UUID]) -> None:
         """Orders before the period that may still count: back to the window of the oldest tier that is held."""

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from django.db import connection
@@ -14,6 +15,7 @@ from shuke.kit.sql import load
 from shuke.loyalty.models import MemberGroup
 from shuke.loyalty.plans.models import PlanEvent, PlanHolding, PlanTerm
 from shuke.loyalty.plans.rows import is_held
+from shuke.loyalty.queries import version_by_id
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +43,25 @@ def held_plans(*, member_id: UUID, now: datetime) -> list[str]:
     """Codes of the plans that give the member benefits now. One query."""
     rows = MemberGroup.objects.filter(member_id=member_id, kind="plan", since__lte=now, until__gt=now)
     return sorted(rows.values_list("code", flat=True))
+
+
+def plan_spans(member_ids: Sequence[UUID]) -> list[tuple[UUID, str, datetime, datetime]]:
+    """(member, plan, from, until) of every term that these members ever held, its days of grace included. One query.
+
+    For sales of the past: the group of a plan, which the till looks at, only tells of the last run of terms.
+    """
+    terms = PlanTerm.objects.filter(member_id__in=list(member_ids)).order_by("member_id", "plan", "seq")
+    spans = []
+    for member_id, plan, begin, end, closed, version_id in terms.values_list(
+        "member_id", "plan", "starts_at", "ends_at", "closed_at", "programme_version_id"
+    ):
+        # Given up, it ended at once, or never began.
+        if closed is not None:
+            spans.append((member_id, plan, begin, min(end, closed)))
+            continue
+        sold = version_by_id(version_id).programme.plans.get(plan)
+        spans.append((member_id, plan, begin, end + timedelta(days=sold.grace_days if sold else 0)))
+    return spans
 
 
 @dataclass(frozen=True, slots=True)
