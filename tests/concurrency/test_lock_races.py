@@ -321,7 +321,7 @@ def test_a_receipt_of_goods_that_come_back_on_the_way_gives_nothing(rivals: Riva
     rivals.before(
         receipts, "read_facts", partial(refund_order, actor=TILL, order_id=order["id"], reason="x", now=NOW)
     )
-    with pytest.raises(errors.PartlyRefunded):
+    with pytest.raises(errors.AlreadyRefunded):
         attach_order(
             actor=TILL,
             receipt=receipt_code(UUID(order["id"]), order["number"]),

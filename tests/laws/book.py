@@ -104,6 +104,8 @@ class PaperRefund:
     actor: str
     owed: int
     forgiven: int = 0
+    sales: int = 0
+    """The value that came back."""
 
 
 @dataclass

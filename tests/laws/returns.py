@@ -160,7 +160,7 @@ class Returns(Shop):
                     n: v for n, v in whole.items() if n not in silent
                 }
             order.status = ends_as
-        refund = PaperRefund(told["id"], ends_as, 0)
+        refund = PaperRefund(told["id"], ends_as, 0, sales=part["sales"])
         moved = self.book.give_back(order, part, manner, at, refund)
         if order.member:
             assert (told["debt_created"], told["points_bought"]) == (max(moved.debt, 0), moved.bought)

@@ -17,18 +17,14 @@ from django.db import connection, transaction
 from shuke.checkout.answers import receipt_mac
 from shuke.checkout.documents import transfer_document
 from shuke.checkout.earning_facts import NO_EARNING_FACTS, read_earning_facts, with_brands
-from shuke.checkout.errors import (
-    OrderHasMember,
-    PartlyRefunded,
-    ReceiptTooOld,
-    UnknownReceipt,
-)
+from shuke.checkout.errors import AlreadyRefunded, OrderHasMember, ReceiptTooOld, UnknownReceipt
 from shuke.checkout.facts import member_facts, read_facts
 from shuke.checkout.logic import Cart, CartLine, Priced, price
 from shuke.checkout.models import Order, OrderLine, OrderStatus
 from shuke.checkout.operations import programme_in_force
 from shuke.checkout.posting import earn_transfer
 from shuke.checkout.queries import qualifying_totals
+from shuke.checkout.refunds.late import take_back_earlier
 from shuke.checkout.values import LineRequest, MemberRef, SaleRequest
 from shuke.core.operations import publish_event, record_audit
 from shuke.core.text import storable
@@ -60,8 +56,9 @@ def attach_order(*, actor: Actor, receipt: str, member: MemberRef, now: datetime
     """Give a sale that had no member to the member who holds its receipt: it earns what it would have earned then.
 
     The prices stay as they were paid. Points and growth come in now, by the rules of the version that priced the sale and
-    the tier that the member holds; the tier moves with them. Raises UnknownReceipt, OrderHasMember, PartlyRefunded (for a
-    sale of which something was given back), ReceiptTooOld, and the refusals of a member or store that cannot be used.
+    the tier that the member holds; the tier moves with them. What was given back of it before takes back its part at once,
+    as if the claim had come first. Raises UnknownReceipt, OrderHasMember, AlreadyRefunded (nothing of the sale is left),
+    ReceiptTooOld, and the refusals of a member or store that cannot be used.
     """
     order_id = find_receipt(receipt).id
     with transaction.atomic():
@@ -110,6 +107,8 @@ def attach_order(*, actor: Actor, receipt: str, member: MemberRef, now: datetime
         moves = [(facts.member.id, track, replace(move, at=now)) for track, move in priced.moves.items()]
         write_moves(in_force.version_id, moves, order.id)
         take_uses(in_force.programme, facts.member.id, priced.uses, order.occurred_at, order_id=order.id)
+        order.member_id = facts.member.id
+        taken = take_back_earlier(order, actor=actor, now=now)
         record_audit(
             actor=actor,
             action="checkout.order_attached.v1",
@@ -119,7 +118,12 @@ def attach_order(*, actor: Actor, receipt: str, member: MemberRef, now: datetime
             store_id=order.store_id,
             data={"member_id": str(facts.member.id)},
         )
-        figures = {"points_earned": priced.earned_of("points"), "growth_earned": priced.earned_of("growth")}
+        figures = {
+            "points_earned": priced.earned_of("points"),
+            "growth_earned": priced.earned_of("growth"),
+            "points_taken_back": taken.points,
+            "growth_taken_back": taken.growth,
+        }
         publish_event(
             name="checkout.order_attached.v1",
             member_id=facts.member.id,
@@ -130,16 +134,24 @@ def attach_order(*, actor: Actor, receipt: str, member: MemberRef, now: datetime
         "order_id": order.id,
         "member_id": facts.member.id,
         **figures,
-        "tier": {"from": priced.move.before, "to": priced.move.after.tier} if priced.move else None,
+        "tier": _change(priced, taken.tier),
     }
+
+
+def _change(priced: Priced, after: str | None) -> dict[str, str] | None:
+    """The change of tier, from before the claim to after all of it."""
+    if priced.move is None:
+        return None
+    after = after or priced.move.after.tier
+    return {"from": priced.move.before, "to": after} if after != priced.move.before else None
 
 
 def _check(order: Order, now: datetime) -> InForce:
     """The programme that priced the sale, if the sale can still be attached."""
     if order.member_id is not None:
         raise OrderHasMember(field="receipt")
-    if order.status != OrderStatus.COMMITTED or order.refunded_sales_minor:
-        raise PartlyRefunded(field="receipt")
+    if order.status != OrderStatus.COMMITTED:
+        raise AlreadyRefunded(field="receipt")
     if order.programme_version_id is None:
         in_force = programme_in_force(order.occurred_at)
     else:

@@ -355,16 +355,6 @@ def test_a_receipt_gives_its_sale_to_a_member_once_and_within_its_days():
     assert account(member) == (0, 0)
 
 
-def test_a_partly_refunded_sale_is_not_attached_any_more():
-    make_shop()
-    member = make_member(now=NOW)
-    order = sell(("A", 2), now=NOW)
-    refund(order, ONE)
-    code = receipt_code(Order.objects.get().id, order["number"])
-    with pytest.raises(errors.PartlyRefunded):
-        attach_order(actor=TILL, receipt=code, member=MemberRef("id", str(member.id)), now=NOW)
-
-
 @pytest.mark.parametrize(
     ("request_", "error", "field"),
     [

@@ -200,6 +200,8 @@ class AttachOut(Out):
     member_id: UUID
     points_earned: int
     growth_earned: int
+    points_taken_back: Annotated[int, Meta(description="Of them: for what was given back before the claim.")]
+    growth_taken_back: int
     tier: Annotated[
         dict[str, str] | None, Meta(description="The change of tier, {from, to}; null without one.")
     ]

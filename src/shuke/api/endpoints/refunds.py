@@ -312,7 +312,7 @@ def write_off(call: Call, refund_id: UUID, body: ReasonIn) -> tuple[int, dict[st
     refusals=(
         errors.UnknownReceipt,
         errors.OrderHasMember,
-        errors.PartlyRefunded,
+        errors.AlreadyRefunded,
         errors.ReceiptTooOld,
         errors.UnknownMember,
         errors.MemberNotActive,
@@ -324,7 +324,8 @@ def write_off(call: Call, refund_id: UUID, body: ReasonIn) -> tuple[int, dict[st
 def attach(call: Call, body: AttachIn) -> tuple[int, dict[str, Any]]:
     """Give a sale without a member to the one who holds its receipt.
 
-    For as many days as the programme's `attach_days` says. It earns what it would have earned; its prices stay.
+    For as many days as the programme's `attach_days` says. It earns what it would have earned, less the part of what was
+    given back before; its prices stay.
     """
     member = MemberRef(body.member.kind, body.member.value, body.member.system)
     try:

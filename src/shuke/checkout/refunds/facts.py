@@ -50,7 +50,7 @@ def read_state(order: Order) -> OrderState:
     return OrderState(
         order,
         _sold(order, lines),
-        _backs([line.line_no for line in lines], refunds),
+        backs_after([line.line_no for line in lines], refunds),
         Past(
             owed=sum(r.points_owed - r.debt_written_off for r in refunds),
             bought=sum(r.points_bought for r in refunds),
@@ -96,7 +96,7 @@ def read_purses(state: OrderState) -> dict[tuple[UUID | None, str], Purse]:
     purses: dict[tuple[UUID | None, str], Purse] = {}
     for holder, assets in wanted.items():
         for asset, lots in assets.items():
-            purses[(None if holder == buyer else holder, asset)] = _purse(holder, asset, lots)
+            purses[(None if holder == buyer else holder, asset)] = purse_of(holder, asset, lots)
     return purses
 
 
@@ -213,7 +213,7 @@ def _earned_by_line(
     return earned
 
 
-def _backs(line_nos: Sequence[int], refunds: Sequence[Refund]) -> tuple[Returned, ...]:
+def backs_after(line_nos: Sequence[int], refunds: Sequence[Refund]) -> tuple[Returned, ...]:
     """The state of every line after the refunds so far, replayed in their order."""
     states = dict.fromkeys(line_nos, Returned())
     seqs = {refund.id: refund.seq for refund in refunds}
@@ -229,7 +229,7 @@ def _backs(line_nos: Sequence[int], refunds: Sequence[Refund]) -> tuple[Returned
     return tuple(states[line_no] for line_no in line_nos)
 
 
-def _purse(holder: UUID, asset: str, lots: set[UUID]) -> Purse:
+def purse_of(holder: UUID, asset: str, lots: set[UUID]) -> Purse:
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT id, remaining, earned_at, active_at, expires_at, held FROM ledger_lot"

@@ -19,7 +19,7 @@ def transfers_of(plan: Plan) -> list[tuple[UUID | None, NewTransfer]]:
         entries: dict[str, list[NewEntry]] = {"reversal": [], "refund_pay": [], "expire": []}
         for (owner, asset), movement in plan.movements.items():
             if owner == holder:
-                entries["refund_pay" if asset in INSIDE else "reversal"] += _reversal(asset, movement)
+                entries["refund_pay" if asset in INSIDE else "reversal"] += reversal_entries(asset, movement)
                 entries["expire"] += _lapsed(asset, movement.lapsed)
         made += [
             (holder, NewTransfer(uuid7(), kind, tuple(legs), ())) for kind, legs in entries.items() if legs
@@ -27,7 +27,7 @@ def transfers_of(plan: Plan) -> list[tuple[UUID | None, NewTransfer]]:
     return made
 
 
-def _reversal(asset: str, movement: Movement) -> list[NewEntry]:
+def reversal_entries(asset: str, movement: Movement) -> list[NewEntry]:
     entries = [
         NewEntry("member", asset, units, lot, {"refund": "returned"})
         for lot, units in movement.returned.items()
