@@ -217,3 +217,16 @@ def test_it_speaks_chinese(desk: Desk, language: str, words: str) -> None:
     desk.post("scan", text="B")
     page = desk.page()
     assert words in page and not re.search(r">[^<{]*\b(goods|Money|Exchange|pay)\b[^<]*<", page)
+
+
+def test_the_page_of_an_order_leads_to_refund_and_exchange_for_those_who_may(shop: Store) -> None:
+    buyer = make_member(now=clock.now())
+    order = sell(("A", 2), member=buyer, now=clock.now())
+    there = f"/cashier/refund/{order['id']}"
+    for role, is_led in ((Role.STORE_MANAGER, True), (Role.AUDITOR, False)):
+        page = Desk(make_staff(role)).client.get(f"/orders/{order['id']}")
+        assert page.status_code == 200 and (there in page.content.decode()) == is_led, role
+    manager = Desk(make_staff(Role.STORE_MANAGER)).client
+    assert there in manager.get(f"/members/{buyer.id}/orders/{order['id']}").content.decode()
+    refund_order(actor=TILL, order_id=order["id"], reason="back", now=clock.now())
+    assert there not in manager.get(f"/orders/{order['id']}").content.decode()

@@ -24,9 +24,10 @@ from shuke.checkout.explain import (
     explain_order,
     explain_tier,
 )
+from shuke.checkout.models import OrderStatus
 from shuke.checkout.queries import get_order
 from shuke.console import formats
-from shuke.console.access import requires
+from shuke.console.access import requires, staff_of
 from shuke.console.days import EARLIEST_DAY
 from shuke.console.member_access import open_member, visible_stores
 from shuke.core.errors import InvalidInput
@@ -243,6 +244,9 @@ def order(request: HttpRequest, order_id: UUID) -> HttpResponse:
         "told": told,
         "priced_again": words.explain_repriced(told.repriced),
         "order": head,
+        "may_refund": instant.is_now
+        and head["status"] == OrderStatus.COMMITTED
+        and staff_of(request).may(Permission.CHECKOUT_REFUND),
         "tier": tier_name(document, head["tier"]) if document and head["tier"] else "",
         "lines": [
             {
