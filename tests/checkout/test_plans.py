@@ -45,7 +45,8 @@ from shuke.loyalty.plans.rows import Sale
 from shuke.loyalty.plans.selling import quote_upgrade, renew_plan, start_trial, upgrade_plan
 from tests.factories.checkout import TILL, sale, sell
 from tests.factories.members import make_member
-from tests.factories.plans import CASH, buy, make_club, plan
+from tests.factories.plans import CASH, PLUS, buy, make_club, plan
+from tests.factories.programmes import BASE
 
 NOON = datetime(2026, 3, 2, 4, tzinfo=UTC)
 """Noon in Shanghai."""
@@ -656,6 +657,38 @@ def test_the_term_of_a_tier_is_not_begun_anew_each_day(db: Any) -> None:
 def stocked(quota: int = 5, stock: int = 3) -> dict[str, Any]:
     gift = {"code": "mug", "name": {"zh-Hans": "马克杯"}, "quota": quota, "stock": stock}
     return plan(benefits={"entitlements": [gift]})
+
+
+@pytest.mark.parametrize(("stacking", "had"), [("best", [2, 0, 0]), ("add", [2, 2, 2])])
+def test_a_plan_that_is_bought_begins_no_quota_of_the_tier_anew(
+    db: Any, stacking: str, had: list[int]
+) -> None:
+    check = {"code": "check", "name": {"zh-Hans": "体测"}, "quota": 2, "period": "term", "worth": "30.00"}
+    levels = [dict(each) for each in BASE["tiers"]["levels"]]
+    levels[0]["benefits"] = {"entitlements": [check]}
+    make_club(
+        {**PLUS, "benefits": {"entitlements": [check]}, "refund": {"full_days": 7}},
+        tiers={"levels": levels},
+        policies={"benefit_stacking": stacking},
+    )
+    who = make_member(now=NOON - DAY)
+    found, paid_back = [], []
+    for day in range(3):
+        at = NOON + day * DAY
+        if day:
+            buy(who, at)
+        left = next(each.left for each in entitlements_of(member_id=who.id, now=at))
+        for _ in range(left):
+            redeem_entitlement(actor=TILL, member_id=who.id, entitlement="check", store=store(), now=at)
+        found.append(left)
+        with pytest.raises(errors.EntitlementUsedUp):
+            redeem_entitlement(actor=TILL, member_id=who.id, entitlement="check", store=store(), now=at)
+        if day:
+            paid_back.append(refund(who, at).refund_minor)
+    assert found == had
+    # What came through the plan alone is kept of its price.
+    assert paid_back == [12000 - 3000 * count for count in had[1:]]
+    assert verify_plans() == []
 
 
 def test_gifts_end_with_their_stock(db: Any) -> None:

@@ -206,13 +206,46 @@ def reserved_for(
 
 
 @dataclass(frozen=True, slots=True)
+class Giver:
+    """A tier or plan that gives an entitlement: how often, in the period that began on `since`."""
+
+    source: str
+    quota: int
+    since: date
+
+
+@dataclass(frozen=True, slots=True)
 class Allowance:
     """What a member may have of one entitlement in the current period, and through whom."""
 
     entitlement: Entitlement
     quota: int
     since: date
-    sources: tuple[str, ...]
+    givers: tuple[Giver, ...]
+    stack: Stack
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        return tuple(each.source for each in self.givers)
+
+    @property
+    def periods(self) -> frozenset[date]:
+        """The periods whose uses count: who gets a second giver has not had nothing from the first."""
+        return frozenset(each.since for each in self.givers)
+
+    def next_use(self, used: int) -> tuple[tuple[str, ...], date]:
+        """Through whom the next one is had after `used`, and the period that it counts in.
+
+        Where the larger quota counts: through all whose own quota would give it as well. Where they add up: through each in
+        turn.
+        """
+        if self.stack == "best":
+            return tuple(each.source for each in self.givers if each.quota > used), self.since
+        for each in self.givers:
+            used -= each.quota
+            if used < 0:
+                return (each.source,), each.since
+        return self.sources, self.since
 
 
 def allowances_of(
@@ -222,24 +255,25 @@ def allowances_of(
 
     Where tier and plan give the same one, the larger quota counts, or both added up.
     """
-    found: dict[str, list[tuple[Held, Entitlement]]] = {}
+    found: dict[str, list[tuple[Giver, Entitlement]]] = {}
     for each in held:
         for code, entitlement in each.benefit.entitlements.items():
-            found.setdefault(code, []).append((each, entitlement))
+            since = period_start(entitlement.period, day, terms.get(each.source, day))
+            giver = Giver(each.source, entitlement.quota, since)
+            found.setdefault(code, []).append((giver, entitlement))
     result = []
     for givers in found.values():
-        quotas = [entitlement.quota for _each, entitlement in givers]
-        _best, main = max(givers, key=lambda pair: pair[1].quota)
+        best, main = max(givers, key=lambda pair: pair[1].quota)
         stores = frozenset[str]()
-        if all(entitlement.stores for _each, entitlement in givers):
-            stores = frozenset().union(*(entitlement.stores for _each, entitlement in givers))
-        term = terms.get(givers[-1][0].source, day)
+        if all(entitlement.stores for _giver, entitlement in givers):
+            stores = frozenset().union(*(entitlement.stores for _giver, entitlement in givers))
         result.append(
             Allowance(
                 Entitlement(main.code, main.name, main.quota, main.period, stores, main.stock, main.worth),
-                sum(quotas) if stack == "add" else max(quotas),
-                period_start(main.period, day, term),
-                tuple(each.source for each, _entitlement in givers),
+                sum(giver.quota for giver, _entitlement in givers) if stack == "add" else best.quota,
+                best.since,
+                tuple(giver for giver, _entitlement in givers),
+                stack,
             )
         )
     return result

@@ -123,14 +123,16 @@ def redeem_entitlement(
         spec = allowance.entitlement
         if spec.stores and store.code not in spec.stores:
             raise EntitlementNotHere(field="store", store=store.code)
-        if _used(member_id, [allowance])[spec.code] >= allowance.quota:
+        used = _used(member_id, [allowance])[spec.code]
+        if used >= allowance.quota:
             raise EntitlementUsedUp(field="entitlement", quota=allowance.quota)
+        sources, period = allowance.next_use(used)
         use = EntitlementUse.objects.create(
             id=uuid7(),
             member_id=member_id,
             entitlement=spec.code,
-            sources=" ".join(allowance.sources),
-            period=allowance.since,
+            sources=" ".join(sources),
+            period=period,
             amount=1,
             counted=spec.stock is not None,
             worth_minor=spec.worth,
@@ -207,17 +209,20 @@ def _draw(code: str, stock: int) -> None:
 
 
 def _used(member_id: UUID, allowances: Sequence[Allowance]) -> dict[str, int]:
-    """How many of each the member had in its present period. One query."""
+    """How many of each the member had in the present periods of its givers. One query."""
     uses = EntitlementUse.objects.filter(
         member_id=member_id,
         entitlement__in=[each.entitlement.code for each in allowances],
-        period__in={each.since for each in allowances},
+        period__in=frozenset().union(*(each.periods for each in allowances)),
     )
     sums = {
         (code, period): total
         for code, period, total in uses.values_list("entitlement", "period").annotate(total=Sum("amount"))
     }
-    return {e.entitlement.code: sums.get((e.entitlement.code, e.since), 0) for e in allowances}
+    return {
+        each.entitlement.code: sum(sums.get((each.entitlement.code, day), 0) for day in each.periods)
+        for each in allowances
+    }
 
 
 def _tell(actor: Actor, name: str, use: EntitlementUse, now: datetime, reason: str = "") -> None:
