@@ -10,6 +10,7 @@ import pytest
 
 from shuke.checkout.models import Order, OrderLine
 from shuke.core.models import AuditEvent, OutboxEvent
+from shuke.integrations import orders_lane, orders_plan
 from shuke.integrations.errors import MappingInvalid
 from shuke.integrations.models import ImportChunk, ImportRun
 from shuke.ledger.models import Account
@@ -225,3 +226,13 @@ def test_the_mapping_must_fit_the_file(chain, importer) -> None:
         importer("orders", "order\n1\n", mapping=MAPPING)
     with pytest.raises(MappingInvalid, match="one column only"):
         importer("orders", "单号,时间,门店,手机号,会员号,货号,数量,金额\n1,2026-01-05,S1,,,P1,1,5\n")
+
+
+def test_a_catalogue_too_large_to_keep_is_read_chunk_by_chunk(chain, importer, monkeypatch) -> None:
+    monkeypatch.setattr(orders_lane, "PRODUCTS_KEPT", 1)
+    monkeypatch.setattr(orders_plan, "CHUNK_LINES", 2)
+    rows = [f"A{n},2026-01-0{1 + n} 10:00,S1,h1,P{n % 3},1,{n + 1}.00,0\n" for n in range(8)]
+    assert importer("orders", HEADER + "".join(rows), mapping=MAPPING).counts.imported == 8
+    assert ImportChunk.objects.count() == 4
+    sold = OrderLine.objects.order_by("order__number").values_list("product__sku", "payable_minor")
+    assert list(sold) == [(f"P{n % 3}", 100 * (n + 1)) for n in range(8)]

@@ -21,7 +21,7 @@ from django.conf import settings
 from shuke.integrations.errors import ImportRunning
 
 STAGE_MEMORY = "200MB"
-LANE_MEMORY = "64MB"
+LANE_MEMORY = "32MB"
 PLAN = "plan.duckdb"
 READY = "plan.ready"
 _LOCK = "lock"
