@@ -296,6 +296,7 @@ def _review(
         "cautions": warnings_of(document, now),
         "accepted": request.POST.getlist("accept"),
         "simulate": simulate_form(source),
+        "whole_chain": staff_of(request).all_stores,
     }
     return render(request, "console/programme_review.html", context, status=status)
 
