@@ -157,7 +157,7 @@ def test_gift_codes_are_sold_in_bulk_watched_downloaded_redeemed_and_paid_back(m
         assert manager.post(f"/plans/gifts/{order.id}/take-back", back).status_code == 302
     assert PlanRefund.objects.count() == 2
     page = text_of(manager.get(f"/plans/gifts/{order.id}"))
-    assert "Redeemed" in page and "Void" in page and "Download the codes" not in page
+    assert "Redeemed" in page and "Void" in page and "Download the gift codes" not in page
     page = text_of(manager.get("/plans/plus"))
     assert "Acme" in page and "¥240.00 paid back" in page
     assert manager.get(f"/plans/gifts/{member.id}").status_code == 404

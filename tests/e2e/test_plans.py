@@ -9,6 +9,9 @@ from django.utils import timezone
 
 from shuke.core.models import Staff
 from shuke.core.values import SYSTEM
+from shuke.loyalty.plans.gift_orders import download_gift_codes, make_gifts, order_gifts
+from shuke.loyalty.plans.gifts import redeem_plan_code
+from shuke.loyalty.plans.models import PlanGiftOrder
 from shuke.loyalty.plans.rows import Sale
 from shuke.loyalty.plans.selling import buy_plan
 from shuke.members.models import Member
@@ -49,6 +52,7 @@ plans:
     duration: {months: 3}
     trial: {days: 14}
     benefits: {discount_percent: 8}
+    upgrade_to: [plus]
 """
 WORDS = frozenset({"plus", "kids", "plans"})
 
@@ -67,12 +71,49 @@ def member() -> Member:
     return made
 
 
+@pytest.fixture
+def order(member: Member) -> PlanGiftOrder:
+    """Gift codes sold in bulk, some of which are redeemed."""
+    if found := PlanGiftOrder.objects.filter(plan="plus").first():
+        return found
+    now = timezone.now() + timedelta(seconds=4)
+    note, sale = "华信软件 员工福利", Sale("transfer", "20261120-77")
+    made = order_gifts(actor=SYSTEM, plan="plus", sale=sale, count=120, remark=note, now=now)
+    while make_gifts(order_id=made.id, now=now):
+        pass
+    order_gifts(actor=SYSTEM, plan="plus", sale=Sale("transfer"), count=5000, remark="年会礼品", now=now)
+    codes = list(download_gift_codes(actor=SYSTEM, order_id=made.id, now=now, reason="test"))
+    for number, code in enumerate(codes[:3]):
+        friend = make_member("客人", f"+8613812349{number:03d}", now=now - timedelta(days=9))
+        redeem_plan_code(actor=SYSTEM, member_id=friend.id, code=code, now=now)
+    return made
+
+
+@pytest.fixture
+def climber(member: Member) -> Member:
+    """Somebody whose plan can be given up for a better one."""
+    if found := find_member("phone", "+8613812349988"):
+        return found
+    now = timezone.now()
+    made = make_member("沈嘉禾", "+8613812349988", now=now - timedelta(days=90))
+    buy_plan(actor=SYSTEM, member_id=made.id, plan="kids", sale=Sale("cash"), now=now + timedelta(seconds=4))
+    return made
+
+
 @pytest.mark.parametrize("look", LOOKS, ids=str)
-def test_the_pages_are_sound(screen: OpenScreen, member: Member, owner: Staff, look: Look) -> None:
+def test_the_pages_are_sound(
+    screen: OpenScreen, member: Member, order: PlanGiftOrder, climber: Member, owner: Staff, look: Look
+) -> None:
     window = screen(look, owner)
     window.page.wait_for_timeout(4500)  # until the programme and the plan of the fixture have begun
     found: list[str] = []
-    for name, path in (("plans", "/plans"), ("member-plans", f"/members/{member.id}/plans")):
+    for name, path in (
+        ("plans", "/plans"),
+        ("plan", "/plans/plus"),
+        ("plan-gifts", f"/plans/gifts/{order.id}"),
+        ("member-plans", f"/members/{member.id}/plans"),
+        ("member-upgrade", f"/members/{climber.id}/plans"),
+    ):
         assert window.goto(path) == 200, path
         for number in range(window.page.locator("main details > summary").count()):
             window.page.locator("main details > summary").nth(number).click()
