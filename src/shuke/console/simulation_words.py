@@ -151,6 +151,11 @@ def _note(note: Mapping[str, Any], currency: str, *, with_margin: bool) -> str:
                 note["members"],
             )
             return words % {"members": formats.number(note["members"])}
+        case "tracks_kept":
+            return _(
+                "Levels on the tracks beside the main one are those that members held then, with the benefits that each"
+                " programme gives them; only the main track is replayed."
+            )
         case "moves_kept":
             return _(
                 "%(points)s points came or went by gifts, rewards, adjustments and refunds of older sales. They are the same"

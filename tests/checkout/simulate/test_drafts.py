@@ -171,6 +171,29 @@ def test_a_plan_in_grace_still_gives_its_benefits_in_the_replay() -> None:
     assert found["current"]["discount_minor"] == found["draft"]["discount_minor"] == 1000
 
 
+def test_levels_of_further_tracks_are_those_that_were_held_and_give_what_each_programme_says() -> None:
+    def track(percent: str) -> dict[str, Any]:
+        steps = [("guest", "0", "0"), ("friend", "2", percent)]
+        levels = [
+            {"code": code, "name": {"zh-Hans": code}, "threshold": threshold, "discount_percent": off}
+            for code, threshold, off in steps
+        ]
+        return {"code": "friends", "name": {"zh-Hans": "朋友"}, "metric": "orders", "window": "anniversary",
+                "discount": "add", "levels": levels}  # fmt: skip
+
+    make_shop(tracks=[track("5")])
+    anna = make_member(now=START)
+    paid = [sell(("A", 10), member=anna, now=START + n * DAY)["payable_minor"] for n in (1, 2, 3)]
+    assert paid == [10000, 10000, 9500]  # the second sale makes her a friend from the next on
+    sell(("A", 10), member=anna, now=START + 4 * DAY, settled=True)
+    found = report(tracks=[track("10")])
+    assert found["current"]["discount_minor"] == 500 and found["draft"]["discount_minor"] == 1000
+    assert found["current"]["discounts"] == [{"kind": "tier", "code": "friend", "minor": 500}]
+    assert {"code": "tracks_kept"} in found["notes"]
+    gone = report(code="other")
+    assert gone["draft"]["discount_minor"] == 0 and gone["current"]["discount_minor"] == 500
+
+
 def test_the_same_question_gives_the_same_bytes_and_can_be_taken_up_half_way(
     monkeypatch: pytest.MonkeyPatch, two: tuple[Any, Any]
 ) -> None:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from uuid import UUID
 
-from shuke.checkout.logic import Cart, MemberFacts, Priced, price
+from shuke.checkout.logic import Cart, MemberFacts, Priced, TrackFacts, price
 from shuke.checkout.posting import slides_of
 from shuke.checkout.refunds.logic import (
     Paid,
@@ -39,7 +39,7 @@ from shuke.loyalty.conditions import MemberTraits, SaleContext
 from shuke.loyalty.earning import Earned, Room, Use, Used, accrue_rules
 from shuke.loyalty.logic import lots_of
 from shuke.loyalty.programme import Needs
-from shuke.loyalty.tier_logic import TierMove, after_refund, lapse, review_window_start
+from shuke.loyalty.tier_logic import TierMove, TierState, after_refund, lapse, review_window_start
 from shuke.loyalty.tier_rows import lowest
 
 _INSIDE = {"stored_value", "bonus", "gift_card"}
@@ -136,6 +136,7 @@ class Book:
             self._traits(at, is_first=is_first),
             self._room(side.programme.needs, day),
             self.debt,
+            self._tracks(at) if side.programme.tracks else (),
         )
         cart = Cart(
             tuple(line.cart for line in sale.lines),
@@ -234,6 +235,7 @@ class Book:
             tier=self.tier.tier,
             birthday=self._start.birthday,
             traits=self._traits(at, is_first=False),
+            track_tiers=frozenset(self._start.levels(at).values()),
         )
         earned = accrue_rules(rules, context, self._room(programme.accrual_needs, day))
         self._keep(earned, at)
@@ -308,6 +310,18 @@ class Book:
             segments=start.codes("segment", at),
             plans=start.codes("plan", at),
             is_first_purchase=is_first,
+        )
+
+    def _tracks(self, at: datetime) -> tuple[TrackFacts, ...]:
+        """What was really held on the further tracks, which are not replayed."""
+        levels, joined = self._start.levels(at), self._start.joined_at
+        return tuple(
+            TrackFacts(
+                code,
+                TierState(levels[code], at, None, None, joined) if code in levels else lowest(tiers, joined),
+                0,
+            )
+            for code, tiers in self.side.programme.tracks.items()
         )
 
     def _room(self, needs: Needs, day: date) -> Room:

@@ -111,6 +111,11 @@ def _noted(note: dict[str, Any], currency: str) -> str:
                 " that each programme gives it. Who would have bought another is not known, and prices of plans are left"
                 " out."
             )
+        case "tracks_kept":
+            return (
+                "Levels on the tracks beside the main one are those that members held then, with the benefits that each"
+                " programme gives them; only the main track is replayed."
+            )
         case "moves_kept":
             return (
                 f"{note['points']:+,} points came or went by gifts, rewards, adjustments and refunds of older sales; they"

@@ -66,6 +66,10 @@ class Wanted:
         return any(needs_tenders(p) for p in self.programmes)
 
     @property
+    def tracks(self) -> bool:
+        return any(p.tracks for p in self.programmes)
+
+    @property
     def plans(self) -> bool:
         return any(p.plans for p in self.programmes)
 
@@ -146,6 +150,13 @@ class Reader:
             [ids],
         ):
             starts[member_id].groups.append(tuple(group))
+        if self.wanted.tracks:
+            for member_id, *change in _rows(
+                "SELECT member_id, occurred_at, track, to_tier FROM loyalty_tierchange WHERE member_id = ANY(%s)"
+                " AND track <> '' AND occurred_at < %s ORDER BY occurred_at, id",
+                [ids, self.wanted.until],
+            ):
+                starts[member_id].changes.append(tuple(change))
         if self.wanted.plans:
             for member_id, plan, begin, end in plan_spans(ids):
                 starts[member_id].groups.append(("plan", plan, begin, end))
@@ -336,11 +347,13 @@ def _start_lot(
     return StartLot(OpenLot(lot_id, remaining, earned_at, active, expires_at), slides)
 
 
-def had_discount(version_id: UUID | None, tier: str, plans: Collection[str]) -> bool:
-    """True when tier or plans had a discount under the version that priced a sale, so that none given means that prices were
-    final."""
+def had_discount(
+    version_id: UUID | None, tier: str, plans: Collection[str], levels: Mapping[str, str]
+) -> bool:
+    """True when tier, plans or levels of further tracks had a discount under the version that priced a sale, so that none
+    given means that prices were final."""
     if version_id is None:
         return False
     programme = version_by_id(version_id).programme
-    held = programme.held(programme.tiers.level(tier).code, plans)
+    held = programme.held(programme.tiers.level(tier).code, plans, levels)
     return any(each.benefit.discount for each in held)

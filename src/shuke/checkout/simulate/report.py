@@ -37,11 +37,13 @@ def report(
         "tiers": _tiers(current, draft, between),
         "months": _months(current, draft),
         "stores": _stores(current, draft),
-        "notes": _notes(sides, between),
+        "notes": _notes(sides, between, has_tracks=bool(current.programme.tracks or draft.programme.tracks)),
     }
 
 
-def _notes(sides: Mapping[str, Mapping[str, Any]], between: Between) -> list[dict[str, Any]]:
+def _notes(
+    sides: Mapping[str, Mapping[str, Any]], between: Between, *, has_tracks: bool
+) -> list[dict[str, Any]]:
     """What the reader of the figures has to know: what was held fixed under both programmes, and what is not known.
 
     `code` says which, and the rest how much of it there was.
@@ -54,6 +56,8 @@ def _notes(sides: Mapping[str, Mapping[str, Any]], between: Between) -> list[dic
         )
     if between.plan_holders:
         notes.append({"code": "plans_kept", "members": between.plan_holders})
+    if has_tracks:
+        notes.append({"code": "tracks_kept"})
     if current["points_moved"]:
         notes.append({"code": "moves_kept", "points": current["points_moved"]})
     notes += [

@@ -51,6 +51,13 @@ class Start:
     used: dict[str, dict[date, int]] = field(default_factory=dict)
     """Units by rule and local day, for rules whose caps look back."""
 
+    changes: list[tuple[datetime, str, str]] = field(default_factory=list)
+    """When which further track led to which level, in order."""
+
+    def levels(self, at: datetime) -> dict[str, str]:
+        """What was held on the further tracks when something happened at `at`, before it changed anything."""
+        return {track: level for when, track, level in self.changes if when < at}
+
     def codes(self, kind: str, at: datetime) -> frozenset[str]:
         """The plans that were held, or the segments that the member was in, at an instant."""
         if not self.groups:
