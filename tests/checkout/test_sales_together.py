@@ -171,3 +171,28 @@ def test_a_book_that_is_held_elsewhere_keeps_only_its_own_member_waiting(crowd: 
     assert crowd.sizes == [1, 2]
     assert (waited["points_earned"], sold["points_earned"]) == (10, 20)
     assert (points(held), points(free)) == (10, 20)
+
+
+def test_a_sale_that_is_overtaken_on_the_way_is_priced_again_and_the_others_are_sold(
+    crowd: Crowd, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    overtaken, free = make_member(now=NOW), make_member(now=NOW)
+    write = operations._write
+
+    def sell_elsewhere() -> None:
+        with transaction.atomic():  # alone, as another process would
+            sell(("A", 120), member=overtaken, now=NOW)
+
+    def overtake(drafts: Sequence[Any]) -> Sequence[bool]:
+        if len(drafts) == 2:
+            assert race([sell_elsewhere]) == [None]
+        return write(drafts)
+
+    monkeypatch.setattr(operations, "_write", overtake)
+    again, sold = crowd(
+        partial(sell, ("A", 2), member=overtaken, now=NOW), partial(sell, ("A", 3), member=free, now=NOW)
+    )
+    assert crowd.sizes == [1, 2]
+    assert (again["member"]["tier_before"], again["discount_minor"] > 0) == ("silver", True)
+    assert again["member"]["balances"]["points"] == points(overtaken) == 1200 + again["points_earned"]
+    assert sold["member"]["balances"]["points"] == points(free) == 30

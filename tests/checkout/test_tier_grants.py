@@ -308,3 +308,15 @@ def test_a_level_bought_for_points_holds_for_its_months_and_no_longer() -> None:
     review_tiers(now=datetime(2026, 5, 10, 16, tzinfo=UTC), qualifying=qualifying_totals)
     assert held(member) == "classic"
     assert replay_tiers().differences == ()
+
+
+def test_a_refund_takes_back_the_level_of_a_further_track() -> None:
+    make_shop(tiers=MAIN, tracks=[FRIENDS])
+    member = make_member(now=NOW - DAY)
+    orders = [sell(("A", 1), member=member, now=NOW + n * DAY) for n in range(2)]
+    assert held(member, "friends") == "friend"
+    refund_order(
+        actor=TILL, order_id=orders[1]["id"], reason="returned", now=NOW + 3 * DAY, request=RefundRequest()
+    )
+    assert held(member, "friends") == "guest"
+    assert replay_tiers().differences == ()
