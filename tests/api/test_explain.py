@@ -78,3 +78,8 @@ def test_what_does_not_exist_or_lies_elsewhere_is_not_found(till: Till, member: 
     blind = Till(make_key(Scope.CATALOG_READ)[1])
     assert blind.get(f"/members/{member.id}/balances/points/explanation").status == 403
     assert till.get(f"/orders/{order}/explanation", as_of="2020-01-01T00:00:00Z").status == 422
+
+
+def test_the_liability_of_a_day_that_is_none_is_told(till: Till) -> None:
+    told = till.get("/reports/liability", as_of="0001-01-01T00:00:00+14:00")
+    assert (told.status, told.json["as_of"]) == (200, "1970-01-01T00:00:00Z")

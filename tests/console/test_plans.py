@@ -13,6 +13,7 @@ from shuke.console.views.plans import HISTORY
 from shuke.core.models import AuditEvent
 from shuke.core.values import Role
 from shuke.kit.clock import now
+from shuke.loyalty.plans.entitlements import redeem_entitlement
 from shuke.loyalty.plans.gift_orders import make_gifts
 from shuke.loyalty.plans.gifts import codes_of, gift_plan
 from shuke.loyalty.plans.models import EntitlementUse, PlanGiftOrder, PlanHolding, PlanRefund, PlanTerm
@@ -86,6 +87,17 @@ def test_an_entitlement_is_handed_out_here_and_taken_back_by_whoever_may_refund(
     owner = client_of()
     assert send(owner, member, "hand_out", "w", entitlement="check").status_code == 422  # nobody knows where
     assert send(cashier, member, "hand_out", "x", entitlement="tea").status_code == 422
+
+
+def test_a_use_is_taken_back_in_the_file_of_its_member(member: Member) -> None:
+    buy(member, now())
+    other = make_member(now=now())
+    store = Store.objects.get(code="S1")
+    use = redeem_entitlement(actor=TILL, member_id=member.id, entitlement="check", store=store, now=now())
+    manager = person(Role.STORE_MANAGER)
+    assert send(manager, other, "undo", "a", use=str(use.id), reason="wrong").status_code == 422
+    assert EntitlementUse.objects.count() == 1
+    assert send(manager, member, "undo", "b", use=str(use.id), reason="wrong").status_code == 302
 
 
 def test_a_refund_pays_what_the_page_showed(member: Member) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -25,6 +25,7 @@ from shuke.loyalty.queries import asset_names_at
 LONGEST = timedelta(days=366)
 
 router = Router()
+_BEFORE_ANYTHING = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @endpoint(
@@ -48,6 +49,7 @@ def liability_report(call: Call, query: LiabilityQuery) -> tuple[int, dict[str, 
     as_of = call.now if isinstance(query.as_of, msgspec.UnsetType) else query.as_of
     if as_of > call.now:
         raise InvalidInput(field="as_of", reason=_("What has not happened yet cannot be explained."))
+    as_of = max(as_of, _BEFORE_ANYTHING)  # the local day of an earlier one may be no day at all
     zone = reporting_zone(as_of)
     since = query.since
     if isinstance(since, msgspec.UnsetType):

@@ -45,8 +45,9 @@ from shuke.loyalty.plans.entitlements import (
     redeem_entitlement,
     undo_entitlement,
 )
+from shuke.loyalty.plans.errors import UnknownUse
 from shuke.loyalty.plans.gifts import redeem_plan_code
-from shuke.loyalty.plans.models import PlanState, TermCause
+from shuke.loyalty.plans.models import EntitlementUse, PlanState, TermCause
 from shuke.loyalty.plans.queries import PlanOfMember, plan_figures, plan_history, plan_totals, plans_of
 from shuke.loyalty.plans.refunds import quote_plan_refund, refund_plan
 from shuke.loyalty.plans.renewals import cancel_auto_renew, start_auto_renew
@@ -290,6 +291,8 @@ def _undo(desk: Counter) -> str:
         use_id = UUID(desk.sent["use"])
     except ValueError as error:
         raise PermissionDenied from error
+    if not EntitlementUse.objects.filter(id=use_id, member_id=desk.member_id).exists():
+        raise UnknownUse(field="use")  # another member's file was opened, or none
     return str(undo_entitlement(actor=desk.actor, use_id=use_id, reason=desk.sent["reason"], now=desk.now).id)
 
 
