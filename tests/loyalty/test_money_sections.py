@@ -92,3 +92,28 @@ def test_every_change_is_told_in_the_language_of_the_reader():
         words = {change.path: change.text for change in diff_documents(old, new)}
     assert words["taxes.rates.food.percent"].startswith("稅")
     assert diff_documents(new, new) == []
+
+
+def test_money_with_a_bonus_is_not_given_away_while_it_can_be_paid_back():
+    bonus = {"id": "b", "name": NAME, "from": "100.00", "percent": "50"}
+    asset = {"name": NAME, "kind": "stored_value", "expiry": {"model": "never"}}
+
+    def problems(bonuses=(bonus,), giving=None, **terms):
+        return problems_of(
+            checked(
+                assets={"stored_value": asset},
+                transfers={"stored_value": giving or {}},
+                stored_value={"bonuses": list(bonuses), **terms},
+            )
+        )
+
+    (found,) = problems()
+    assert (found.code, found.path) == ("bonus_without_money", "transfers.stored_value")
+    assert not problems(returnable=False)
+    assert not problems(bonuses=())
+    assert not problems(giving={"allowed": False})
+
+
+def test_the_time_zone_of_the_machine_is_none():
+    (found,) = problems_of(checked(time_zone="localtime"))
+    assert (found.code, found.path) == ("unknown_time_zone", "time_zone")

@@ -41,6 +41,7 @@ from shuke.loyalty.readers import (
 from shuke.loyalty.reward_document import read_rewards
 from shuke.loyalty.source import Node, child
 from shuke.loyalty.tender_document import (
+    check_giving,
     read_card_limits,
     read_gift_cards,
     read_offline,
@@ -135,6 +136,7 @@ def _programme(notes: Notes, root: Node, path: str = "") -> dict[str, Any]:
     if isinstance(root, source.Mapping) and "budgets" in root.items:
         earning_document.check_budgets(notes, found, root.items["budgets"].line)
     check_benefits(notes, root, found)
+    check_giving(notes, root, found)
     return found
 
 
@@ -175,7 +177,8 @@ def _currency(notes: Notes, node: Node, path: str) -> str | None:
 
 @cache
 def _time_zones() -> frozenset[str]:
-    return frozenset(available_timezones())
+    # "localtime" is whatever the machine says, so a document would mean something else on each.
+    return frozenset(available_timezones()) - {"localtime", "Factory"}
 
 
 def _time_zone(notes: Notes, node: Node, path: str) -> str | None:

@@ -5,6 +5,7 @@ All five are optional. A section that is absent stays absent, so that the digest
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from django.utils.translation import gettext_lazy as _
@@ -173,3 +174,21 @@ def read_offline(notes: Notes, node: Node, path: str) -> Any:
             "allowance_hours": Key(whole(1, 24 * 31), default=24),
         }
     )(notes, node, path)
+
+
+def check_giving(notes: Notes, root: Node, found: Mapping[str, Any]) -> None:
+    """Paid-in money that may be given away and paid out again would leave its bonus behind with the giver, as often as they
+    like: whoever receives it has no bonus that could be taken back."""
+    gives = found.get("transfers", {}).get("stored_value")
+    prepaid = found.get("stored_value")
+    if not gives or not gives.get("allowed", True) or not prepaid or not prepaid.get("bonuses"):
+        return
+    if prepaid.get("returnable", True) and isinstance(root, source.Mapping):
+        notes.add(
+            "bonus_without_money",
+            "transfers.stored_value",
+            root.items["transfers"].line,
+            _(
+                "money that brings a bonus cannot be given away while it can be paid back: set returnable to false"
+            ),
+        )
