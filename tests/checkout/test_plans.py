@@ -8,6 +8,7 @@ from uuid import UUID
 import pytest
 from django.db import connection
 
+from shuke.catalog.models import Store
 from shuke.checkout import errors as checkout_errors
 from shuke.checkout.invariants import verify_orders
 from shuke.checkout.operations import quote_order
@@ -15,6 +16,8 @@ from shuke.checkout.queries import plan_discounts
 from shuke.checkout.refunds import refund_order
 from shuke.core.errors import InvalidInput
 from shuke.core.models import AuditEvent, OutboxEvent
+from shuke.core.values import Actor
+from shuke.kit.ids import uuid7
 from shuke.loyalty.models import MemberGroup
 from shuke.loyalty.plans import errors
 from shuke.loyalty.plans.dues import end_plans, remind_holders
@@ -366,6 +369,23 @@ def test_gifts_in_bulk_that_cannot_be_sold(member: Any) -> None:
     assert make_gifts(order_id=UUID(int=1), now=NOON) == 0
 
 
+def test_codes_that_were_sold_at_a_store_are_not_for_people_of_others(member: Any) -> None:
+    first, second = (Store.objects.get(code=code) for code in ("S1", "S2"))
+    order = order_gifts(actor=TILL, plan="plus", sale=Sale("cash", store=first), count=2, now=NOON)
+    make_gifts(order_id=order.id, now=NOON)
+    there, here = (
+        Actor("staff", uuid7(), "manager", all_stores=False, store_ids=frozenset({each.id}))
+        for each in (second, first)
+    )
+    with pytest.raises(errors.UnknownGiftOrder):
+        download_gift_codes(actor=there, order_id=order.id, now=NOON, reason="to send them")
+    with pytest.raises(errors.UnknownGiftOrder):
+        take_back_gifts(actor=there, order_id=order.id, sale=CASH, reason="x", now=NOON)
+    assert len(list(download_gift_codes(actor=here, order_id=order.id, now=NOON, reason="to send them"))) == 2
+    done = take_back_gifts(actor=here, order_id=order.id, sale=CASH, reason="x", now=NOON)
+    assert done.taken_back == 2
+
+
 # Refunds ---------------------------------------------------------------------------------------------------
 
 
@@ -602,7 +622,6 @@ _ENDS = [f"loyalty.{kind}.v1" for kind in ("plan_ending", "plan_in_grace", "plan
 
 
 def store(code: str = "S1") -> Any:
-    from shuke.catalog.models import Store
 
     return Store.objects.get(code=code)
 

@@ -110,6 +110,8 @@ def download_gift_codes(*, actor: Actor, order_id: UUID, now: datetime, reason: 
     """
     reason = _checked_reason(reason)
     order = get_gift_order(order_id)
+    if not actor.may_touch_store(order.store_id):
+        raise UnknownGiftOrder
     if order.state == GiftOrderState.RUNNING:
         raise GiftOrderNotReady(made=order.made, count=order.count)
     if order.state == GiftOrderState.VOID:
@@ -134,7 +136,7 @@ def take_back_gifts(*, actor: Actor, order_id: UUID, sale: Sale, reason: str, no
     reason, sale = _checked_reason(reason), checked(sale)
     with transaction.atomic():
         order = PlanGiftOrder.objects.select_for_update().filter(id=order_id).first()
-        if order is None:
+        if order is None or not actor.may_touch_store(order.store_id):
             raise UnknownGiftOrder
         if order.state == GiftOrderState.RUNNING:
             raise GiftOrderNotReady(made=order.made, count=order.count)
