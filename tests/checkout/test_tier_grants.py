@@ -111,6 +111,7 @@ def test_of_two_given_levels_the_higher_one_counts_and_the_other_remains() -> No
         ("track", {"track": "none"}),
         ("level", {"level": "diamond"}),
         ("until", {"until": NOW}),
+        ("until", {"until": datetime.max.replace(tzinfo=UTC)}),
         ("reference", {"reference": ""}),
     ],
 )

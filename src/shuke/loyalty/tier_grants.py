@@ -31,6 +31,7 @@ from shuke.members.queries import get_member, joined_days
 
 GrantSource = Literal["override", "bought", "plan"]
 MAX_REFERENCE = 80
+LATEST_YEAR = 2199
 
 
 def grant_tier(
@@ -60,6 +61,11 @@ def grant_tier(
         raise InvalidInput(field="level", reason=_("This track has no such level."))
     if until is not None and until <= now:
         raise InvalidInput(field="until", reason=_("This must be later than now."))
+    if until is not None and until.year > LATEST_YEAR:
+        # No local day is told of the very last instants: a file that holds one could not be opened any more.
+        raise InvalidInput(
+            field="until", reason=_("There is no such day. Leave the end out if it never ends.")
+        )
     if not 0 < len(reference) <= MAX_REFERENCE:
         raise InvalidInput(field="reference", reason=_("Between 1 and 80 characters."))
     with transaction.atomic():
