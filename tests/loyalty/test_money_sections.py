@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 
 import pytest
 from django.utils import translation
 
 from shuke.loyalty.diff import diff_documents
 from shuke.loyalty.document import digest_of, problems_of, validate
+from shuke.loyalty.operations import warnings_of
 from shuke.loyalty.programme import compile_programme
 from tests.factories.programmes import document
 
@@ -117,3 +119,19 @@ def test_money_with_a_bonus_is_not_given_away_while_it_can_be_paid_back():
 def test_the_time_zone_of_the_machine_is_none():
     (found,) = problems_of(checked(time_zone="localtime"))
     assert (found.code, found.path) == ("unknown_time_zone", "time_zone")
+
+
+@pytest.mark.django_db
+def test_a_bonus_that_is_kept_when_the_money_goes_back_must_be_confirmed():
+    bonus = {"id": "b", "name": NAME, "from": "100", "give": "20"}
+    at = datetime(2026, 11, 22, tzinfo=UTC)
+    keys = [
+        [each.key for each in warnings_of(validate(checked(stored_value={"bonuses": [bonus], **terms})), at)]
+        for terms in (
+            {"spent_bonus_on_return": "keep"},
+            {"spent_bonus_on_return": "deduct"},
+            {"spent_bonus_on_return": "keep", "returnable": False},
+            {"spent_bonus_on_return": "keep", "bonuses": []},
+        )
+    ]
+    assert keys == [["bonus_kept_on_return:stored_value.spent_bonus_on_return"], [], [], []]

@@ -8,5 +8,7 @@ class LoyaltyConfig(AppConfig):
     def ready(self) -> None:
         from shuke.loyalty.cautions import register_check
         from shuke.loyalty.coupon_cautions import unknown_goods
+        from shuke.loyalty.tender_cautions import kept_bonus
 
         register_check("loyalty.coupon_goods", unknown_goods)
+        register_check("loyalty.kept_bonus", kept_bonus)
