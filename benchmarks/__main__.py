@@ -98,7 +98,7 @@ def _run(suite: str, options: argparse.Namespace) -> list[Result]:
         if suite == "tiers":
             from benchmarks.tiers import measure_tiers
 
-            return measure_tiers(members=options.reviewed)
+            return measure_tiers(target, members=options.reviewed)
         return measure_growth(target, sizes=(10_000, options.large), seconds=options.seconds)
 
 
