@@ -59,7 +59,7 @@ def test_the_check_page_asks_for_it_and_has_what_falls_confirmed() -> None:
     client = client_of(make_staff(Role.OWNER))
     page = text_of(client.post("/programme/publish", {"step": "check", "source": draft("2000.00")}))
     assert 'hx-post="/programme/impact"' in page and 'value="tiers_lost:tiers"' in page
-    assert "1 members come to a lower tier" in page
+    assert "1 member comes to a lower tier" in page
     assert "0 up, 1 down" in text_of(client.post("/programme/impact", {"source": draft("2000.00")}))
 
 

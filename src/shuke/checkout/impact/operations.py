@@ -9,6 +9,7 @@ from typing import Any
 from uuid import UUID
 
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext_lazy
 
 from shuke.checkout.impact.logic import (
     SCHEMA,
@@ -161,7 +162,11 @@ def tiers_taken(draft: Draft) -> Iterable[Caution]:
                 Caution(
                     "tiers_taken",
                     path,
-                    _("As this begins, %(members)s members fall to a lower tier."),
+                    ngettext_lazy(
+                        "As this begins, %(members)s member falls to a lower tier.",
+                        "As this begins, %(members)s members fall to a lower tier.",
+                        at_once,
+                    ),
                     {"members": at_once},
                 )
             )
@@ -170,8 +175,10 @@ def tiers_taken(draft: Draft) -> Iterable[Caution]:
                 Caution(
                     "tiers_lost",
                     path,
-                    _(
-                        "%(members)s members come to a lower tier by their next review than they would without this change."
+                    ngettext_lazy(
+                        "%(members)s member comes to a lower tier by the next review than without this change.",
+                        "%(members)s members come to a lower tier by their next review than without this change.",
+                        in_time,
                     ),
                     {"members": in_time},
                 )
