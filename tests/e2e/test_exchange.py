@@ -119,7 +119,7 @@ def test_beyond_the_limit_an_exchange_is_signed(screen: OpenScreen, counter: Sto
 def test_a_gift_card_is_paid_back(screen: OpenScreen, counter: Store, look: Look) -> None:
     in_force((DEMO + MORE).replace("gift_cards: {most: 1000}", "gift_cards: {most: 1000, returnable: true}"))
     code = card()
-    window = screen(look, cashier(counter, f"z{look}"[:12]))
+    window = screen(look, cashier(counter, f"z{look.width}{look.theme[0]}"))
     page = window.page
     window.goto("/gift-cards")
     page.keyboard.type(code)
