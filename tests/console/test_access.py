@@ -98,3 +98,11 @@ def test_no_page_behind_the_sign_in_is_kept_by_the_browser() -> None:
         if "no-store" not in client.get(reverse(f"console:{name}")).headers.get("Cache-Control", "")
     ]
     assert kept == []
+
+
+@pytest.mark.parametrize("page", ["coupons", "plans", "rewards"])
+def test_an_empty_page_leads_to_where_it_is_filled(page: str) -> None:
+    link = f'href="/programme/editor?section={page}"'
+    assert link in signed_in(Role.MARKETER).get(f"/{page}").content.decode()
+    assert signed_in(Role.MARKETER).get(f"/programme/editor?section={page}").status_code == 200
+    assert link not in signed_in(Role.ANALYST).get(f"/{page}").content.decode()

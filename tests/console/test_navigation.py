@@ -47,6 +47,17 @@ def test_a_service_agent_finds_refunds_without_a_desk(monkeypatch: pytest.Monkey
     assert "cashier" not in routes
 
 
+def test_a_manager_of_some_stores_is_not_led_to_the_figures_of_all() -> None:
+    tied = [
+        item.route
+        for item, _href in navigation.permitted_items(make_staff(Role.STORE_MANAGER, all_stores=False))
+    ]
+    assert "liability" not in tied
+    assert "settlement" in tied
+    free = [item.route for item, _href in navigation.permitted_items(make_staff(Role.STORE_MANAGER))]
+    assert "liability" in free
+
+
 def test_somebody_switched_off_has_nowhere_to_go() -> None:
     assert navigation.landing_page(make_staff(Role.OWNER, is_active=False)) is None
 

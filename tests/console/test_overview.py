@@ -91,6 +91,14 @@ def test_before_the_first_sale_the_page_shows_the_way_to_start() -> None:
     assert "No sales yet" in html
     assert "echarts" not in html
     assert "segmented" not in html
+    steps = html.split("No sales yet")[1].split("</main>")[0]
+    assert re.findall(r'href="(/[a-z]+)"', steps) == [
+        "/programme",
+        "/stores",
+        "/products",
+        "/members",
+        "/cashier",
+    ]
 
 
 def test_it_costs_at_most_twenty_five_queries(chain: Chain) -> None:

@@ -11,6 +11,7 @@ from django.utils.translation import gettext as _
 
 from shuke.console import formats, navigation, scope
 from shuke.core.requests import current_request_id
+from shuke.core.values import Permission
 from shuke.kit.clock import now
 from shuke.loyalty.queries import programme_at
 from shuke.loyalty.words import localized
@@ -28,6 +29,7 @@ def shell(request: HttpRequest) -> dict[str, Any]:
             "house": localized(in_force.programme.name) if in_force else _("Shuke"),
             "finder_url": navigation.address_of("members", user),
             "nav": navigation.sidebar(user, request.path),
+            "may_publish": user.may(Permission.PROGRAMME_PUBLISH),
             "chosen_store": SimpleLazyObject(lambda: scope.shown_store(request)),
         }
     return context

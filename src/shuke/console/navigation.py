@@ -5,7 +5,7 @@ A page is listed once here; the sidebar, the page a person lands on after signin
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
 from django.urls import NoReverseMatch, reverse
@@ -18,12 +18,16 @@ from shuke.core.values import Permission
 
 @dataclass(frozen=True, slots=True)
 class NavItem:
-    """A page: its URL name in the namespace `console`, and what a person needs to open it."""
+    """A page: its URL name in the namespace `console`, and what a person needs to open it.
+
+    `whole_house`: the page tells of all stores together, so it is not for those who are tied to some.
+    """
 
     route: str
     label: str | Promise
     icon: str
     permission: Permission
+    whole_house: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +68,7 @@ GROUPS: tuple[tuple[str | Promise, tuple[NavItem, ...]], ...] = (
     (
         _("Finance"),
         (
-            NavItem("liability", _("Liability"), "scale", Permission.FINANCE_VIEW),
+            NavItem("liability", _("Liability"), "scale", Permission.FINANCE_VIEW, whole_house=True),
             NavItem("settlement", _("Store settlement"), "report-analytics", Permission.FINANCE_VIEW),
             NavItem("offline", _("Offline exposure"), "wifi-off", Permission.FINANCE_VIEW),
         ),
@@ -84,7 +88,9 @@ def permitted_items(staff: Staff) -> Iterator[tuple[NavItem, str]]:
     """The pages this person may open, in order, each with its address."""
     for _group, items in GROUPS:
         for item in items:
-            if staff.may(item.permission) and (href := _address(item)):
+            if not staff.may(item.permission) or (item.whole_house and not staff.all_stores):
+                continue
+            if href := _address(item):
                 yield item, href
 
 
@@ -104,6 +110,13 @@ def sidebar(staff: Staff, path: str) -> list[tuple[str | Promise, list[NavLink]]
         for label, items in GROUPS
     ]
     return [(label, links) for label, links in groups if links]
+
+
+def links_to(routes: Collection[str], staff: Staff) -> list[NavLink]:
+    """The pages of `routes` that this person may open, in the order of `routes`."""
+    allowed = {item.route: (item, href) for item, href in permitted_items(staff)}
+    found = [allowed[route] for route in routes if route in allowed]
+    return [NavLink(href, item.label, item.icon, False) for item, href in found]
 
 
 def landing_page(staff: Staff) -> str | None:

@@ -37,6 +37,8 @@ STORES_A_PAGE = 6
 LATE = timedelta(minutes=15)
 """The worker refreshes every minute; figures older than this mean that it does not run."""
 WIDEST_AMOUNT = 10**7
+FIRST_STEPS = ("programme", "stores", "products", "members", "cashier")
+"""What a new shop does before its first sale, in order."""
 
 COLUMNS: tuple[tuple[str, str | Promise], ...] = (
     ("sales", gettext_lazy("Member sales")),
@@ -91,6 +93,8 @@ def overview(request: HttpRequest) -> HttpResponse:
     context = {"choice": choice, "figures": None, **_frame(choice, stores, current, now)}
     if queries.first_sale_day(_covered(request, stores)):
         context |= _figures(request, choice, current, now)
+    else:
+        context["first_steps"] = navigation.links_to(FIRST_STEPS, staff_of(request))
     part = request.headers.get("HX-Target") == "overview"
     answer = render(request, "console/overview_body.html" if part else "console/overview.html", context)
     patch_vary_headers(answer, ["HX-Target"])

@@ -134,6 +134,12 @@
     F10: () => focus('coupon'),
   };
 
+  // The desk keeps the cursor in a field, so that a question mark is typed only where something was typed before it.
+  function typing(target) {
+    const field = target.closest('input, textarea, select');
+    return field && (field.value !== '' || !['scan', 'member'].includes(field.id));
+  }
+
   function arrows(event) {
     const step = event.key === 'ArrowDown' ? 1 : -1;
     const list = event.target.closest('[data-arrows]');
@@ -171,7 +177,7 @@
     if (keys[event.key]) {
       event.preventDefault();
       keys[event.key]();
-    } else if (event.key === '?' && !event.target.closest('input, textarea, select')) {
+    } else if (event.key === '?' && !typing(event.target)) {
       event.preventDefault();
       keys.F1();
     } else if (event.key === 'Escape' && !event.target.closest('.menu-box')) {
