@@ -130,3 +130,28 @@ def _leaves(node: object, path: tuple[object, ...] = ()) -> list[tuple[object, .
     if isinstance(node, list):
         return [leaf for key, value in enumerate(node) for leaf in _leaves(value, (*path, key))]
     return [path]
+
+
+OFFER = """
+rewards:
+  - {code: cup, name: {zh-Hans: 马克杯, zh-Hant: 馬克杯, en: Mug}, kind: goods, points: 50}
+plans:
+  - {code: plus, name: {zh-Hans: 尊享卡, zh-Hant: 尊享卡, en: Plus}, price: 99.00, duration: {months: 3}}
+"""
+
+
+def test_an_offer_that_comes_or_goes_is_told_as_a_whole_and_one_that_stays_by_its_keys() -> None:
+    more = SOURCE + OFFER
+    assert between(SOURCE, more) == [
+        ("added", "rewards.cup", "Rewards: Mug"),
+        ("added", "plans.plus", "Plans: Plus"),
+    ]
+    assert between(more, SOURCE) == [
+        ("removed", "rewards.cup", "Rewards: Mug"),
+        ("removed", "plans.plus", "Plans: Plus"),
+    ]
+    assert between(more, more.replace("price: 99.00", "price: 89.00")) == [
+        ("changed", "plans.plus.price", "Plans: plus.price 99.00 → 89.00")
+    ]
+    with translation.override("zh-hans"):
+        assert between(SOURCE, more)[1][2] == "付费会员：尊享卡"

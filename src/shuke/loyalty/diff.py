@@ -19,7 +19,7 @@ from shuke.loyalty.earning_words import (
     describe_multiplier,
     gives,
 )
-from shuke.loyalty.money_diff import changed_leaves
+from shuke.loyalty.money_diff import changed_leaves, whole_offers
 from shuke.loyalty.words import (
     CHOICES,
     KINDS,
@@ -91,6 +91,14 @@ def diff_documents(old: Document, new: Document) -> list[Change]:
         *_redemption(old, new),
         *_by_asset("adjustments", pgettext("programme", "Adjustments"), old, new, _ADJUSTMENT),
         *_by_asset("transfers", pgettext("programme", "Transfers between members"), old, new, _TRANSFER),
+        *(
+            Change(
+                kind,
+                path,
+                pgettext("programme", "%(what)s %(field)s") % {"what": what, "field": localized(name)},
+            )
+            for kind, path, what, name in whole_offers(old, new)
+        ),
         *(
             Change("changed", path, _changed(name, path.partition(".")[2], before, after))
             for path, name, before, after in changed_leaves(old, new)
