@@ -8,17 +8,14 @@ from uuid import UUID
 
 from shuke.core.models import ApiKey, Staff
 from shuke.ledger.models import AdjustmentStatus, HoldStatus
-from shuke.loyalty.queries import programme_at
-from shuke.loyalty.words import localized
+from shuke.loyalty.queries import asset_names_at
 
 _STATUS = {**dict(AdjustmentStatus.choices), **dict(HoldStatus.choices)}
 
 
 def asset_label(asset: str, now: datetime) -> str:
-    """The name of an asset under the programme in force; its code when the programme no longer knows it."""
-    in_force = programme_at(now)
-    names = in_force.programme.asset_names.get(asset) if in_force else None
-    return localized(names) if names else asset
+    """The name of an asset under the programme in force."""
+    return asset_names_at(now)(asset)
 
 
 def status_word(status: str) -> str:

@@ -207,10 +207,10 @@ def diff_versions(old: int, new: int) -> list[Change]:
 
 
 def asset_names_at(now: datetime) -> Callable[[str], str]:
-    """How assets are called at an instant, in the active language; an asset that the programme does not know by its code."""
+    """How assets are called at an instant, in the active language."""
     in_force = programme_at(now)
     document = version_by_id(in_force.version_id).document if in_force else None
-    return lambda asset: asset_name(document, asset) if document else asset
+    return lambda asset: asset_name(document, asset)
 
 
 def unit_currency_at(now: datetime) -> Callable[[str], str]:

@@ -92,9 +92,10 @@ def grouped(number: str | int) -> str:
     return f"{Decimal(number):,}"
 
 
-def asset_name(document: Document, asset: str) -> str:
-    spec = document["assets"].get(asset)
-    return localized(spec["name"]) if spec else asset
+def asset_name(document: Document | None, asset: str) -> str:
+    """The name of an asset. What a member holds outlives the programme that named it: then it is told by what it is."""
+    spec = document["assets"].get(asset) if document else None
+    return localized(spec["name"]) if spec else str(KINDS.get(asset, asset))
 
 
 def tier_name(document: Document, code: str) -> str:
