@@ -93,7 +93,7 @@ def prepare(directory: Path, *, shift: timedelta, orders: int | None = None) -> 
     db = duckdb.connect(
         str(work),
         config={
-            "memory_limit": "400MB",
+            "memory_limit": "250MB",
             "threads": 2,
             "temp_directory": str(directory / "spill"),
         },
