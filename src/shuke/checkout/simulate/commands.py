@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from datetime import UTC, date, datetime, time
 from pathlib import Path
 from typing import Annotated, Any
@@ -133,7 +134,9 @@ def _noted(note: dict[str, Any], currency: str) -> str:
 
 
 def say_progress(progress: Progress) -> None:
-    """How far a run has come, on one line of stderr."""
+    """How far a run has come, on one line of stderr, where somebody watches it."""
+    if not sys.stderr.isatty():
+        return
     typer.echo(f"\r{progress.done * 100 // max(progress.total, 1):>3} %", err=True, nl=False)
     if progress.done >= progress.total:
         typer.echo("\r", err=True, nl=False)
