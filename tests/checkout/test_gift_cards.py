@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shuke.checkout import errors
+from shuke.checkout.funds import read_cards
 from shuke.checkout.gift_card_returns import return_gift_card
 from shuke.checkout.gift_cards import (
     activate_gift_cards,
@@ -249,6 +250,30 @@ def balance(card_id) -> int:
 def give_back(code: str, **more):
     asked = {"store": "S1", "tender": "cash", "reason": "unwanted", **more}
     return return_gift_card(actor=TILL, code=code, now=NOW, **asked)
+
+
+@database
+def test_a_twin_that_finds_the_card_spent_gets_the_answer_of_the_one_that_spent_it(monkeypatch):
+    make_shop(gift_cards={})
+    _, codes = cards(1, face=1_000)
+    activate(codes)
+    request = sale(("A", 1), tenders=(TenderRequest("gift_card", 1_000, codes[0]),))
+    twins = []
+
+    def commit():
+        return commit_order(actor=TILL, sale=request, now=NOW, key="k", input_hash=b"h")
+
+    def read_cards_after_the_twin(blinds):
+        if not twins:
+            twins.append(None)
+            twins[0] = commit()
+        return read_cards(blinds)
+
+    monkeypatch.setattr("shuke.checkout.operations.read_cards", read_cards_after_the_twin)
+    late = commit()
+    assert (late.body, late.replayed, twins[0].replayed) == (twins[0].body, True, False)
+    assert Order.objects.count() == 1
+    assert_books_are_right()
 
 
 @database

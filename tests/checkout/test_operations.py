@@ -9,7 +9,6 @@ import pytest
 from django.db import IntegrityError, connection, transaction
 
 from shuke.checkout import errors
-from shuke.checkout.facts import read_lots
 from shuke.checkout.models import Order, OrderLine, OrderStatus
 from shuke.checkout.operations import commit_order, quote_order
 from shuke.checkout.refunds import quote_refund, refund_order
@@ -431,28 +430,6 @@ def test_concurrent_twins_of_one_key_sell_once():
         assert {o.body for o in outcomes} == {outcomes[0].body}
         assert sorted(o.replayed for o in outcomes) == [False] + [True] * 7
     assert (Order.objects.count(), balance(member)) == (2, (50, 0))
-
-
-def test_a_twin_that_finds_the_points_spent_gets_the_answer_of_the_one_that_spent_them(monkeypatch):
-    make_shop()
-    member = make_member(now=NOW)
-    sell(("A", 50), member=member, now=NOW)
-    request = sale(("A", 10), member=member, points=500)
-    twins = []
-
-    def commit():
-        return commit_order(actor=TILL, sale=request, now=NOW, key="k", input_hash=b"h")
-
-    def read_lots_after_the_twin(*args):
-        if not twins:
-            twins.append(None)
-            twins[0] = commit()
-        return read_lots(*args)
-
-    monkeypatch.setattr("shuke.checkout.operations.read_lots", read_lots_after_the_twin)
-    late = commit()
-    assert (late.body, late.replayed, twins[0].replayed) == (twins[0].body, True, False)
-    assert Order.objects.filter(points_used=500).count() == 1
 
 
 def test_rival_refunds_refund_once():

@@ -6,24 +6,28 @@ import json
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import nullcontext
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 from django.db import connection, transaction
 
 from shuke.checkout import errors, operations
 from shuke.checkout.invariants import verify_orders
-from shuke.checkout.models import Order, OrderLine
+from shuke.checkout.models import Order, OrderLine, OrderTender
 from shuke.checkout.operations import commit_order
+from shuke.checkout.stored_value import top_up
+from shuke.checkout.values import TenderRequest
 from shuke.core.models import IdempotentCall, OutboxEvent
 from shuke.kit.together import Together
 from shuke.ledger.models import Account
 from shuke.ledger.queries import reconcile
 from shuke.loyalty.models import Standing
 from tests.core.races import race
-from tests.factories.checkout import TILL, make_shop, sale, sell
+from tests.factories.checkout import TILL, make_shop, publish, sale, sell
 from tests.factories.members import make_member
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -39,6 +43,8 @@ class Crowd:
         self._company = 0
         self._together: Together[Any, Any] = Together(self._work, most=16)
         monkeypatch.setattr(operations, "_together", self._together)
+        # As if each till named a member in its own way: turns keep apart only what is named alike.
+        monkeypatch.setattr(operations, "_turns", Mock(turn=lambda thing: nullcontext(False)))
 
     def _work(self, asked: Sequence[Any]) -> list[Any]:
         self.sizes.append(len(asked))
@@ -105,6 +111,40 @@ def test_sales_of_several_members_are_written_as_each_would_be_alone(crowd: Crow
     assert OutboxEvent.objects.filter(name="checkout.order_committed.v1").count() == 4 + 1 + 5
 
 
+def test_sales_paid_with_points_and_stored_value_go_with_the_others(crowd: Crowd) -> None:
+    publish(stored_value={}, policies={"spend_own_points": True})
+    members = [make_member(now=NOW) for _ in range(3)]
+    for member in members:
+        top_up(actor=TILL, member_id=member.id, store="S1", amount_minor=5_000, tender="cash", now=NOW)
+        sell(("A", 8), member=member, now=NOW)
+    money = (TenderRequest("stored_value", None), TenderRequest("cash", reference="R1"))
+    crowd.sizes.clear()
+    both, points_only, poor, plain = crowd(
+        partial(sell, ("A", 6), member=members[0], points=100, tenders=money, now=NOW, key="k"),
+        partial(sell, ("A", 3), member=members[1], points=100, now=NOW),
+        partial(sell, ("A", 9), member=members[2], tenders=(TenderRequest("stored_value", 5_001),), now=NOW),
+        partial(sell, ("B", 1), now=NOW),
+    )
+    assert crowd.sizes == [1, 4]
+    # Of 60.00 points pay 1.00, some of them given by this very sale; stored value pays 50.00, cash the rest.
+    assert both["points_used"] == 100 > 80
+    assert [(t["kind"], t["amount_minor"]) for t in both["tenders"]] == [
+        ("stored_value", 5_000),
+        ("cash", 900),
+    ]
+    assert isinstance(poor, errors.NotEnoughStoredValue)
+    assert (points_only["points_used"], plain["payable_minor"]) == (100, 250)
+    for member, answer in zip(members, (both, points_only), strict=False):
+        left = Account.objects.get(member=member, asset="stored_value").balance
+        assert answer["member"]["balances"]["points"] == points(member)
+        assert answer["member"]["balances"]["stored_value"] == left == (0 if answer is both else 5_000)
+    kept = OrderTender.objects.filter(order=both["id"]).order_by("seq")
+    assert [(t.kind, t.amount_minor, t.holder_id, t.reference) for t in kept] == [
+        ("stored_value", 5_000, members[0].id, ""),
+        ("cash", 900, None, "R1"),
+    ]
+
+
 def test_what_is_wrong_with_one_sale_is_told_to_it_alone(crowd: Crowd) -> None:
     member, other = make_member(now=NOW), make_member(now=NOW)
     known = sell(("A", 1), member=other, now=NOW, key="known", number="N1")
@@ -137,6 +177,19 @@ def test_sales_of_one_member_and_twins_come_one_after_the_other(crowd: Crowd) ->
     assert sorted(a.replayed for a in answers[3:]) == [False, True]
     assert answers[3].body == answers[4].body
     assert (points(member), points(other)) == (30, 50)
+
+
+def test_sales_of_one_member_that_come_at_once_lose_no_work_to_each_other(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    make_shop()
+    member = make_member(now=NOW)
+    attempts = Mock(wraps=operations._draft)
+    monkeypatch.setattr(operations, "_draft", attempts)
+    answers = race([partial(sell, ("A", 1), member=member, now=NOW) for _ in range(8)])
+    assert sorted(answer["member"]["balances"]["points"] for answer in answers) == [*range(10, 90, 10)]
+    assert attempts.call_count == 8
+    assert operations._turns._queues == {}
 
 
 def test_a_book_that_is_held_elsewhere_keeps_only_its_own_member_waiting(crowd: Crowd) -> None:

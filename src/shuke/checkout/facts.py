@@ -28,6 +28,7 @@ from shuke.checkout.errors import (
     UnknownProduct,
     UnknownStore,
 )
+from shuke.checkout.funds import EMPTY_PURSE, Purse, assets_to_read
 from shuke.checkout.logic import Cart, CartLine, MemberFacts, TrackFacts
 from shuke.checkout.tender_logic import Tender
 from shuke.checkout.track_facts import qualifying_of, read_tracks
@@ -56,14 +57,17 @@ from shuke.members.profile import open_profile
 
 _FACTS = Statement("shuke_facts", "SELECT * FROM checkout_facts($1::jsonb)", "t")
 
+_WHO = Statement(
+    "shuke_who",
+    "SELECT id FROM members_member WHERE id = coalesce($1::uuid,"
+    " (SELECT id FROM members_member WHERE number = $2::text),"
+    " (SELECT member_id FROM members_identifier WHERE blind = $3::bytea AND kind = $4::text AND system = $5::text))",
+    "ttbtt",
+)
+
 _encoder = msgspec.json.Encoder()
 
-_LOTS = Statement(
-    "shuke_lots",
-    "SELECT id, remaining, earned_at, active_at, expires_at, held FROM ledger_lot"
-    " WHERE member_id = $1::uuid AND asset = $2::text AND remaining > 0",
-    "tt",
-)
+_lots = msgspec.json.Decoder(list[tuple[str, UUID, int, datetime, datetime, datetime | None, int]])
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,23 +109,28 @@ class ProductFact:
 
 @dataclass(frozen=True, slots=True)
 class SaleFacts:
-    """`answer` is set when this call was made before; then nothing else counts."""
+    """`answer` is set when this call was made before; then nothing else counts. `purse` holds the lots that were asked for."""
 
     answer: Answer | None
     member: MemberAccount | None
     store_id: UUID | None
     products: dict[str, ProductFact]
+    purse: Purse = EMPTY_PURSE
 
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """One sale that facts are read for. `at` is when it happens; `key` and `input_hash` find an earlier identical call."""
+    """One sale that facts are read for. `at` is when it happens; `key` and `input_hash` find an earlier identical call.
+
+    A quote looks at all of the member's points and money, so that the till can offer what is there.
+    """
 
     actor: Actor
     sale: SaleRequest
     at: datetime
     key: str | None = None
     input_hash: bytes = b""
+    is_quote: bool = False
 
 
 def read_facts(
@@ -132,9 +141,10 @@ def read_facts(
     *,
     key: str | None,
     input_hash: bytes,
+    is_quote: bool = False,
 ) -> SaleFacts:
     """Read and check everything a sale names. Raises the precise refusal for what is unknown or not allowed."""
-    found = read_facts_of(programme, [Asked(actor, sale, now, key, input_hash)])[0]
+    found = read_facts_of(programme, [Asked(actor, sale, now, key, input_hash, is_quote)])[0]
     if isinstance(found, ShukeError):
         raise found
     return found
@@ -190,7 +200,18 @@ def _question(programme: Programme, asked: Asked) -> dict[str, Any]:
         "channel": sale.channel,
         "since": window_start(programme.tiers, asked.at) if has_one_window(programme) else asked.at,
         "at": asked.at,
+        "assets": _assets(programme, asked),
     }
+
+
+def _assets(programme: Programme, asked: Asked) -> list[str] | None:
+    """The assets of the member that the sale can spend, or that a quote tells about."""
+    sale = asked.sale
+    if sale.member is None:
+        return None
+    if asked.is_quote:
+        return ["points", *(("stored_value", "bonus") if programme.stored_value else ())]
+    return assets_to_read(sale.tenders, with_points=sale.points_to_use > 0) or None
 
 
 def _facts(
@@ -220,7 +241,15 @@ def _facts(
         if row[4] != "active":
             raise MemberNotActive(field="member")
         member = _member(programme, row, asked.at)
-    return SaleFacts(None, member, store_id, products)
+    return SaleFacts(None, member, store_id, products, _purse(row[20]) if row[20] else EMPTY_PURSE)
+
+
+def _purse(lots: str) -> Purse:
+    by_asset: dict[str, list[OpenLot]] = {}
+    for asset, id_, remaining, earned_at, active_at, expires_at, held in _lots.decode(lots):
+        lot = OpenLot(id_, remaining, earned_at, active_at, expires_at, held)
+        by_asset.setdefault(asset, []).append(lot)
+    return Purse(by_asset)
 
 
 def read_answer(actor: Actor, key: str | None, input_hash: bytes) -> Answer | None:
@@ -249,6 +278,15 @@ def _lookup(ref: MemberRef | None) -> dict[str, Any]:
     return {"blind": blind(keyset(), ref.kind, normalised), "kind": ref.kind, "of": system}
 
 
+def find_member(ref: MemberRef | None) -> UUID | None:
+    """The id of the member that a sale names; None when it names none, or nobody."""
+    if ref is None:
+        return None
+    known = _lookup(ref)
+    found = _WHO.row([known.get(name) for name in ("id", "number", "blind", "kind", "of")])
+    return found[0] if found else None
+
+
 def has_one_window(programme: Programme) -> bool:
     """True when the tier counts the same time for all members, so that the total is read with the other facts."""
     return programme.tiers.window != "anniversary"
@@ -272,11 +310,6 @@ def _member(programme: Programme, row: tuple[Any, ...], now: datetime) -> Member
 
 def _json(value: Any) -> Any:
     return msgspec.json.decode(value) if isinstance(value, str) else value
-
-
-def read_lots(member_id: UUID, asset: str) -> list[OpenLot]:
-    """The member's lots with something left."""
-    return [OpenLot(*row) for row in _LOTS.rows([member_id, asset])]
 
 
 def build_cart(sale: SaleRequest, products: dict[str, ProductFact], tenders: Sequence[Tender] = ()) -> Cart:

@@ -1,4 +1,4 @@
-"""What a sale can be paid from: the member's open lots and those of the gift cards named, read in one round trip."""
+"""What a sale can be paid from: the member's open lots and those of the gift cards named."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from shuke.kit.prepared import Statement
 from shuke.kit.sql import load
 from shuke.ledger.logic import OpenLot, available
 
-_PURSE = Statement("shuke_purse", load("checkout", "read_purse"), "ttt")
+_CARDS = Statement("shuke_cards", load("checkout", "read_cards"), "t")
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,21 +66,17 @@ def assets_to_read(tenders: Sequence[TenderRequest], *, with_points: bool) -> li
     return ["points", *money] if with_points else money
 
 
-def read_purse(member_id: UUID | None, assets: Sequence[str], blinds: Sequence[bytes]) -> Purse:
-    """The lots of these assets and the cards under these blind indexes. A card that nobody knows is absent."""
-    lots: dict[str, list[OpenLot]] = {}
+def read_cards(blinds: Sequence[bytes]) -> dict[bytes, CardFunds]:
+    """The gift cards under these blind indexes. One that nobody knows is absent."""
     cards: dict[bytes, CardFunds] = {}
-    card_lots: dict[bytes, list[OpenLot]] = {}
-    for holder, blind, status, revision, asset, *lot in _PURSE.rows([member_id, list(assets), list(blinds)]):
-        if blind is not None:
-            blind = bytes(blind)
-            mine = card_lots.setdefault(blind, [])
-            cards.setdefault(blind, CardFunds(holder, status, revision, mine))
-            if asset is not None:
-                mine.append(OpenLot(*lot))
-        elif asset is not None:
-            lots.setdefault(asset, []).append(OpenLot(*lot))
-    return Purse(lots, cards)
+    lots: dict[bytes, list[OpenLot]] = {}
+    for holder, found, status, revision, *lot in _CARDS.rows([list(blinds)]):
+        blind = bytes(found)
+        mine = lots.setdefault(blind, [])
+        cards.setdefault(blind, CardFunds(holder, status, revision, mine))
+        if lot[0] is not None:
+            mine.append(OpenLot(*lot))
+    return cards
 
 
 def card_blinds(tenders: Sequence[TenderRequest]) -> dict[int, bytes]:

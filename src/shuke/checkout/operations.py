@@ -1,7 +1,8 @@
 """Quote and commit. A commit prices outside any lock, then writes in one statement that checks the member's revision.
 
 If a rival changed the member's book meanwhile, nothing is written and the price is made again from fresh facts; after a
-few such losses the book is taken first, so that a busy member is served in turn and never starves.
+few such losses the book is taken first, so that a busy member is served in turn and never starves. Sales of one member that
+reach one web process together take turns from the start.
 
 Plain sales that reach one web process at the same moment share their statements (`kit.together`): one reads the facts of
 all, one writes them all. Whatever is in the way of one of them, or of the whole, that sale is then made alone.
@@ -11,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from itertools import count
 from typing import Any
@@ -30,14 +31,14 @@ from shuke.checkout.facts import (
     MemberAccount,
     SaleFacts,
     build_cart,
+    find_member,
     has_one_window,
     member_facts,
     read_answer,
     read_facts,
     read_facts_of,
-    read_lots,
 )
-from shuke.checkout.funds import EMPTY_PURSE, Purse, assets_to_read, card_blinds, read_purse, tenders_of
+from shuke.checkout.funds import EMPTY_PURSE, Purse, card_blinds, read_cards, tenders_of
 from shuke.checkout.logic import Cart, Priced, price
 from shuke.checkout.posting import (
     NewTransfer,
@@ -57,6 +58,7 @@ from shuke.kit.errors import ShukeError
 from shuke.kit.ids import uuid7
 from shuke.kit.prepared import Statement
 from shuke.kit.together import Together
+from shuke.kit.turns import Turns
 from shuke.loyalty.queries import InForce, programme_at, version_by_id
 from shuke.loyalty.tier_reviews import review_member
 from shuke.loyalty.words import holder_names
@@ -131,10 +133,13 @@ def commit_order(
         return answer
     in_force = programme_in_force(happened)
     asked = _Asked(actor, sale, happened, key, input_hash, in_force=in_force, now=now)
-    answer = None
-    if _is_plain(asked) and not connection.in_atomic_block:
-        answer = _together.ask(asked)
-    return answer or _commit_alone(asked)
+    if connection.in_atomic_block:
+        return _commit_alone(asked)
+    with _turns.turn(sale.member) as is_busy:
+        if is_busy:  # so perhaps in other processes, too: an attempt would be lost to them
+            return read_answer(actor, key, input_hash) or _commit_alone(asked, optimistic_tries=0)
+        answer = _together.ask(asked) if _is_plain(asked) else None
+        return answer or _commit_alone(asked)
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,9 +154,8 @@ def _is_plain(asked: _Asked) -> bool:
     """True for a sale that touches nothing but its own member's book, so that it may share a transaction with others."""
     sale, programme = asked.sale, asked.in_force.programme
     return (
-        not sale.tenders
-        and not sale.points_to_use
-        and not sale.allowance
+        not sale.allowance
+        and not any(tender.kind == "gift_card" for tender in sale.tenders)
         and not sale.coupons
         and programme.needs.nothing
         and not programme.tracks
@@ -194,17 +198,18 @@ def _commit_together(asked: Sequence[_Asked]) -> list[Answer | None]:
 
 
 _together: Together[_Asked, Answer | None] = Together(_commit_together, most=MOST_TOGETHER)
+_turns = Turns()
 
 
-def _commit_alone(asked: _Asked) -> Answer:
+def _commit_alone(asked: _Asked, optimistic_tries: int = OPTIMISTIC_TRIES) -> Answer:
     """Attempt after attempt, until this sale is written, found to be written, or refused."""
     sale, key = asked.sale, asked.key
     for attempt in count():
         try:
-            if attempt < OPTIMISTIC_TRIES:
+            if attempt < optimistic_tries:
                 answer = _try_commit(asked)
             else:
-                # Rivals won every time: queue for the member's book, then price under it.
+                # Rivals won, or would: queue for the member's book, then price under it.
                 with transaction.atomic():
                     _take_book(asked)
                     answer = _try_commit(asked)
@@ -237,20 +242,24 @@ class _NumberTaken(Exception):
         self.number = number
 
 
-def _facts(asked: _Asked, *, with_key: bool = True) -> SaleFacts:
-    key = asked.key if with_key else None
+def _facts(asked: _Asked) -> SaleFacts:
     return read_facts(
-        asked.in_force.programme, asked.actor, asked.sale, asked.at, key=key, input_hash=asked.input_hash
+        asked.in_force.programme,
+        asked.actor,
+        asked.sale,
+        asked.at,
+        key=asked.key,
+        input_hash=asked.input_hash,
     )
 
 
 def _take_book(asked: _Asked) -> None:
     """Wait for the books of the member and of the gift cards, and hold them until the transaction ends."""
-    facts = _facts(asked, with_key=False)
-    holders = [facts.member.id] if facts.member else []
+    member_id = find_member(asked.sale.member)
+    holders = [member_id] if member_id else []
     blinds = card_blinds(asked.sale.tenders)
     if blinds:
-        holders += [card.id for card in read_purse(None, [], list(blinds.values())).cards.values()]
+        holders += [card.id for card in read_cards(list(blinds.values())).values()]
     if holders:
         with connection.cursor() as cursor:
             # In the order of ids, as everybody takes several books, so that no two wait for each other.
@@ -310,7 +319,7 @@ def _draft_among_others(asked: _Asked, facts: SaleFacts, others: set[Any]) -> _D
         mine.add(("member", member.id))
     if not others.isdisjoint(mine):
         return None
-    draft = _draft(asked, facts, EMPTY_PURSE)
+    draft = _draft(asked, facts, facts.purse)
     others |= mine
     return draft
 
@@ -419,27 +428,20 @@ def _reviewed_facts(
     input_hash: bytes,
     is_quote: bool = False,
 ) -> tuple[SaleFacts, Purse]:
-    """Facts with the member's tier reviewed up to `at`, and the lots that this sale can touch.
-
-    A quote looks at all of the member's money, so that the till can offer what is there.
-    """
-    facts = read_facts(in_force.programme, actor, sale, at, key=key, input_hash=input_hash)
+    """Facts with the member's tier reviewed up to `at`, and the lots that this sale can touch."""
+    facts = read_facts(in_force.programme, actor, sale, at, key=key, input_hash=input_hash, is_quote=is_quote)
     member = facts.member
     if facts.answer:
         return facts, EMPTY_PURSE
     if member is not None and member.is_due(at):
         review_member(member_id=member.id, now=at, qualifying=qualifying_totals)
-        facts = read_facts(in_force.programme, actor, sale, at, key=key, input_hash=input_hash)
-    if is_quote and member is not None:
-        assets = ["points", *(("stored_value", "bonus") if in_force.programme.stored_value else ())]
-    else:
-        assets = assets_to_read(sale.tenders, with_points=sale.points_to_use > 0) if member else []
+        facts = read_facts(
+            in_force.programme, actor, sale, at, key=key, input_hash=input_hash, is_quote=is_quote
+        )
     blinds = card_blinds(sale.tenders) if sale.tenders else {}
-    if not assets and not blinds:
-        return facts, EMPTY_PURSE
-    if member and assets == ["points"] and not blinds:
-        return facts, Purse({"points": read_lots(member.id, "points")})
-    return facts, read_purse(member.id if member else None, assets, list(blinds.values()))
+    if not blinds:
+        return facts, facts.purse
+    return facts, replace(facts.purse, cards=read_cards(list(blinds.values())))
 
 
 def _tenders(sale: SaleRequest, purse: Purse) -> list[Tender]:

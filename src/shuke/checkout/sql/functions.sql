@@ -82,7 +82,7 @@ BEGIN
   RETURN true;
 END $$;
 
--- The same for plain sales that arrived at once, each of another member and under another number: p_sales are the documents
+-- The same for sales that arrived at once and touch no book but their member's, each of another member and under another number: p_sales are the documents
 -- that checkout_commit takes, with their position `i`. Tells of each whether it is written; any error refuses all of them.
 -- It waits for nobody longer than a blink. For a single sale it would cost more, for two it costs less already.
 -- The joins are fixed to indexes: a connection that planned in a new, empty house would scan its growing tables for hours.
@@ -104,7 +104,8 @@ BEGIN
       channel text, system text, number text, occurred_at timestamptz, recorded_at timestamptz, currency text,
       list_minor bigint, discount_minor bigint, sales_minor bigint, points_minor bigint, tax_minor bigint,
       tax_added_minor bigint, payable_minor bigint, qualifying_minor bigint, points_used bigint, points_earned bigint,
-      growth_earned bigint, tier text, programme_version_id uuid, actor text, facts jsonb, lines jsonb, taxes jsonb)
+      growth_earned bigint, tier text, programme_version_id uuid, actor text, facts jsonb, lines jsonb, taxes jsonb,
+      tenders jsonb)
   ), new_call AS (
     INSERT INTO core_idempotentcall (caller_id, key, input_hash, status, body, created_at)
     SELECT caller_id, key, p_hashes[i], 201, p_answers[i], recorded_at FROM s WHERE key IS NOT NULL
@@ -118,6 +119,10 @@ BEGIN
     INSERT INTO checkout_linetax (order_id, line_no, code, percent, taxable_minor, tax_minor)
     SELECT s.id, t.n, t.k, t.p, t.b, t.t
     FROM s, jsonb_to_recordset(s.taxes) AS t(n smallint, k text, p integer, b bigint, t bigint)
+  ), new_tender AS (
+    INSERT INTO checkout_tender (order_id, seq, kind, amount_minor, holder_id, reference)
+    SELECT s.id, t.n, t.k, t.a, t.h, t.r
+    FROM s, jsonb_to_recordset(s.tenders) AS t(n smallint, k text, a bigint, h uuid, r text)
   )
   INSERT INTO checkout_order (id, member_id, store_id, channel_id, system, number, occurred_at, recorded_at, currency,
     list_minor, discount_minor, sales_minor, points_minor, tax_minor, tax_added_minor, payable_minor, qualifying_minor,
@@ -127,7 +132,7 @@ BEGIN
     qualifying_minor, points_used, points_earned, growth_earned, tier, 'committed', programme_version_id, actor, facts
   FROM s;
 
-  PERFORM ledger_post_earned(t.x) FROM (
+  PERFORM ledger_post_all(t.x) FROM (
     SELECT jsonb_agg(t.x) AS x FROM jsonb_array_elements(p_sales) AS s(x), jsonb_array_elements(s.x->'transfers') AS t(x)
   ) AS t WHERE t.x IS NOT NULL;
 
@@ -163,14 +168,15 @@ END $$;
 
 -- All that pricing sales needs, in one round trip, for one sale or for all that arrived in a moment. What a till names but
 -- nobody knows comes back null. p: `sales`, each with caller, key, the one way of the three that names the member (`id`,
--- `number`, or `blind` with `kind` and `of`), store, channel and the window of the tier metric; and for all of them `skus`,
--- `metric` and whether the `profile` is wanted. The products of all are told once, in the first row.
+-- `number`, or `blind` with `kind` and `of`), store, channel, the window of the tier metric and the `assets` whose open lots are
+-- wanted; and for all of them `skus`, `metric` and whether the `profile` is wanted. The products of all are told once, in the
+-- first row.
 -- What it tells has grown before, and PostgreSQL replaces a function only where it returns what it did.
 DROP FUNCTION IF EXISTS checkout_facts(jsonb);
 CREATE OR REPLACE FUNCTION checkout_facts(p jsonb)
 RETURNS TABLE (input_hash bytea, answer_status smallint, answer bytea, member_id uuid, member_status text,
   joined_at timestamptz, wrapped bytea, profile bytea, tier text, since timestamptz, review_at timestamptz, revision bigint, balances jsonb,
-  qualifying numeric, store_id uuid, store_open boolean, channel text, products jsonb, n bigint, held jsonb)
+  qualifying numeric, store_id uuid, store_open boolean, channel text, products jsonb, n bigint, held jsonb, lots jsonb)
 LANGUAGE plpgsql STABLE SET plan_cache_mode = force_generic_plan SET enable_seqscan = off SET enable_hashjoin = off
 SET enable_mergejoin = off AS $$
 #variable_conflict use_column
@@ -180,7 +186,7 @@ DECLARE
   v_skus text[] := ARRAY(SELECT jsonb_array_elements_text(p->'skus'));
 BEGIN
   RETURN QUERY
-  SELECT c.input_hash, c.status, c.body, m.id, m.status::text, m.joined_at, k.wrapped, m.profile,
+  SELECT q.input_hash, q.status, q.body, m.id, m.status::text, m.joined_at, k.wrapped, m.profile,
     s.tier::text, s.since, s.review_at, coalesce(b.revision, 0),
     (SELECT jsonb_object_agg(a.asset, jsonb_build_array(a.balance, a.debt)) FROM ledger_account a WHERE a.member_id = m.id),
     CASE v_metric
@@ -198,19 +204,24 @@ BEGIN
     CASE q.n WHEN 1 THEN
       (SELECT jsonb_agg(jsonb_build_array(p.sku, p.id, p.category_path, p.price_minor, p.currency, p.is_active, p.name))
         FROM catalog_product p WHERE p.sku = ANY(v_skus))
-    END, q.n, s.held
+    END, q.n, s.held,
+    CASE WHEN q.assets IS NOT NULL THEN
+      (SELECT jsonb_agg(jsonb_build_array(l.asset, l.id, l.remaining, l.earned_at, l.active_at, l.expires_at, l.held))
+        FROM ledger_lot l WHERE l.member_id = m.id AND l.asset = ANY(q.assets) AND l.remaining > 0)
+    END
   FROM (
-    SELECT q.*, CASE
+    SELECT q.*, c.input_hash, c.status, c.body, CASE
+      WHEN c.input_hash IS NOT NULL THEN NULL  -- answered before: nothing else is looked at
       WHEN q.blind IS NOT NULL THEN (SELECT i.member_id FROM members_identifier i
         WHERE i.blind = decode(q.blind, 'base64') AND i.kind = q.kind AND i.system = q.of)
       WHEN q.number IS NOT NULL THEN (SELECT m.id FROM members_member m WHERE m.number = q.number)
       ELSE q.id END AS who
     FROM ROWS FROM (jsonb_to_recordset(p->'sales') AS (caller uuid, key text, id uuid, number text, blind text, kind text,
-        of text, store text, channel text, since timestamptz, at timestamptz))
-      WITH ORDINALITY AS q(caller, key, id, number, blind, kind, of, store, channel, since, at, n)
+        of text, store text, channel text, since timestamptz, at timestamptz, assets text[]))
+      WITH ORDINALITY AS q(caller, key, id, number, blind, kind, of, store, channel, since, at, assets, n)
+    LEFT JOIN core_idempotentcall c ON c.caller_id = q.caller AND c.key = q.key
     OFFSET 0  -- found once, not again for each of the joins
   ) AS q
-  LEFT JOIN core_idempotentcall c ON c.caller_id = q.caller AND c.key = q.key
   LEFT JOIN members_member m ON m.id = q.who
   LEFT JOIN members_datakey k ON k.member_id = q.who AND v_with_profile
   LEFT JOIN loyalty_standing s ON s.member_id = q.who

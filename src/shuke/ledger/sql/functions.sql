@@ -1,4 +1,4 @@
--- The only writers of the book. Every amount moves through ledger_post or, for many sales at once, ledger_post_earned;
+-- The only writers of the book. Every amount moves through ledger_post or, several transfers at once, ledger_post_all;
 -- ledger_take_book is the member's lock.
 
 CREATE OR REPLACE FUNCTION ledger_take_book(p_member uuid, p_expected bigint) RETURNS boolean
@@ -29,8 +29,6 @@ DECLARE
   v_member uuid := (p->>'member_id')::uuid;
   v_occurred timestamptz := (p->>'occurred_at')::timestamptz;
   v_order uuid := (p->>'order_id')::uuid;
-  v_moved integer;
-  v_touched integer;
   r record;
 BEGIN
   INSERT INTO ledger_transfer
@@ -43,12 +41,14 @@ BEGIN
     FROM jsonb_to_recordset(p->'slides') AS s(asset text, until timestamptz);
   END IF;
 
-  INSERT INTO ledger_lot (id, member_id, asset, amount, remaining, earned_at, active_at, expires_at, order_id, pending,
-    waits_for, slides)
-  SELECT l.id, v_member, l.asset, l.amount, l.amount, coalesce(l.earned_at, v_occurred), l.active_at, l.expires_at, v_order,
-    l.active_at > v_occurred, l.waits_for, coalesce(l.slides, false)
-  FROM jsonb_to_recordset(p->'lots') AS l(id uuid, asset text, amount bigint, earned_at timestamptz, active_at timestamptz,
-    expires_at timestamptz, waits_for text, slides boolean);
+  IF jsonb_array_length(p->'lots') > 0 THEN
+    INSERT INTO ledger_lot (id, member_id, asset, amount, remaining, earned_at, active_at, expires_at, order_id, pending,
+      waits_for, slides)
+    SELECT l.id, v_member, l.asset, l.amount, l.amount, coalesce(l.earned_at, v_occurred), l.active_at, l.expires_at, v_order,
+      l.active_at > v_occurred, l.waits_for, coalesce(l.slides, false)
+    FROM jsonb_to_recordset(p->'lots') AS l(id uuid, asset text, amount bigint, earned_at timestamptz, active_at timestamptz,
+      expires_at timestamptz, waits_for text, slides boolean);
+  END IF;
 
   INSERT INTO ledger_entry (transfer_id, seq, member_id, account, asset, amount, lot_id, explain)
   SELECT v_id, e.seq, v_member, e.account, e.asset, e.amount, e.lot_id, e.explain
@@ -75,35 +75,30 @@ BEGIN
 
   IF p->>'kind' <> 'earn' THEN
     -- Lots that this transfer takes from or gives back to; the range check on remaining refuses the impossible.
-    WITH moved AS (
+    FOR r IN
       SELECT e.lot_id, sum(e.amount) AS delta
       FROM jsonb_to_recordset(p->'entries') AS e(account text, amount bigint, lot_id uuid)
       WHERE e.account = 'member' AND e.lot_id IS NOT NULL
-        AND NOT EXISTS (SELECT 1 FROM jsonb_to_recordset(p->'lots') AS l(id uuid) WHERE l.id = e.lot_id)
-      GROUP BY e.lot_id
-    ), touched AS (
-      UPDATE ledger_lot SET remaining = remaining + moved.delta
-      FROM moved WHERE ledger_lot.id = moved.lot_id AND ledger_lot.member_id = v_member
-      RETURNING 1
-    )
-    SELECT (SELECT count(*) FROM moved), (SELECT count(*) FROM touched) INTO v_moved, v_touched;
-    IF v_moved <> v_touched THEN
-      RAISE EXCEPTION 'transfer % names a lot of another member', v_id USING ERRCODE = 'check_violation';
-    END IF;
+        AND NOT coalesce(p->'lots' @> jsonb_build_array(jsonb_build_object('id', e.lot_id)), false)
+      GROUP BY e.lot_id ORDER BY e.lot_id
+    LOOP
+      UPDATE ledger_lot SET remaining = remaining + r.delta WHERE id = r.lot_id AND member_id = v_member;
+      IF NOT FOUND THEN
+        RAISE EXCEPTION 'transfer % names a lot of another member', v_id USING ERRCODE = 'check_violation';
+      END IF;
+    END LOOP;
   END IF;
 END $$;
 
--- Posts what several sales earned, each transfer with its entries and the lots it opens, in the same few statements whatever
--- their number. The caller holds the books of all.
-CREATE OR REPLACE FUNCTION ledger_post_earned(p jsonb) RETURNS void
+-- The same for several transfers, of one sale or of many, in the same few statements whatever their number. The caller holds
+-- the books of all. A lot that one of them opens another may spend; from two on it costs less than one after the other.
+CREATE OR REPLACE FUNCTION ledger_post_all(p jsonb) RETURNS void
 LANGUAGE plpgsql SET plan_cache_mode = force_generic_plan SET enable_seqscan = off SET enable_hashjoin = off
 SET enable_mergejoin = off AS $$
 DECLARE
   v_unbalanced text;
+  v_strange text;
 BEGIN
-  IF jsonb_path_exists(p, '$[*] ? (@.kind != "earn")') THEN
-    RAISE EXCEPTION 'only what was earned can be posted together' USING ERRCODE = 'check_violation';
-  END IF;
   IF jsonb_path_exists(p, '$[*].slides') THEN
     PERFORM ledger_slide(t.member_id, s.asset, t.occurred_at, s.until)
     FROM jsonb_to_recordset(p) AS t(member_id uuid, occurred_at timestamptz, slides jsonb),
@@ -118,6 +113,16 @@ BEGIN
     SELECT t.id AS transfer_id, t.member_id, e.*
     FROM t, jsonb_to_recordset(t.entries)
       AS e(seq smallint, account text, asset text, amount bigint, lot_id uuid, explain jsonb)
+  ), l AS MATERIALIZED (
+    SELECT t.id AS transfer_id, t.member_id, t.occurred_at, t.order_id, l.*
+    FROM t, jsonb_to_recordset(t.lots) AS l(id uuid, asset text, amount bigint, earned_at timestamptz, active_at timestamptz,
+      expires_at timestamptz, waits_for text, slides boolean)
+  ), moved AS MATERIALIZED (
+    -- What is taken from lots, or given back, by others than the transfer that opens them.
+    SELECT e.member_id, e.lot_id, sum(e.amount) AS delta FROM e
+    WHERE e.account = 'member' AND e.lot_id IS NOT NULL
+      AND NOT EXISTS (SELECT 1 FROM l WHERE l.id = e.lot_id AND l.transfer_id = e.transfer_id)
+    GROUP BY e.member_id, e.lot_id
   ), new_transfer AS (
     INSERT INTO ledger_transfer
       (id, member_id, kind, occurred_at, recorded_at, order_id, refund_id, store_id, programme_version_id, actor, reason)
@@ -126,10 +131,16 @@ BEGIN
   ), new_lot AS (
     INSERT INTO ledger_lot (id, member_id, asset, amount, remaining, earned_at, active_at, expires_at, order_id, pending,
       waits_for, slides)
-    SELECT l.id, t.member_id, l.asset, l.amount, l.amount, coalesce(l.earned_at, t.occurred_at), l.active_at, l.expires_at,
-      t.order_id, l.active_at > t.occurred_at, l.waits_for, coalesce(l.slides, false)
-    FROM t, jsonb_to_recordset(t.lots) AS l(id uuid, asset text, amount bigint, earned_at timestamptz, active_at timestamptz,
-      expires_at timestamptz, waits_for text, slides boolean)
+    SELECT l.id, l.member_id, l.asset, l.amount,
+      l.amount + coalesce((SELECT m.delta FROM moved m WHERE m.lot_id = l.id AND m.member_id = l.member_id), 0),
+      coalesce(l.earned_at, l.occurred_at), l.active_at, l.expires_at, l.order_id, l.active_at > l.occurred_at, l.waits_for,
+      coalesce(l.slides, false)
+    FROM l
+  ), touched AS (
+    -- The range check on what remains refuses the impossible.
+    UPDATE ledger_lot x SET remaining = x.remaining + m.delta
+    FROM moved m WHERE x.id = m.lot_id AND x.member_id = m.member_id
+    RETURNING x.id
   ), new_entry AS (
     INSERT INTO ledger_entry (transfer_id, seq, member_id, account, asset, amount, lot_id, explain)
     SELECT transfer_id, seq, member_id, account, asset, amount, lot_id, explain FROM e
@@ -149,10 +160,15 @@ BEGIN
     SELECT c.member_id, c.asset, c.gained, c.owed FROM change c
     WHERE NOT EXISTS (SELECT 1 FROM changed x WHERE x.member_id = c.member_id AND x.asset = c.asset)
   )
-  SELECT string_agg(format('transfer %s does not balance: %s of %s is left over', transfer_id, total, asset), '; ')
-    INTO v_unbalanced FROM sums WHERE total <> 0;
-  IF v_unbalanced IS NOT NULL THEN
-    RAISE EXCEPTION '%', v_unbalanced USING ERRCODE = 'check_violation';
+  SELECT
+    (SELECT string_agg(format('transfer %s does not balance: %s of %s is left over', transfer_id, total, asset), '; ')
+      FROM sums WHERE total <> 0),
+    (SELECT string_agg(format('lot %s is not one of member %s', m.lot_id, m.member_id), '; ') FROM moved m
+      WHERE NOT EXISTS (SELECT 1 FROM touched x WHERE x.id = m.lot_id)
+        AND NOT EXISTS (SELECT 1 FROM l WHERE l.id = m.lot_id AND l.member_id = m.member_id))
+    INTO v_unbalanced, v_strange;
+  IF v_unbalanced IS NOT NULL OR v_strange IS NOT NULL THEN
+    RAISE EXCEPTION '%', concat_ws('; ', v_unbalanced, v_strange) USING ERRCODE = 'check_violation';
   END IF;
 END $$;
 
