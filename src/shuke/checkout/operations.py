@@ -73,6 +73,12 @@ _COMMIT = Statement(
 _COMMIT_ALL = Statement(
     "shuke_commit_all", "SELECT checkout_commit_all($1::jsonb, $2::bytea[], $3::bytea[])", "tbb"
 )
+# In the order of ids, as everybody takes several books, so that no two wait for each other.
+_TAKE = Statement(
+    "shuke_take",
+    "SELECT count(ledger_take_book(h.id, NULL)) FROM (SELECT id FROM unnest($1::uuid[]) AS u(id) ORDER BY id) AS h",
+    "t",
+)
 MOST_TOGETHER = 16
 
 _json = msgspec.json.Encoder()
@@ -261,13 +267,7 @@ def _take_book(asked: _Asked) -> None:
     if blinds:
         holders += [card.id for card in read_cards(list(blinds.values())).values()]
     if holders:
-        with connection.cursor() as cursor:
-            # In the order of ids, as everybody takes several books, so that no two wait for each other.
-            cursor.execute(
-                "SELECT count(ledger_take_book(h.id, NULL)) FROM"
-                " (SELECT id FROM unnest(%s::uuid[]) AS u(id) ORDER BY id) AS h",
-                [holders],
-            )
+        _TAKE.row([holders])
 
 
 @dataclass(frozen=True, slots=True)
