@@ -10,6 +10,7 @@ import pytest
 from shuke.checkout import operations
 from shuke.kit import connection as kit_connection
 from shuke.kit.together import Together
+from shuke.kit.turns import Turns
 from tests.core.races import race
 
 
@@ -37,6 +38,7 @@ class Rivals:
                 with self._monkeypatch.context() as patch:
                     # Of this process it would wait until the sale that it disturbs is written.
                     patch.setattr(operations, "_together", Together(operations._commit_together, most=1))
+                    patch.setattr(operations, "_turns", Turns())
                     patch.setattr(kit_connection, "_common", None)
                     elsewhere(waiting.pop(0))
                     kit_connection.close_common_connection()

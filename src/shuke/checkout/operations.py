@@ -210,6 +210,7 @@ _turns = Turns()
 def _commit_alone(asked: _Asked, optimistic_tries: int = OPTIMISTIC_TRIES) -> Answer:
     """Attempt after attempt, until this sale is written, found to be written, or refused."""
     sale, key = asked.sale, asked.key
+    is_inside = connection.in_atomic_block
     for attempt in count():
         try:
             if attempt < optimistic_tries:
@@ -218,7 +219,7 @@ def _commit_alone(asked: _Asked, optimistic_tries: int = OPTIMISTIC_TRIES) -> An
                 # Rivals won, or would: queue for the member's book, then price under it.
                 with transaction.atomic():
                     _take_book(asked)
-                    answer = _try_commit(asked)
+                    answer = _try_commit(asked, is_ours=not is_inside)
         except _NumberTaken as taken:
             # By a twin of this very call (its answer is ours), or by another order (refused).
             answer = _facts(asked).answer
@@ -284,8 +285,11 @@ class _Draft:
         return Answer(201, self.body, replayed=False)
 
 
-def _try_commit(asked: _Asked) -> Answer | None:
-    """One attempt: the answer, or None when the member's book moved in between, or a budget shrank."""
+def _try_commit(asked: _Asked, *, is_ours: bool = False) -> Answer | None:
+    """One attempt: the answer, or None when the member's book moved in between, or a budget shrank.
+
+    `is_ours` when the transaction is this sale's own, so that a failed statement need not be kept from breaking it.
+    """
     facts, purse = _reviewed_facts(
         asked.in_force, asked.actor, asked.sale, asked.at, key=asked.key, input_hash=asked.input_hash
     )
@@ -293,10 +297,12 @@ def _try_commit(asked: _Asked) -> Answer | None:
         return facts.answer
     draft = _draft(asked, facts, purse)
     try:
-        with _contained():
+        with nullcontext() if is_ours else _contained():
             is_written = _write_one(draft, waits=True)
     except DatabaseError as error:
         if isinstance(error, OperationalError) and getattr(error.__cause__, "sqlstate", None) == "40001":
+            if is_ours:
+                transaction.set_rollback(True)
             return None  # a budget holds less than the price was made with: a rival was first
         broken = _broken_constraint(error)
         if broken == "core_idempotentcall_pkey":
