@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from shuke.checkout.models import Order, OrderLine
+from shuke.checkout.models import Order, OrderLine, OrderTender
 from shuke.ledger.models import Account, Entry, Lot
-from shuke.loyalty.models import Standing, TierChange, TrackStanding
+from shuke.loyalty.models import Standing, TierChange, TrackStanding, Use
 
 
 def booked(member: Any) -> dict[str, Any]:
@@ -33,4 +33,8 @@ def booked(member: Any) -> dict[str, Any]:
         "lines": sorted(OrderLine.objects.filter(member_id=member.id).values_list(
             "order__occurred_at", "line_no", "quantity", "list_minor", "discount_minor", "payable_minor",
             "points_earned", "growth_earned", "detail"), key=str),
+        "tenders": sorted(OrderTender.objects.filter(order__member=member).values_list(
+            "order__occurred_at", "seq", "kind", "amount_minor", "holder_id", "reference"), key=str),
+        "uses": sorted(Use.objects.filter(member_id=member.id).values_list(
+            "occurred_at", "rule", "asset", "budget", "period", "day", "amount"), key=str),
     }  # fmt: skip

@@ -16,7 +16,7 @@ import pytest
 from shuke.catalog.models import Product
 from shuke.checkout.answers import receipt_code
 from shuke.checkout.bulk import HistoricOrder, commit_batch
-from shuke.checkout.errors import NotEnoughPoints, NotImportable
+from shuke.checkout.errors import NotEnoughPoints
 from shuke.checkout.logic import CartLine
 from shuke.checkout.models import Order
 from shuke.checkout.operations import commit_order, quote_order
@@ -399,26 +399,3 @@ def test_an_import_gives_what_the_till_gives() -> None:
         assert figures(imported) == figures(till)
     assert Use.objects.values("rule").distinct().count() == 3
     assert reconcile().differences == ()
-
-
-@pytest.mark.django_db
-@pytest.mark.parametrize(
-    ("changes", "reason"),
-    [
-        ({"earning": [rule(budget="launch")], "budgets": [budget(5)]}, "budgets"),
-        ({"earning": [rule(when={"tenders": ["cash"]})]}, "tenders"),
-    ],
-)
-def test_rules_that_an_import_cannot_follow_are_refused(changes: dict[str, Any], reason: str) -> None:
-    store = make_shop(**changes)
-    product = Product.objects.get(sku="A")
-    line = CartLine(str(product.id), "A", "FOOD", 1000, 1000)
-
-    def order(number: str, member_id: Any) -> HistoricOrder:
-        return HistoricOrder("import", number, member_id, store.id, "S1", "pos", NOW, [line])
-
-    with pytest.raises(NotImportable) as refusal:
-        commit_batch(reference="system:import", orders=[order("1", make_member(now=NOW).id)], now=NOW)
-    assert refusal.value.params["reason"] == reason
-    assert not Order.objects.exists()
-    assert commit_batch(reference="system:import", orders=[order("2", None)], now=NOW).orders == 1

@@ -8,13 +8,16 @@ from pathlib import Path
 
 import pytest
 
-from shuke.checkout.models import Order, OrderLine
+from shuke.checkout.invariants import verify_orders
+from shuke.checkout.models import Order, OrderLine, OrderTender
 from shuke.core.models import AuditEvent, OutboxEvent
 from shuke.integrations import orders_lane, orders_plan
 from shuke.integrations.errors import MappingInvalid
 from shuke.integrations.models import ImportChunk, ImportRun
 from shuke.ledger.models import Account
 from shuke.ledger.queries import reconcile
+from shuke.loyalty.counters import verify_counters
+from shuke.loyalty.models import Counter
 from shuke.members.models import Identifier
 from tests.factories.checkout import publish
 
@@ -123,21 +126,127 @@ def test_bad_cells_are_named_one_by_one(chain, importer, tmp_path) -> None:
     assert found == {i + 2: row[4] for i, row in enumerate(rows)}
 
 
-def test_times_whose_rules_an_import_cannot_follow_are_refused_row_by_row(chain, importer, tmp_path) -> None:
-    since = datetime(2026, 2, 1, tzinfo=UTC)
-    until = datetime(2026, 3, 1, tzinfo=UTC)
-    name = {"zh-Hans": "规则"}
-    limited = {"id": "limited", "name": name, "give": 1, "per": "1.00", "budget": "launch"}
-    asked = {key: value for key, value in limited.items() if key != "budget"}
-    publish(effective_at=since, earning=[limited], budgets=[{"id": "launch", "name": name, "limit": 5}])
-    publish(effective_at=until, earning=[{**asked, "when": {"tenders": ["cash"]}}])
-    text = HEADER + (
-        "A1,2026-01-31,S1,h1,P1,1,5,\nA2,2026-02-02,S1,h1,P1,1,5,\nA3,2026-02-02,S1,,P1,1,5,\nA4,2026-03-02,S1,h1,P1,1,5,\n"
-    )
+NAME = {"zh-Hans": "规则"}
+BY_CASH = {"id": "cash", "name": NAME, "give": 1, "per": "1.00", "when": {"tenders": ["cash"]}}
+LIMITED = {"id": "limited", "name": NAME, "give": 1, "per": "1.00", "budget": "launch"}
+LAUNCH = {"id": "launch", "name": NAME, "limit": 12}
+FEBRUARY = datetime(2026, 2, 1, tzinfo=UTC)
+
+
+def test_a_file_without_tenders_is_refused_row_by_row_for_the_times_whose_rules_look_at_them(
+    chain, importer, tmp_path
+) -> None:
+    publish(effective_at=FEBRUARY, earning=[BY_CASH])
+    text = HEADER + ("A1,2026-01-31,S1,h1,P1,1,5,\nA2,2026-02-02,S1,h1,P1,1,5,\nA3,2026-02-02,S1,,P1,1,5,\n")
     importer("orders", text, mapping=MAPPING)
     assert sorted(Order.objects.values_list("number", flat=True)) == ["A1", "A3"]
     found = {int(e["row"]): e["code"] for e in errors_of(tmp_path / "orders.csv.errors.csv")}
-    assert found == {3: "programme_has_budgets", 5: "programme_asks_tenders"}
+    assert found == {3: "programme_asks_tenders"}
+    constants = {**MAPPING["constants"], "tender": "cash"}
+    importer("orders", text, mapping={**MAPPING, "constants": constants}, restart=True)
+    assert Order.objects.get(number="A2").points_earned == 5
+
+
+def paid(number: str) -> list[tuple[str, int]]:
+    return list(
+        OrderTender.objects.filter(order__number=number).order_by("seq").values_list("kind", "amount_minor")
+    )
+
+
+def test_a_column_that_says_how_was_paid_is_kept_and_earned_by(chain, importer, tmp_path) -> None:
+    publish(effective_at=FEBRUARY, earning=[BY_CASH])
+    mapping = {
+        **MAPPING,
+        "columns": {**MAPPING["columns"], "pay": "tender"},
+        "values": {"tender": {"挂账": "other"}},
+    }
+    text = HEADER.strip() + ",pay\n" + (
+        "A1,2026-02-02,S1,h1,P1,1,5,,现金\nA1,2026-02-02,S1,h1,P2,1,2,,\n"
+        "A2,2026-02-02,S1,h1,P1,1,5,,WeChat Pay\nA3,2026-02-02,S1,h1,P1,1,5,,挂账\nA4,2026-02-02,S1,h1,P1,1,5,,\n"
+        "A5,2026-02-02,S1,h1,P1,1,5,,贝壳\nA6,2026-02-02,S1,h1,P1,1,5,,储值卡\n"
+        "A7,2026-02-02,S1,h1,P1,1,5,,cash\nA7,2026-02-02,S1,h1,P1,1,5,,alipay\nA8,2026-02-02,S1,,P1,1,0,5,cash\n"
+    )  # fmt: skip
+    importer("orders", text, mapping=mapping)
+    assert dict(Order.objects.values_list("number", "points_earned")) == {
+        "A1": 7, "A2": 0, "A3": 0, "A4": 0, "A8": 0
+    }  # fmt: skip
+    assert [paid(f"A{n}") for n in (1, 2, 3, 4, 8)] == [
+        [("cash", 700)], [("wechat", 500)], [("other", 500)], [], []
+    ]  # fmt: skip
+    found = {
+        (int(e["row"]), e["column"], e["code"], e["value"])
+        for e in errors_of(tmp_path / "orders.csv.errors.csv")
+    }
+    assert found == {
+        (7, "pay", "unknown_tender", "贝壳"),
+        (8, "pay", "tender_of_a_balance", "储值卡"),
+        (9, "pay", "order_conflict", "cash"),
+        (10, "pay", "order_conflict", "alipay"),
+    }
+    assert verify_orders()[1] == []
+
+
+def test_columns_of_amounts_must_add_up_to_the_order(chain, importer, tmp_path) -> None:
+    publish(effective_at=FEBRUARY, earning=[BY_CASH])
+    columns = {"微信": "tender:wechat", "现金": "tender:cash", "储值": "tender:stored_value"}
+    mapping = {**MAPPING, "columns": {**MAPPING["columns"], **columns}}
+    text = HEADER.strip() + ",微信,现金,储值\n" + (
+        "A1,2026-02-02,S1,h1,P1,1,5,1,3,3.5,0\nA1,2026-02-02,S1,h1,P2,1,1.5,,3.00,3.50,\n"
+        "A2,2026-02-02,S1,h1,P1,1,5,,5,,\nA3,2026-02-02,S1,h1,P1,1,5,,,,\n"
+        "A4,2026-02-02,S1,h1,P1,1,5,,4,0.99,\nA5,2026-02-02,S1,h1,P1,1,5,,4,1.01,\nA6,2026-02-02,S1,h1,P1,1,5,,0,0,\n"
+        "A7,2026-02-02,S1,h1,P1,1,5,,3,,2\nA8,2026-02-02,S1,h1,P1,1,5,,-5,10,\n"
+        "A9,2026-02-02,S1,h1,P1,1,5,,10,,\nA9,2026-02-02,S1,h1,P1,1,5,,9,,\n"
+    )  # fmt: skip
+    outcome = importer("orders", text, mapping=mapping)
+    assert (outcome.counts.imported, outcome.counts.refused) == (3, 6)
+    assert [paid(f"A{n}") for n in (1, 2, 3)] == [[("wechat", 300), ("cash", 350)], [("wechat", 500)], []]
+    assert dict(Order.objects.values_list("number", "points_earned")) == {"A1": 6, "A2": 0, "A3": 0}
+    found = {(int(e["row"]), e["column"], e["code"]) for e in errors_of(tmp_path / "orders.csv.errors.csv")}
+    assert found == {
+        (6, "tender", "tenders_short"),
+        (7, "tender", "tenders_exceed"),
+        (8, "tender", "tenders_short"),
+        (9, "储值", "tender_of_a_balance"),
+        (10, "微信", "negative"),
+        (11, "微信", "order_conflict"),
+        (12, "微信", "order_conflict"),
+    }
+    with pytest.raises(MappingInvalid, match="tender:shells"):
+        importer("orders", text, mapping={**mapping, "columns": {**columns, "微信": "tender:shells"}})
+    with pytest.raises(MappingInvalid, match="one column, or"):
+        importer("orders", text, mapping={**mapping, "constants": {"system": "old", "tender": "cash"}})
+
+
+def test_a_budget_goes_to_who_bought_first_whatever_the_order_of_the_file_and_of_the_members(
+    chain, importer, monkeypatch
+) -> None:
+    """Interrupted and gone on with, too: what was drawn is drawn once."""
+    publish(effective_at=FEBRUARY, earning=[LIMITED], budgets=[LAUNCH])
+    monkeypatch.setattr(orders_plan, "LANE_LINES", 1)
+    monkeypatch.setattr(orders_plan, "CHUNK_LINES", 2)
+    # Six orders of 4.00 under a budget of 12: by time h9 and h5 come first, h1 last.
+    rows = [f"A{n},2026-02-0{8 - n} 10:00,S1,h{(n * 4 + 1) % 12 % 10},P1,1,4,\n" for n in range(1, 7)]
+    wanted = {f"A{n}": 4 if n > 3 else 0 for n in range(1, 7)}
+    write = orders_lane._write_chunk
+    written: list[int] = []
+
+    def break_at_the_third(run, orders, now):  # type: ignore[no-untyped-def]
+        written.append(len(orders))
+        if len(written) == 3:
+            raise RuntimeError("the power fails")
+        return write(run, orders, now)
+
+    monkeypatch.setattr(orders_lane, "_write_chunk", break_at_the_third)
+    with pytest.raises(RuntimeError):
+        importer("orders", HEADER + "".join(rows), mapping=MAPPING, workers=2)
+    assert dict(Order.objects.values_list("number", "points_earned")) == {
+        number: points for number, points in wanted.items() if number > "A2"
+    }
+    outcome = importer("orders", HEADER + "".join(rows), mapping=MAPPING, workers=2)
+    assert (outcome.resumed, outcome.counts.imported, written) == (True, 6, [2, 2, 2, 2])
+    assert dict(Order.objects.values_list("number", "points_earned")) == wanted
+    assert Counter.objects.get(budget="launch").used == 12
+    assert (verify_counters(), reconcile().is_clean) == ([], True)
 
 
 def test_a_named_format_makes_an_ambiguous_date_clear(chain, importer) -> None:

@@ -8,7 +8,7 @@ tiers — is exactly what the till would have left (tests/checkout/test_bulk.py 
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right, insort
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from functools import lru_cache, partial
@@ -22,7 +22,9 @@ from shuke.checkout.bulk_facts import BatchFacts, read_batch_facts
 from shuke.checkout.errors import NoProgramme
 from shuke.checkout.logic import Cart, CartLine, MemberFacts, Priced, TrackFacts, price
 from shuke.checkout.posting import NewTransfer, earn_transfer
+from shuke.checkout.tender_logic import Tender
 from shuke.checkout.track_facts import FIGURES
+from shuke.checkout.values import PricingRefusal
 from shuke.core.keyset import keyset
 from shuke.kit.clock import local_date
 from shuke.kit.ids import uuid7
@@ -46,7 +48,10 @@ _json = msgspec.json.Encoder()
 
 @dataclass(frozen=True, slots=True)
 class HistoricOrder:
-    """A sale of the past, with every name already resolved and its number known to be new."""
+    """A sale of the past, with every name already resolved and its number known to be new.
+
+    `tenders` are of outside money only: what would leave a balance of this house is not known of the past.
+    """
 
     system: str
     number: str
@@ -58,15 +63,19 @@ class HistoricOrder:
     lines: Sequence[CartLine]
     settled: bool = True
     facts: dict[str, Any] | None = None
+    tenders: Sequence[Tender] = ()
 
 
 @dataclass(slots=True)
 class BatchResult:
+    """Figures of what was written. `refused`: place in the batch and why, of sales that the till would refuse, too."""
+
     orders: int = 0
     lines: int = 0
     sales_minor: int = 0
     points: int = 0
     tier_moves: int = 0
+    refused: list[tuple[int, PricingRefusal]] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -124,6 +133,7 @@ class _Copies:
         "checkout_orderline": "order_id, line_no, member_id, product_id, quantity, list_minor, discount_minor,"
         " points_minor, payable_minor, points_earned, growth_earned, detail",
         "checkout_linetax": "order_id, line_no, code, percent, taxable_minor, tax_minor",
+        "checkout_tender": "order_id, seq, kind, amount_minor, reference",
         "ledger_transfer": "id, member_id, kind, occurred_at, recorded_at, order_id, store_id, programme_version_id,"
         " actor, reason",
         "ledger_lot": "id, member_id, asset, amount, remaining, earned_at, active_at, expires_at, order_id, pending,"
@@ -131,7 +141,7 @@ class _Copies:
         "ledger_entry": "transfer_id, seq, member_id, account, asset, amount, lot_id, explain",
         "loyalty_tierchange": "id, member_id, occurred_at, from_tier, to_tier, cause, metric, review_at, order_id,"
         " programme_version_id, track, grant_id",
-        "loyalty_use": "member_id, rule, asset, day, amount, occurred_at, order_id",
+        "loyalty_use": "member_id, rule, asset, budget, period, day, amount, occurred_at, order_id",
     }
 
     def __init__(self) -> None:
@@ -148,30 +158,34 @@ class _Copies:
 def commit_batch(*, reference: str, orders: Sequence[HistoricOrder], now: datetime) -> BatchResult:
     """Write a batch of historic sales. `reference` is the actor as the ledger names it.
 
-    Orders of one member must come in time order. Raises NoProgramme when none was in force at a sale, NotImportable when
-    the rules of its time cannot be told afterwards, and django.db.IntegrityError when an order number exists; then nothing
-    is written.
+    Orders of one member must come in time order, and so must all orders that may draw on one budget. Raises NoProgramme when
+    none was in force at a sale, and django.db.IntegrityError when an order number exists; then nothing is written.
     """
     result = BatchResult()
     if not orders:
         return result
     with transaction.atomic():
-        members = _members(orders)
+        programmes = _programmes(orders)
+        members = _members(orders, programmes)
         of_members = [order for order in orders if order.member_id]
         rule_facts = read_batch_facts(
-            _programmes(of_members), list(members), {line.sku for order in of_members for line in order.lines}
+            {order.occurred_at: programmes[order.occurred_at].programme for order in of_members},
+            list(members),
+            {line.sku for order in of_members for line in order.lines},
         )
         copies = _Copies()
         windows: dict[tuple[UUID, str, Any], datetime] = {}
         slides: list[tuple[UUID, str, datetime, datetime]] = []
-        for order in orders:
-            in_force = programme_at(order.occurred_at)
-            if in_force is None:
-                raise NoProgramme(field="occurred_at")
+        for place, order in enumerate(orders):
+            in_force = programmes[order.occurred_at]
             member = members[order.member_id] if order.member_id else None
             if member:
                 _review(in_force, member, order.occurred_at)
-            priced = _price(in_force, order, member, windows, rule_facts)
+            try:
+                priced = _price(in_force, order, member, windows, rule_facts)
+            except PricingRefusal as refusal:
+                result.refused.append((place, refusal))
+                continue
             order_id = uuid7()
             _sale_rows(copies, in_force, order, order_id, priced, reference, now)
             if member and order.member_id:
@@ -199,17 +213,18 @@ def commit_batch(*, reference: str, orders: Sequence[HistoricOrder], now: dateti
             _tier_rows(copies, member_id, member)
             result.tier_moves += len(member.moves)
         copies.write()
+        rule_facts.write_counters()
         _slide(slides)
         _write_states(members)
     return result
 
 
-def _members(orders: Sequence[HistoricOrder]) -> dict[UUID, _Member]:
+def _members(orders: Sequence[HistoricOrder], in_force: Mapping[datetime, InForce]) -> dict[UUID, _Member]:
     """Take the books of everyone in the batch in id order and read their states."""
     ordered = sorted({order.member_id for order in orders if order.member_id})
     if not ordered:
         return {}
-    programmes = _programmes(orders)
+    programmes = [each.programme for each in in_force.values()]
     first, last = (end(order.occurred_at for order in orders) for end in (min, max))
     members: dict[UUID, _Member] = {}
     with connection.cursor() as cursor:
@@ -266,15 +281,15 @@ def _tracks(programme: Programme) -> list[Tiers]:
     return [programme.tiers, *programme.tracks.values()]
 
 
-def _programmes(orders: Sequence[HistoricOrder]) -> list[Programme]:
-    """Every programme that prices a sale of the batch, that of the earliest sale first. Raises NoProgramme."""
-    found: dict[UUID, Programme] = {}
-    for at in sorted({order.occurred_at for order in orders}):
+def _programmes(orders: Sequence[HistoricOrder]) -> dict[datetime, InForce]:
+    """The programme that prices the sales of each instant of the batch. Raises NoProgramme."""
+    found: dict[datetime, InForce] = {}
+    for at in {order.occurred_at for order in orders}:
         in_force = programme_at(at)
         if in_force is None:
             raise NoProgramme(field="occurred_at")
-        found[in_force.version_id] = in_force.programme
-    return list(found.values())
+        found[at] = in_force
+    return found
 
 
 def _birthday(member_id: UUID, wrapped: bytes | None, profile: bytes) -> tuple[int, int] | None:
@@ -326,7 +341,8 @@ def _price(
                 for code, tiers in programme.tracks.items()
             ),
         )
-    cart = Cart(rule_facts.with_brands(order.lines), order.store, order.channel, order.settled)
+    lines = rule_facts.with_brands(order.lines)
+    cart = Cart(lines, order.store, order.channel, order.settled, tenders=order.tenders)
     return price(programme, cart, facts, at)
 
 
@@ -388,6 +404,10 @@ def _sale_rows(
         f"{priced.earned_of('points')}\t{priced.earned_of('growth')}\t{priced.tier}\tcommitted\t{_kept(in_force.version_id)}\t"
         f"{_text(reference)}\t{_document(order.facts)}\n"
     )
+    copies.rows["checkout_tender"] += [
+        f"{order_text}\t{n}\t{paid.kind}\t{paid.amount_minor}\t{_text(paid.reference)}\n"
+        for n, paid in enumerate(priced.paid, 1)
+    ]
     append = copies.rows["checkout_orderline"].append
     for n, (line, out) in enumerate(zip(order.lines, priced.lines, strict=True), 1):
         append(
@@ -437,7 +457,8 @@ def _transfer_rows(
 
 def _use_rows(copies: _Copies, order: HistoricOrder, order_id: UUID, day: date, priced: Priced) -> None:
     copies.rows["loyalty_use"] += [
-        f"{order.member_id}\t{use.rule}\t{use.asset}\t{day}\t{use.amount}\t{order.occurred_at}\t{order_id}\n"
+        f"{order.member_id}\t{use.rule}\t{use.asset}\t{use.budget.id if use.budget else _NULL}\t"
+        f"{use.budget.period_of(day) if use.budget else _NULL}\t{day}\t{use.amount}\t{order.occurred_at}\t{order_id}\n"
         for use in priced.uses
     ]
 

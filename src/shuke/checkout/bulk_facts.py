@@ -1,8 +1,7 @@
 """What the rules of some programmes look at beyond the plain facts, for a batch of historic sales.
 
 Read once for all members of the batch and moved along with each sale, so that an import gives what the till would have
-given. Two kinds of rules cannot be told afterwards, and their programmes are refused: budgets, which all members share in
-the order in which they bought, and conditions on tenders, which historic sales do not carry.
+given. Budgets are shared by all members: their counters are held while the batch is written, and drawn on sale by sale.
 """
 
 from __future__ import annotations
@@ -17,27 +16,13 @@ from django.db import connection
 from msgspec import structs
 
 from shuke.checkout.earning_facts import NO_EARNING_FACTS, EarningFacts
-from shuke.checkout.errors import NotImportable
 from shuke.checkout.logic import CartLine
 from shuke.kit.clock import local_date
 from shuke.loyalty.conditions import MemberTraits
+from shuke.loyalty.counters import hold_counters, set_counters
 from shuke.loyalty.earning import Room, Use, Used
 from shuke.loyalty.plans.queries import plan_spans
 from shuke.loyalty.programme import Programme
-
-
-def check_importable(programme: Programme) -> None:
-    """Raises NotImportable for a programme under which historic sales cannot be priced as the till would have."""
-    refusal = import_refusal(programme)
-    if refusal is not None:
-        raise NotImportable(field="occurred_at", reason=refusal)
-
-
-def import_refusal(programme: Programme) -> str | None:
-    """Why historic sales cannot be priced under a programme: `budgets` or `tenders`; None when they can."""
-    if programme.needs.budgets:
-        return "budgets"
-    return "tenders" if programme.needs.tenders else None
 
 
 @dataclass(slots=True)
@@ -57,6 +42,9 @@ class BatchFacts:
 
     states: dict[UUID, _State] = field(default_factory=dict)
     brands: Mapping[str, str] = field(default_factory=dict)
+    drawn: dict[tuple[str, date], int] = field(default_factory=dict)
+    """What all members have drawn by (budget, period)."""
+    _moved: set[tuple[str, date]] = field(default_factory=set)
 
     def of(self, programme: Programme, member_id: UUID, at: datetime) -> EarningFacts:
         """What the rules see of a member who buys at `at`."""
@@ -75,7 +63,8 @@ class BatchFacts:
             is_first_purchase=state.first_at is None or state.first_at > at,
         )
         used = {rule: _used(state.given[rule], day) for rule in programme.needs.counted}
-        return EarningFacts(traits, Room(used=used))
+        left = {b.id: b.limit - self.drawn[b.id, b.period_of(day)] for b in programme.needs.budgets}
+        return EarningFacts(traits, Room(used, left))
 
     def with_brands(self, lines: Sequence[CartLine]) -> Sequence[CartLine]:
         """The lines with their products' brands, where a rule looks at brands."""
@@ -91,8 +80,17 @@ class BatchFacts:
         if state.first_at is None or at < state.first_at:
             state.first_at = at
         for use in uses:
-            given = state.given[use.rule]
-            given[day] = given.get(day, 0) + use.amount
+            if use.budget is None:
+                given = state.given[use.rule]
+                given[day] = given.get(day, 0) + use.amount
+            else:
+                counter = (use.budget.id, use.budget.period_of(day))
+                self.drawn[counter] += use.amount
+                self._moved.add(counter)
+
+    def write_counters(self) -> None:
+        """Set the counters to what the sales of the batch have left them at."""
+        set_counters({counter: self.drawn[counter] for counter in self._moved})
 
 
 def _used(given: Mapping[date, int], day: date) -> Used:
@@ -101,13 +99,10 @@ def _used(given: Mapping[date, int], day: date) -> Used:
 
 
 def read_batch_facts(
-    programmes: Iterable[Programme], member_ids: list[UUID], skus: Collection[str]
+    programmes: Mapping[datetime, Programme], member_ids: list[UUID], skus: Collection[str]
 ) -> BatchFacts:
-    """The facts of these members, read under their books. Raises NotImportable."""
-    programmes = list(programmes)
-    for programme in programmes:
-        check_importable(programme)
-    needs = [programme.needs for programme in programmes if not programme.needs.nothing]
+    """The facts of these members, read under their books. `programmes`: that of each instant at which one of them buys."""
+    needs = list({id(each): each.needs for each in programmes.values() if not each.needs.nothing}.values())
     if not needs:
         return BatchFacts()
     facts = BatchFacts()
@@ -144,4 +139,9 @@ def read_batch_facts(
         if any(need.brands for need in needs):
             cursor.execute("SELECT sku, brand FROM catalog_product WHERE sku = ANY(%s)", [list(skus)])
             facts.brands = dict(cursor.fetchall())
+    facts.drawn = hold_counters(
+        (budget.id, budget.period_of(local_date(at, programme.zone)))
+        for at, programme in programmes.items()
+        for budget in programme.needs.budgets
+    )
     return facts

@@ -378,15 +378,6 @@ class BadInstant(ShukeError):
     )
 
 
-class NotImportable(ShukeError):
-    """Rules of that time depend on what a historic sale does not tell: `reason` is budgets or tenders."""
-
-    code, status = "not_importable", 422
-    message = _(
-        "Members' sales of that time cannot be imported: the rules in force then draw on budgets or look at tenders."
-    )
-
-
 class TooManyCoupons(ShukeError):
     code, status = "too_many_coupons", 422
     message = _("A sale can name at most %(most)s coupons.")

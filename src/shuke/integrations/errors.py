@@ -84,12 +84,21 @@ REASONS: dict[str, str | Promise] = {
     "order_refused": _("Another row of this order has an error, so the whole order was left out."),
     "order_exists": _("This order was imported or sold before."),
     "before_programme": _("No membership programme was in force at this time."),
-    "programme_has_budgets": _(
-        "The programme of this time limits points by budgets, which go to whoever buys first: sell at the till instead."
-    ),
     "programme_asks_tenders": _(
-        "The programme of this time looks at how was paid, which an imported order does not tell."
+        "The programme of this time looks at how was paid, and no column tells it: map one to tender, or amounts to"
+        " tender:cash and the like, or say the same for all as a constant."
     ),
+    "unknown_tender": _(
+        "This is no known way to pay. Tell in the mapping, under values, which of these it is: cash, card, wechat,"
+        " alipay, transfer, other."
+    ),
+    "tender_of_a_balance": _(
+        "Paid with stored value, a gift card or points: it would have to leave a balance of that time, which is not"
+        " here. Where it shall count as money from outside, map it to other."
+    ),
+    "tenders_exceed": _("What was paid is more than the order comes to."),
+    "tenders_short": _("What was paid is less than the order comes to."),
+    "product_reserved": _("Only members of some tiers or plans may buy this product."),
     "member_exists": _("This member exists already."),
     "identifiers_disagree": _("The identifiers of this row belong to different members."),
     "already_exists": _("This code exists already."),

@@ -1,6 +1,7 @@
 """The fields that each kind of file may carry, and the headers under which shops export them.
 
-A field named "discount:" or "external:" or "attribute:" is a family: what follows the colon is the caller's code.
+A field named "discount:" or "external:" or "attribute:" is a family: what follows the colon is the caller's code. Of the
+family "tender:" it is a kind of tender.
 """
 
 from __future__ import annotations
@@ -14,9 +15,10 @@ from typing import Literal
 
 import yaml
 
+from shuke.checkout.values import OUTSIDE_TENDERS
 from shuke.integrations.values import Kind
 
-Type = Literal["text", "code", "money", "quantity", "date", "instant", "boolean", "json", "gender"]
+Type = Literal["text", "code", "money", "quantity", "date", "instant", "boolean", "json", "gender", "tender"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,12 +90,16 @@ FIELDS: dict[Kind, tuple[Field, ...]] = {
         Field("list_amount", "money"),
         Field("net_amount", "money"),
         Field("discount:", "money"),
+        Field("tender", "tender"),
+        Field("tender:", "money"),
         Field("facts", "json", limit=20_000),
     ),
 }
 DEFAULT_DISCOUNT = "given"
 OWN_SYSTEM = "shop"
 """The system that a shop's own member numbers are taken to be of, in files of members and of orders alike."""
+INSIDE_TENDERS = frozenset({"stored_value", "gift_card", "points"})
+"""What a past sale may have been paid with, but cannot be imported: it left a balance of that time, which is not here."""
 _GUESSED = {"discount:": f"discount:{DEFAULT_DISCOUNT}", "external:": f"external:{OWN_SYSTEM}"}
 
 
@@ -109,6 +115,8 @@ def find_field(kind: Kind, name: str) -> Field | None:
         return known[name]
     family, colon, code = name.partition(":")
     found = known.get(family + colon)
+    if family == "tender" and code not in OUTSIDE_TENDERS | INSIDE_TENDERS:
+        return None
     if found is not None and colon and re.fullmatch(r"[a-z0-9][a-z0-9_.-]{0,39}", code):
         return found
     return None

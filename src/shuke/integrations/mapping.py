@@ -146,6 +146,11 @@ def complete(mapping: Mapping, headers: Sequence[str]) -> Mapping:
             raise MappingInvalid(path="columns", reason=_("No column gives a price or an amount."))
         if len(have & set(MEMBER_REFERENCES)) > 1:
             raise MappingInvalid(path="columns", reason=_("Name the member by one column only."))
+        if "tender" in have and any(name.startswith("tender:") for name in have):
+            raise MappingInvalid(
+                path="columns",
+                reason=_("Say how was paid by one column, or by a column of amounts for each kind."),
+            )
         if "member_external" in have and not mapping.member_system:
             raise MappingInvalid(
                 path="member_system", reason=_("Name the system that these member ids come from.")

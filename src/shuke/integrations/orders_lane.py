@@ -7,23 +7,26 @@ import json
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 from django.db import IntegrityError, OperationalError, connection, transaction
 
-from shuke.checkout.bulk import BatchResult, HistoricOrder, commit_batch
+from shuke.checkout.bulk import HistoricOrder, commit_batch
 from shuke.checkout.logic import CartLine
+from shuke.checkout.tender_logic import Tender
 from shuke.core.values import SYSTEM
 from shuke.integrations.errors import ImportFailed
 from shuke.integrations.journal import chunks_done, claim_chunk, close_chunk
 from shuke.integrations.models import ImportRun
+from shuke.integrations.orders_plan import EPOCH
 from shuke.integrations.references import Db
 from shuke.integrations.values import Counts, RowRefusal
 
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 PRODUCTS_KEPT = 200_000
+_FIELDS = {"tenders_short": "tender", "tenders_exceed": "tender", "product_reserved": "sku"}
+"""The field that a refusal of pricing is about; the order as a whole where it is none of them."""
 
 _Product = tuple[str, str, str]
 
@@ -53,7 +56,8 @@ class LaneReader:
         """(row in the file, order) for a range of sequence numbers."""
         between = f"seq BETWEEN {first} AND {last}"
         heads = self._plan.execute(
-            "SELECT o.seq, o.first_row, o.system, o.number, m.id, o.store, o.channel, o.moment, o.facts FROM orders o"
+            "SELECT o.seq, o.first_row, o.system, o.number, m.id, o.store, o.channel, o.moment, o.facts, o.tenders"
+            " FROM orders o"
             f" LEFT JOIN members m ON m.idx = o.midx WHERE o.{between} ORDER BY o.seq"
         ).fetchall()
         self._load_products(between)
@@ -61,7 +65,7 @@ class LaneReader:
         stores, settled = self._stores, self._settled
         members: dict[str | None, UUID | None] = {None: None}
         found: list[tuple[int, HistoricOrder]] = []
-        for seq, row, system, number, member, store, channel, at, facts in heads:
+        for seq, row, system, number, member, store, channel, at, facts, tenders in heads:
             if member not in members:
                 members[member] = UUID(member)
             store_id, code = stores[store]
@@ -79,6 +83,7 @@ class LaneReader:
                         lines[seq],
                         settled,
                         json.loads(facts) if facts else None,
+                        [Tender(each["kind"], each["amount"]) for each in tenders or ()],
                     ),
                 )
             )
@@ -173,11 +178,17 @@ def _write_chunk(
         for row, order in orders
         if (order.system, order.number) in existing
     ]
-    fresh = [order for _row, order in orders if (order.system, order.number) not in existing]
-    result = commit_batch(reference=SYSTEM.reference, orders=fresh, now=now) if fresh else BatchResult()
+    skipped = len(refused)
+    fresh = [(row, order) for row, order in orders if (order.system, order.number) not in existing]
+    result = commit_batch(reference=SYSTEM.reference, orders=[order for _row, order in fresh], now=now)
+    refused += [
+        RowRefusal(fresh[place][0], _FIELDS.get(refusal.code, "number"), refusal.code)
+        for place, refusal in result.refused
+    ]
     counts = Counts(
         imported=result.orders,
-        skipped=len(refused),
+        skipped=skipped,
+        refused=len(result.refused),
         lines=result.lines,
         sales_minor=result.sales_minor,
         points=result.points,

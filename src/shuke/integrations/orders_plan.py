@@ -4,22 +4,22 @@ The plan is a DuckDB file with ids and figures only. Its orders are sorted by me
 each of them once, and by time within a member. Lanes split the members among worker processes; chunks cut each lane
 into batches of about CHUNK_LINES lines. What is in which chunk never changes once the plan is ready: that makes a run
 resumable.
+
+Where a programme of the time has budgets, it matters who bought first among all members: then there is one lane, in the
+order of time.
 """
 
 # ruff: noqa: S608 - DuckDB statements of our own column names; a cell of the file is never part of a statement
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from django.db.models import Min
-
-from shuke.checkout.bulk_facts import import_refusal
-from shuke.integrations.fields import MEMBER_REFERENCES
+from shuke.integrations.fields import INSIDE_TENDERS, MEMBER_REFERENCES
 from shuke.integrations.files import Source, open_source
 from shuke.integrations.mapping import Mapping, complete
-from shuke.integrations.parsing import SECOND, Column, parse
+from shuke.integrations.parsing import Column, parse
 from shuke.integrations.references import (
     Db,
     resolve_channels,
@@ -30,10 +30,12 @@ from shuke.integrations.references import (
 from shuke.integrations.reports import collect_row_errors, error_values
 from shuke.integrations.workspace import PLAN, READY, staging
 from shuke.kit.money import MAX_MINOR
-from shuke.loyalty.models import ProgrammeVersion
-from shuke.loyalty.queries import version_by_id
+from shuke.loyalty.queries import TimeInForce, times_in_force
 
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 CHUNK_LINES = 15_000
+BUDGET_CHUNK_LINES = 3_000
+"""While a chunk draws on a budget, tills that draw on the same one wait for it."""
 LANE_LINES = 20_000
 """For fewer lines than this a process of its own takes longer to start than it saves."""
 MAX_LINES = 5_000
@@ -66,10 +68,13 @@ def make_plan(path: Path, mapping: Mapping, directory: Path, *, lanes: int, now:
         collect_row_errors(db, source, list(columns.values()))
         _amounts(db, columns, mapping)
         _resolve(db, columns, mapping)
-        lanes = max(min(lanes, source.rows // LANE_LINES), 1)
-        _orders(db)
+        in_force = times_in_force()
+        _orders(db, _tender_kinds(columns))
+        _check_times(db, in_force, tells_tenders=any(name.startswith("tender") for name in columns))
         _refuse(db)
-        _write(db, columns, lanes)
+        by_time = _draws_on_budgets(db, in_force)
+        lanes = 1 if by_time else max(min(lanes, source.rows // LANE_LINES), 1)
+        _write(db, columns, lanes, by_time=by_time)
         error_values(db, source, mapping, list(columns.values()))
         facts = _facts(db, source, lanes)
         db.execute(
@@ -96,6 +101,12 @@ def discount_codes(columns: dict[str, Column]) -> list[str]:
     return [name.partition(":")[2] for name in columns if name.startswith("discount:")]
 
 
+def _tender_kinds(columns: dict[str, Column]) -> list[str]:
+    """The kinds whose amounts the file gives and that can be imported, in the order of the mapping."""
+    kinds = [name.partition(":")[2] for name in columns if name.startswith("tender:")]
+    return [kind for kind in kinds if kind not in INSIDE_TENDERS]
+
+
 def _amounts(db: Db, columns: dict[str, Column], mapping: Mapping) -> None:
     """The table `items`: one row per line with list_minor and the discounts d0, d1, …, all in minor units."""
 
@@ -104,6 +115,9 @@ def _amounts(db: Db, columns: dict[str, Column], mapping: Mapping) -> None:
 
     discounts = [f"coalesce({columns[name].value}, 0)" for name in columns if name.startswith("discount:")]
     given = " + ".join(discounts) or "0"
+    paid = "".join(
+        f" {columns[f'tender:{kind}'].value} AS t{i}," for i, kind in enumerate(_tender_kinds(columns))
+    )
     unit = value("unit_price", "NULL::BIGINT")
     # A unit price times thousandths, rounded half up; HUGEINT, because both may be large.
     by_unit = f"CAST(({unit}::HUGEINT * {value('quantity')} + 500) // 1000 AS BIGINT)"
@@ -117,6 +131,7 @@ def _amounts(db: Db, columns: dict[str, Column], mapping: Mapping) -> None:
         f" coalesce({value('channel')}, '{DEFAULT_CHANNEL}') AS channel,"
         f" {value(reference) if reference else 'NULL::VARCHAR'} AS member, {value('sku')} AS sku,"
         f" {value('quantity')} AS quantity, {value('facts', 'NULL::VARCHAR')} AS facts,"
+        f" {value('tender', 'NULL::VARCHAR')} AS tender,{paid}"
         f" {net} AS net, {given}::BIGINT AS given,"
         f" coalesce({stated}, {net} + {given}, {by_unit})::BIGINT AS list_minor"
         f"{''.join(f', {discount}::BIGINT AS d{i}' for i, discount in enumerate(discounts))} FROM parsed"
@@ -149,50 +164,69 @@ def _resolve(db: Db, columns: dict[str, Column], mapping: Mapping) -> None:
         )
 
 
-def _orders(db: Db) -> None:
-    """The table `heads`: one row per order, with what its rows disagree about."""
+def _orders(db: Db, tender_kinds: list[str]) -> None:
+    """The table `heads`: one row per order, with what its rows disagree about. `tenders` is a list, or null when unsaid."""
+    amounts = [(f"t{i}", kind) for i, kind in enumerate(tender_kinds)]
+    by_amount = ", ".join(f"struct_pack(kind := '{kind}', amount := min({t}))" for t, kind in amounts)
+    disagree = "".join(f" WHEN min({t}) <> max({t}) THEN 'tender:{kind}'" for t, kind in amounts)
+    tenders = (
+        f"list_filter([{by_amount}], lambda each: each.amount IS NOT NULL)"
+        if amounts
+        else "CASE WHEN min(tender) IS NOT NULL THEN [struct_pack(kind := min(tender), amount := NULL::BIGINT)] END"
+    )
     db.execute(
         "CREATE TABLE heads AS SELECT system, number, min(row) AS first_row, count(*) AS lines, min(moment) AS moment,"
         " min(store) AS store, min(channel) AS channel, min(m.id) AS member_id, min(facts) AS facts,"
         " sum(list_minor) AS total, CASE WHEN min(moment) <> max(moment) THEN 'occurred_at'"
         " WHEN min(store) <> max(store) THEN 'store' WHEN min(channel) <> max(channel) THEN 'channel'"
-        " WHEN min(m.id) <> max(m.id) THEN 'member' WHEN min(facts) <> max(facts) THEN 'facts' END AS conflict"
+        " WHEN min(m.id) <> max(m.id) THEN 'member' WHEN min(facts) <> max(facts) THEN 'facts'"
+        f" WHEN min(tender) <> max(tender) THEN 'tender'{disagree} END AS conflict, {tenders} AS tenders"
         " FROM items i LEFT JOIN member_refs m ON m.ref = i.member WHERE number IS NOT NULL GROUP BY system, number"
     )
-    earliest = ProgrammeVersion.objects.aggregate(first=Min("effective_at"))["first"]
-    since = int(earliest.timestamp() * SECOND) if earliest else None
-    before = "true" if since is None else f"h.moment < {since}"
     db.execute(
         "INSERT INTO errors SELECT i.row, CASE WHEN h.conflict = 'member' THEN 'number' ELSE h.conflict END,"
         " 'order_conflict' FROM heads h JOIN items i USING (system, number) WHERE h.conflict IS NOT NULL"
         f" UNION ALL SELECT first_row, 'number', 'order_too_long' FROM heads WHERE lines > {MAX_LINES}"
         f" UNION ALL SELECT first_row, 'list_amount', 'amount_too_large' FROM heads WHERE total > {MAX_MINOR}"
-        f" UNION ALL SELECT first_row, 'occurred_at', 'before_programme' FROM heads h WHERE {before}"
     )
-    for start, end, code in _unimportable():
-        # Without a member an order earns nothing, so no rule matters to it.
+
+
+def _check_times(db: Db, times: list[TimeInForce], *, tells_tenders: bool) -> None:
+    """Every order needs a programme of its time, and one that tells what that programme's rules look at."""
+    before = f"moment < {_micros(times[0].start)}" if times else "true"
+    db.execute(
+        f"INSERT INTO errors SELECT first_row, 'occurred_at', 'before_programme' FROM heads WHERE {before}"
+    )
+    asked = [time for time in times if time.programme.needs.tenders]
+    if asked and not tells_tenders:
         db.execute(
-            f"INSERT INTO errors SELECT first_row, 'occurred_at', '{code}' FROM heads WHERE moment >= {start}"
-            f"{'' if end is None else f' AND moment < {end}'} AND member_id IS NOT NULL"
+            "INSERT INTO errors SELECT first_row, 'occurred_at', 'programme_asks_tenders' FROM heads"
+            f" WHERE {_earned_in(asked)}"
         )
 
 
-_REFUSALS = {"budgets": "programme_has_budgets", "tenders": "programme_asks_tenders"}
-
-
-def _unimportable() -> list[tuple[int, int | None, str]]:
-    """(from, until, code) for the times of programmes whose rules an import cannot follow."""
-    found = []
-    versions = list(
-        ProgrammeVersion.objects.order_by("effective_at", "number").values_list("id", "effective_at")
+def _draws_on_budgets(db: Db, times: list[TimeInForce]) -> bool:
+    """True when an order to be imported was sold under a programme whose rules draw on budgets."""
+    budgeted = [time for time in times if time.programme.needs.budgets]
+    if not budgeted:
+        return False
+    found = db.execute(
+        f"SELECT 1 FROM heads ANTI JOIN bad_orders USING (system, number) WHERE {_earned_in(budgeted)} LIMIT 1"
     )
-    ends = [*(starts for _id, starts in versions[1:]), None]
-    for (version_id, starts), ends_at in zip(versions, ends, strict=True):
-        refusal = import_refusal(version_by_id(version_id).programme)
-        if refusal is not None:
-            until = int(ends_at.timestamp() * SECOND) if ends_at else None
-            found.append((int(starts.timestamp() * SECOND), until, _REFUSALS[refusal]))
-    return found
+    return found.fetchone() is not None
+
+
+def _earned_in(times: list[TimeInForce]) -> str:
+    """The condition that an order fell into one of these times, and earned: without a member no rule matters to it."""
+    spans = (
+        f"moment >= {_micros(time.start)}" + (f" AND moment < {_micros(time.end)}" if time.end else "")
+        for time in times
+    )
+    return f"member_id IS NOT NULL AND ({' OR '.join(f'({span})' for span in spans)})"
+
+
+def _micros(at: datetime) -> int:
+    return (at - EPOCH) // timedelta(microseconds=1)
 
 
 def _refuse(db: Db) -> None:
@@ -208,19 +242,22 @@ def _refuse(db: Db) -> None:
     )
 
 
-def _write(db: Db, columns: dict[str, Column], lanes: int) -> None:
+def _write(db: Db, columns: dict[str, Column], lanes: int, *, by_time: bool) -> None:
     """plan.orders and plan.lines. A sequence number leads both, in the order of writing."""
+    chunk = min(CHUNK_LINES, BUDGET_CHUNK_LINES) if by_time else CHUNK_LINES
+    order = "moment, first_row" if by_time else "lane, midx, moment, number"
     db.execute(
-        "CREATE TABLE sorted AS SELECT row_number() OVER (ORDER BY lane, midx, moment, number) AS seq, * FROM"
-        " (SELECT h.system, h.number, h.first_row, h.lines, h.moment, h.channel, h.facts, s.idx AS store, m.idx AS midx,"
+        f"CREATE TABLE sorted AS SELECT row_number() OVER (ORDER BY {order}) AS seq, * FROM"
+        " (SELECT h.system, h.number, h.first_row, h.lines, h.moment, h.channel, h.facts, h.tenders, s.idx AS store,"
+        " m.idx AS midx,"
         f" coalesce(m.idx, hash(h.number) % {lanes}) % {lanes} AS lane"
         " FROM heads h ANTI JOIN bad_orders b ON b.system = h.system AND b.number = h.number"
         " JOIN plan.stores s ON s.code = h.store LEFT JOIN plan.members m ON m.id = h.member_id)"
     )
     db.execute(
         "CREATE TABLE plan.orders AS SELECT seq, lane::SMALLINT AS lane,"
-        f" ((sum(lines) OVER (PARTITION BY lane ORDER BY seq) - lines) // {CHUNK_LINES})::INTEGER AS chunk,"
-        " system, number, first_row, moment, channel, facts, store, midx FROM sorted ORDER BY seq"
+        f" ((sum(lines) OVER (PARTITION BY lane ORDER BY seq) - lines) // {chunk})::INTEGER AS chunk,"
+        " system, number, first_row, moment, channel, facts, tenders, store, midx FROM sorted ORDER BY seq"
     )
     discounts = "".join(f", i.d{i}" for i, _ in enumerate(discount_codes(columns)))
     db.execute(

@@ -14,7 +14,7 @@ from datetime import datetime
 
 import duckdb
 
-from shuke.integrations.fields import Field, find_field
+from shuke.integrations.fields import INSIDE_TENDERS, Field, find_field
 from shuke.integrations.files import Source
 from shuke.integrations.mapping import Mapping
 from shuke.kit.money import MAX_MINOR, exponent
@@ -37,6 +37,19 @@ _GENDERS = {
     "other": ("other", "其他"),
 }
 _UNKNOWN_GENDERS = ("未知", "保密", "unknown", "u", "不详", "-")
+_TENDERS = {
+    "cash": ("cash", "现金", "現金"),
+    "card": ("card", "credit card", "debit card", "bank card", "unionpay", "visa", "mastercard", "银行卡", "銀行卡", "信用卡",
+             "借记卡", "储蓄卡", "金融卡", "刷卡", "银联", "銀聯"),
+    "wechat": ("wechat", "wechat pay", "wechatpay", "微信", "微信支付"),
+    "alipay": ("alipay", "支付宝", "支付寶"),
+    "transfer": ("transfer", "bank transfer", "转账", "轉賬", "轉帳", "银行转账", "對公轉賬", "对公转账"),
+    "other": ("other", "其他", "其它"),
+    "stored_value": ("stored_value", "stored value", "储值", "儲值", "储值卡", "儲值卡", "余额", "餘額", "会员余额",
+                     "會員餘額"),
+    "gift_card": ("gift_card", "gift card", "giftcard", "礼品卡", "禮品卡"),
+    "points": ("points", "积分", "積分", "积分抵扣", "積分折抵"),
+}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +158,11 @@ def _value(field: Field, x: str, mapping: Mapping, name: str) -> str:
         case "gender":
             cases = " ".join(f"WHEN lower({x}) IN {words!r} THEN '{sex}'" for sex, words in _GENDERS.items())
             return f"CASE {cases} WHEN lower({x}) IN {_UNKNOWN_GENDERS!r} THEN '' END"
+        case "tender":
+            cases = " ".join(
+                f"WHEN lower({x}) IN {words!r} THEN '{kind}'" for kind, words in _TENDERS.items()
+            )
+            return f"CASE {cases} END"
         case "json":
             return f"CASE WHEN json_valid({x}) AND json_type({x}) = 'OBJECT' THEN {x} END"
     return x
@@ -157,6 +175,8 @@ def _checks(
     match field.type:
         case "money" | "quantity":
             low = [("negative", f"{p} < 0"), ("amount_too_large", f"{p} > {MAX_MINOR}")]
+            if field.name == "tender:" and name.partition(":")[2] in INSIDE_TENDERS:
+                low.append(("tender_of_a_balance", f"{p} > 0"))
             if is_typed:
                 return low
             number = _number(x, mapping)
@@ -200,6 +220,11 @@ def _checks(
             return [*ambiguous, ("invalid_date", unreadable), *range_]
         case "boolean" | "gender" | "json":
             return [(f"invalid_{field.type}", f"{x} IS NOT NULL AND {p} IS NULL")] if not is_typed else []
+        case "tender":
+            return [
+                ("unknown_tender", f"{x} IS NOT NULL AND {p} IS NULL"),
+                ("tender_of_a_balance", f"{p} IN {tuple(sorted(INSIDE_TENDERS))!r}"),
+            ]
         case "code":
             return [
                 ("invalid_code", f"regexp_matches({x}, '[\\s\\x00-\\x1f\\x7f]')"),

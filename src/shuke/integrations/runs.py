@@ -125,7 +125,8 @@ class _Job:
             self.progress(Work("orders", 0, facts.orders))
             for counts in self._write_orders(facts.lanes, facts.orders):
                 total.add(counts)
-                self.progress(Work("orders", total.imported + total.skipped, facts.orders))
+                done = total.imported + total.skipped + total.refused
+                self.progress(Work("orders", done, facts.orders))
             counts = finish_run(run=self.run, rows=facts.rows, refused=facts.refused, now=self.clock())
             codes = write_errors(errors_path(self.path), plan, self.mapping, refusals_of(self.run.id))
         seconds = {"plan": planned - began, "write": time.monotonic() - planned}

@@ -5,7 +5,7 @@ A sale at the till takes within its own statement (`checkout_commit`); what is r
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from uuid import UUID
@@ -53,20 +53,43 @@ def hold_budgets(programme: Programme, now: datetime) -> None:
     For an act that cannot simply be priced again when a rival is first. The caller holds the member's book.
     """
     day = local_date(now, programme.zone)
-    held = sorted((b.id, b.period_of(day)) for b in programme.needs.budgets)
+    hold_counters((b.id, b.period_of(day)) for b in programme.needs.budgets)
+
+
+def hold_counters(counters: Iterable[tuple[str, date]]) -> dict[tuple[str, date], int]:
+    """Wait for these (budget, period), hold them until the transaction ends, and tell what was drawn on each.
+
+    The caller holds the books of the members who shall draw; who waits for a budget holds no other, or comes in this order.
+    """
+    held = sorted(set(counters))
     if not held:
-        return
+        return {}
+    columns = [list(column) for column in zip(*held, strict=True)]
     with connection.cursor() as cursor:
         cursor.execute(
             "INSERT INTO loyalty_counter (budget, period, used) SELECT b, p, 0"
             " FROM unnest(%s::text[], %s::date[]) AS u(b, p) ORDER BY b, p ON CONFLICT DO NOTHING",
-            [[budget for budget, _ in held], [period for _, period in held]],
+            columns,
         )
         cursor.execute(
-            "SELECT 1 FROM loyalty_counter c JOIN unnest(%s::text[], %s::date[]) AS u(b, p)"
+            "SELECT c.budget, c.period, c.used FROM loyalty_counter c JOIN unnest(%s::text[], %s::date[]) AS u(b, p)"
             " ON c.budget = u.b AND c.period = u.p ORDER BY c.budget, c.period FOR UPDATE OF c",
-            [[budget for budget, _ in held], [period for _, period in held]],
+            columns,
         )
+        return {(budget, period): used for budget, period, used in cursor.fetchall()}
+
+
+def set_counters(used: Mapping[tuple[str, date], int]) -> None:
+    """Write what is drawn on counters that the caller holds (`hold_counters`); the uses that say so are written beside."""
+    if used:
+        columns = zip(*((budget, period, units) for (budget, period), units in used.items()), strict=True)
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "UPDATE loyalty_counter c SET used = u.used FROM"
+                " unnest(%s::text[], %s::date[], %s::bigint[]) AS u(budget, period, used)"
+                " WHERE c.budget = u.budget AND c.period = u.period",
+                [list(column) for column in columns],
+            )
 
 
 def take_uses(

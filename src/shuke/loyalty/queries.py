@@ -85,6 +85,26 @@ def programmes_between(first: datetime, last: datetime) -> list[Programme]:
     return [version_by_id(version_id).programme for _number, version_id in line.versions[max(begin, 0) : end]]
 
 
+@dataclass(frozen=True, slots=True)
+class TimeInForce:
+    """From `start` until before `end` (None: until further notice) this programme counts."""
+
+    start: datetime
+    end: datetime | None
+    programme: Programme
+
+
+def times_in_force() -> list[TimeInForce]:
+    """All times that have a programme, past and to come, the earliest first."""
+    line = _current_line()
+    ends = (*line.starts[1:], None)
+    return [
+        TimeInForce(start, end, version_by_id(version_id).programme)
+        for start, end, (_number, version_id) in zip(line.starts, ends, line.versions, strict=True)
+        if start != end
+    ]
+
+
 def _current_line() -> _Line:
     global _line
     line, clock = _line, time.monotonic()
