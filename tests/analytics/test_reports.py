@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import io
+from bisect import bisect_right
+from collections import defaultdict
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -16,6 +18,7 @@ from django.db.models import Sum
 from typer.testing import CliRunner
 
 from shuke.analytics.exports import liability_csv, settlement_csv
+from shuke.analytics.finance import AGES
 from shuke.analytics.queries import liability, settlement
 from shuke.analytics.report_commands import app
 from shuke.catalog.models import Store
@@ -23,7 +26,7 @@ from shuke.catalog.queries import store_names
 from shuke.checkout.models import Order
 from shuke.checkout.refunds import refund_order
 from shuke.kit import clock
-from shuke.ledger.models import Account
+from shuke.ledger.models import Account, Entry, Lot
 from shuke.ledger.operations import expire_lots
 from shuke.ledger.queries import balances_of, reconcile
 from shuke.loyalty.queries import asset_names_at, forget_versions
@@ -95,6 +98,51 @@ def test_the_liability_is_the_ledger_now_and_at_any_instant(shop: Store, seed: i
         assert all(
             asset.opening + sum(f.units for f in asset.flows) == asset.units for asset in earlier.assets
         )
+
+
+def _by_replay(as_of: datetime) -> dict[tuple[str, str, int], tuple[int, int]]:
+    """(asset, state, class of age) → (lots, units), lot by lot from the entries."""
+    moved: dict[UUID, int] = defaultdict(int)
+    for lot_id, amount in Entry.objects.filter(
+        account="member", lot_id__isnull=False, transfer__occurred_at__lte=as_of
+    ).values_list("lot_id", "amount"):
+        moved[lot_id] += amount
+    found: dict[tuple[str, str, int], tuple[int, int]] = {}
+    for lot in Lot.objects.all():
+        if not moved[lot.id]:
+            continue
+        lapsed = lot.expires_at is not None and lot.expires_at <= as_of
+        state = "pending" if lot.active_at > as_of else "lapsed" if lapsed else "usable"
+        key = (lot.asset, state, bisect_right(AGES, (as_of - lot.earned_at).days))
+        lots, units = found.get(key, (0, 0))
+        found[key] = (lots + 1, units + moved[lot.id])
+    return found
+
+
+@pytest.mark.parametrize("seed", [4, 5])
+def test_lots_by_age_are_what_a_replay_of_the_entries_gives(shop: Store, seed: int) -> None:
+    _history(seed)
+    # One lot that has lapsed and that no run has written off yet.
+    sell(("A", 5), now=NOW - 500 * DAY, member=make_member(now=NOW - 600 * DAY))
+    states = set()
+    for as_of in (NOW, NOW - 45 * DAY, NOW - 333 * DAY, NOW - 650 * DAY):
+        report = liability(as_of=as_of, since=as_of - 30 * DAY)
+        rows = {
+            (each.asset, row.state, row.age): (row.lots, row.units)
+            for each in report.assets
+            for row in each.rows
+        }
+        assert rows == _by_replay(as_of)
+        states |= {state for _asset, state, _age in rows}
+    assert states >= {"usable", "lapsed"}
+
+
+def test_a_lot_that_tells_more_than_its_entries_is_told(shop: Store) -> None:
+    sell(("A", 3), now=NOW - DAY, member=make_member())
+    lot = Lot.objects.filter(asset="points").get()
+    Lot.objects.filter(id=lot.id).update(remaining=lot.remaining - 1)
+    report = liability(as_of=NOW, since=LONG_AGO)
+    assert {asset.asset: asset.equals_ledger for asset in report.assets} == {"points": False, "growth": True}
 
 
 def test_a_book_that_does_not_add_up_is_told(shop: Store, monkeypatch: pytest.MonkeyPatch) -> None:

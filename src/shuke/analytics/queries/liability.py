@@ -129,26 +129,24 @@ class Liability:
 
 
 def liability(*, as_of: datetime, since: datetime) -> Liability:
-    """Everything owed to members at `as_of`, added up from the entries of the whole book: one snapshot, no locks."""
+    """Everything owed to members at `as_of`, from what lots hold, held against the entries of the whole book: one snapshot."""
     in_force = programme_at(as_of)
     programme = in_force.programme if in_force else None
     given = {"as_of": as_of, "since": since, "ages": list(AGES), "uses": list(USES), "returns": list(RETURNS)}
     [(lots, moved, ended)] = rows(load("analytics", "liability"), given)
     groups: dict[str, list[LotGroup]] = {}
-    debts: dict[str, int] = {}
     for asset, state, age, count, units in json.loads(lots):
-        if state == "debt":
-            debts[asset] = -units
-        else:
-            groups.setdefault(asset, []).append(LotGroup(age, state, count, units))
+        groups.setdefault(asset, []).append(LotGroup(age, state, count, units))
     history: dict[str, dict[int, Ended]] = {}
     for asset, age, used, expired in json.loads(ended):
         history.setdefault(asset, {})[age] = Ended(used, expired)
     opening: dict[str, int] = {}
     flows: dict[str, list[Flow]] = {}
     control: dict[str, int] = {}
-    for asset, kind, in_period, units, system in json.loads(moved):
+    debts: dict[str, int] = {}
+    for asset, kind, in_period, units, system, debt in json.loads(moved):
         control[asset] = control.get(asset, 0) + system
+        debts[asset] = debts.get(asset, 0) + debt
         if in_period:
             flows.setdefault(asset, []).append(Flow(kind, units))
         else:
@@ -160,7 +158,7 @@ def liability(*, as_of: datetime, since: datetime) -> Liability:
             AssetLiability(
                 asset,
                 tuple(price_groups(groups.get(asset, []), history.get(asset, {}), rate)),
-                debts.get(asset, 0),
+                debts[asset],
                 rate,
                 opening.get(asset, 0),
                 tuple(flows.get(asset, ())),

@@ -1,27 +1,30 @@
 -- What is owed to members at an instant, in one statement and so from one snapshot: sales may go on meanwhile.
--- `groups`: units in lots by asset, state and age, added up from the entries (state debt: what members owe).
--- `flows`: the same book by kind of act, before and since a start: the members' side, and the system accounts' side.
+-- `groups`: units in lots by asset, state and age: what each lot holds now, less what has moved it since the instant.
+-- `flows`: the entries by kind of act, before and since a start: the members' side, of it the debt (what moved no lot), and
+-- the system accounts' side. So the lots, which tell from running figures, are held against the whole book.
 -- `ended`: units used (less those that came back) and expired, by the age of their lot when it happened.
-WITH held AS (
-  SELECT e.asset, e.lot_id, sum(e.amount)::bigint AS remaining
-  FROM ledger_entry e
-  JOIN ledger_transfer t ON t.id = e.transfer_id
-  WHERE e.account = 'member' AND t.occurred_at <= %(as_of)s
-  GROUP BY e.asset, e.lot_id
+WITH later AS MATERIALIZED (
+  SELECT e.lot_id, sum(e.amount)::bigint AS amount
+  FROM ledger_transfer t
+  JOIN ledger_entry e ON e.transfer_id = t.id
+  WHERE t.occurred_at > %(as_of)s AND e.account = 'member' AND e.lot_id IS NOT NULL
+  GROUP BY 1
 ), groups AS (
-  SELECT h.asset,
-    CASE WHEN l.id IS NULL THEN 'debt' WHEN l.active_at > %(as_of)s THEN 'pending'
-      WHEN l.expires_at <= %(as_of)s THEN 'lapsed' ELSE 'usable' END AS state,
-    width_bucket(extract(epoch FROM %(as_of)s::timestamptz - l.earned_at)::bigint / 86400, %(ages)s::bigint[]) AS age,
-    count(*) AS lots, sum(h.remaining)::bigint AS units
-  FROM held h
-  LEFT JOIN ledger_lot l ON l.id = h.lot_id
-  WHERE h.remaining <> 0
+  SELECT asset, state, age, count(*) AS lots, sum(units)::bigint AS units FROM (
+    SELECT l.asset, l.remaining - coalesce(later.amount, 0) AS units,
+      CASE WHEN l.active_at > %(as_of)s THEN 'pending' WHEN l.expires_at <= %(as_of)s THEN 'lapsed' ELSE 'usable' END AS state,
+      width_bucket(extract(epoch FROM %(as_of)s::timestamptz - l.earned_at)::bigint / 86400, %(ages)s::bigint[]) AS age
+    FROM ledger_lot l
+    LEFT JOIN later ON later.lot_id = l.id
+    WHERE l.remaining <> coalesce(later.amount, 0)
+    OFFSET 0  -- or the planner expects as many groups as lots, and sorts them all
+  ) AS lot
   GROUP BY 1, 2, 3
 ), flows AS (
   SELECT e.asset, t.kind, t.occurred_at >= %(since)s AS in_period,
     coalesce(sum(e.amount) FILTER (WHERE e.account = 'member'), 0)::bigint AS units,
-    coalesce(-sum(e.amount) FILTER (WHERE e.account <> 'member'), 0)::bigint AS control
+    coalesce(-sum(e.amount) FILTER (WHERE e.account <> 'member'), 0)::bigint AS control,
+    coalesce(-sum(e.amount) FILTER (WHERE e.account = 'member' AND e.lot_id IS NULL), 0)::bigint AS debt
   FROM ledger_entry e
   JOIN ledger_transfer t ON t.id = e.transfer_id
   WHERE t.occurred_at <= %(as_of)s
@@ -41,6 +44,6 @@ WITH held AS (
 SELECT
   (SELECT coalesce(jsonb_agg(jsonb_build_array(asset, state, age, lots, units) ORDER BY asset, age, state DESC), '[]')
      FROM groups),
-  (SELECT coalesce(jsonb_agg(jsonb_build_array(asset, kind, in_period, units, control) ORDER BY asset, kind), '[]')
+  (SELECT coalesce(jsonb_agg(jsonb_build_array(asset, kind, in_period, units, control, debt) ORDER BY asset, kind), '[]')
      FROM flows),
   (SELECT coalesce(jsonb_agg(jsonb_build_array(asset, age, used, expired)), '[]') FROM ended)
