@@ -93,7 +93,7 @@ def apply(
 ) -> None:
     """Publish the document as the next version."""
     source, document = read_draft(file)
-    with _refusals():
+    with refusals():
         now = clock.now()
         starts = _instant(effective_at, document["time_zone"]) if effective_at else None
         before = programme_at(starts or now)
@@ -118,7 +118,7 @@ def rollback(
     accept_warnings: Accept = False,
 ) -> None:
     """Publish a former version anew, as the next version."""
-    with _refusals():
+    with refusals():
         now = clock.now()
         former = version_by_number(number)
         starts = _instant(effective_at, former.document["time_zone"]) if effective_at else None
@@ -139,7 +139,7 @@ def rollback(
 @app.command()
 def cancel(number: Annotated[int, typer.Argument(help="A scheduled version.")], note: Note = "") -> None:
     """Take back a scheduled version before it begins."""
-    with _refusals():
+    with refusals():
         cancel_version(actor=SYSTEM, number=number, now=clock.now(), reason=note)
     typer.echo(f"Version {number} is taken back; it will not begin.")
 
@@ -243,7 +243,7 @@ def _instant(text: str, zone: str) -> datetime:
 
 
 @contextmanager
-def _refusals() -> Iterator[None]:
+def refusals() -> Iterator[None]:
     """A refusal becomes one line on stderr and exit code 1."""
     try:
         yield

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from shuke.checkout.impact.logic import headline
 from shuke.checkout.impact.operations import DAYS, MOST_DAYS, ask_impact, assess_impact
-from shuke.checkout.simulate.commands import say_progress
+from shuke.checkout.simulate.commands import Against, AsJson, Quiet, say_report, watcher
 from shuke.kit import clock
-from shuke.kit.errors import ShukeError
 from shuke.kit.money import to_text
-from shuke.loyalty.commands import app, read_draft
+from shuke.loyalty.commands import File, app, read_draft, refusals
 
 _NOTES = {
     "points_without_worth": "Points have no worth at the till: the multipliers' points cost nothing here.",
@@ -24,30 +21,19 @@ _NOTES = {
 
 @app.command("impact")
 def impact_of_file(
-    file: Annotated[Path, typer.Argument(help="A programme document in YAML.", dir_okay=False)],
+    file: File,
     days: Annotated[
         int, typer.Option(min=1, max=MOST_DAYS, help="The sales of so many days tell the cost of a month.")
     ] = DAYS,
-    against: Annotated[
-        int | None,
-        typer.Option(help="Number of the version to compare with; the one in force when left out."),
-    ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the whole report as JSON.")] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", help="Show no progress.")] = False,
+    against: Against = None,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
 ) -> None:
     """Say how many members a draft takes up and down, and what a month of it would cost. Writes nothing."""
     _source, document = read_draft(file)
-    try:
+    with refusals():
         question = ask_impact(document=document, now=clock.now(), days=days, against=against)
-    except ShukeError as error:
-        typer.echo(str(error), err=True)
-        raise typer.Exit(1) from None
-    found = assess_impact(question, watch=(lambda _p: None) if quiet else say_progress)
-    if as_json:
-        typer.echo(json.dumps(found, ensure_ascii=False, indent=2))
-        return
-    for line in told_impact(found):
-        typer.echo(line)
+    say_report(assess_impact(question, watch=watcher(quiet)), told_impact, as_json)
 
 
 def told_impact(found: dict[str, Any]) -> list[str]:

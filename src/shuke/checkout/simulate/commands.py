@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Callable
 from datetime import UTC, date, datetime, time
-from pathlib import Path
 from typing import Annotated, Any
 from zoneinfo import ZoneInfo
 
@@ -14,22 +14,24 @@ import typer
 from shuke.checkout.simulate.operations import Progress, ask, simulate
 from shuke.kit import clock
 from shuke.kit.crew import cores
-from shuke.kit.errors import ShukeError
 from shuke.kit.money import to_text
-from shuke.loyalty.commands import app, read_draft
+from shuke.loyalty.commands import File, app, read_draft, refusals
+
+Against = Annotated[
+    int | None, typer.Option(help="Number of the version to compare with; the one in force when left out.")
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print the whole report as JSON.")]
+Quiet = Annotated[bool, typer.Option("--quiet", help="Show no progress.")]
 
 
 @app.command("simulate")
 def simulate_file(
-    file: Annotated[Path, typer.Argument(help="A programme document in YAML.", dir_okay=False)],
+    file: File,
     since: Annotated[str, typer.Option("--from", help="First day, such as 2026-01-01.")],
     until: Annotated[str, typer.Option("--to", help="Last day; it counts whole.")],
-    against: Annotated[
-        int | None,
-        typer.Option(help="Number of the version to compare with; the one in force when left out."),
-    ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the whole report as JSON.")] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", help="Show no progress.")] = False,
+    against: Against = None,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
     processes: Annotated[
         int,
         typer.Option(min=0, help="Processes that share the work; as many as there are cores when left out."),
@@ -38,7 +40,7 @@ def simulate_file(
     """Replay the real sales of a period under a draft and under a published version. Writes nothing."""
     _source, document = read_draft(file)
     zone = ZoneInfo(document["time_zone"])
-    try:
+    with refusals():
         question = ask(
             document=document,
             since=_midnight(since, zone, "--from"),
@@ -46,19 +48,18 @@ def simulate_file(
             now=clock.now(),
             against=against,
         )
-    except ShukeError as error:
-        typer.echo(str(error), err=True)
-        raise typer.Exit(1) from None
-    watch = (lambda _p: None) if quiet else say_progress
     try:
-        found = simulate(question, watch=watch, processes=processes or cores())
+        found = simulate(question, watch=watcher(quiet), processes=processes or cores())
     except KeyboardInterrupt:
         typer.echo("\nStopped; nothing was written.", err=True)
         raise typer.Exit(130) from None
-    if as_json:
-        typer.echo(json.dumps(found, ensure_ascii=False, indent=2))
-        return
-    for line in told(found):
+    say_report(found, told, as_json)
+
+
+def say_report(found: dict[str, Any], told: Callable[[dict[str, Any]], list[str]], as_json: bool) -> None:
+    """The report as JSON, or in the lines that `told` makes of it."""
+    lines = [json.dumps(found, ensure_ascii=False, indent=2)] if as_json else told(found)
+    for line in lines:
         typer.echo(line)
 
 
@@ -131,6 +132,11 @@ def _noted(note: dict[str, Any], currency: str) -> str:
         case _:
             known = f"{to_text(note['minor'], currency)} of {to_text(note['of_minor'], currency)}"
             return f"Cost prices are known for {known} of what was paid: margins count those only."
+
+
+def watcher(quiet: bool) -> Callable[[Progress], None]:
+    """Who is told how far a run has come."""
+    return (lambda _progress: None) if quiet else say_progress
 
 
 def say_progress(progress: Progress) -> None:

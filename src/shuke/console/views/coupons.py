@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -11,7 +10,7 @@ from uuid import UUID
 from django import forms
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.translation import gettext as _
@@ -22,6 +21,7 @@ from django.views.decorators.http import require_POST
 from shuke.console import coupon_words as words
 from shuke.console.access import requires, staff_of
 from shuke.console.book_words import people_of
+from shuke.console.code_jobs import REASON_CHARS, codes_file, progress_part, reason_of
 from shuke.console.forms_once import book_once
 from shuke.console.refusals import attempt
 from shuke.core.errors import InvalidInput
@@ -48,8 +48,6 @@ from shuke.rewards.values import CouponTemplate
 
 ROWS = 50
 JOBS = 10
-REASON_CHARS = 300
-LINES_AT_ONCE = 2000
 
 
 class CodesForm(forms.Form):
@@ -145,11 +143,7 @@ def coupon_codes(request: HttpRequest, job_id: UUID) -> HttpResponse:
 @never_cache
 def coupon_codes_progress(request: HttpRequest, job_id: UUID) -> HttpResponse:
     """How far the job is, asked for every two seconds; when it has ended the page is drawn anew."""
-    job = _get(job_id)
-    answer = render(request, "console/coupon_codes_progress.html", _job(job))
-    if job.status != CodeJobStatus.RUNNING:
-        answer["HX-Refresh"] = "true"
-    return answer
+    return progress_part(request, "console/coupon_codes_progress.html", _job(_get(job_id)))
 
 
 @requires(Permission.COUPONS_CODES)
@@ -159,15 +153,12 @@ def coupon_codes_file(request: HttpRequest, job_id: UUID) -> HttpResponseBase:
     job = _get(job_id)
     try:
         told = operations.download_codes(
-            actor=staff_of(request).as_actor(), job_id=job.id, now=clock.now(), reason=_reason(request)
+            actor=staff_of(request).as_actor(), job_id=job.id, now=clock.now(), reason=reason_of(request)
         )
     except ShukeError as error:
         messages.error(request, str(error))
         return redirect("console:coupon_codes", job.id)
-    answer = StreamingHttpResponse(_lines(told), content_type="text/csv; charset=utf-8")
-    name = f"{job.template}-{job.created_at:%Y%m%d}-{str(job.id)[-6:]}.csv"
-    answer["Content-Disposition"] = f'attachment; filename="{name}"'
-    return answer
+    return codes_file(told, of=job.template, ordered_at=job.created_at, job_id=job.id)
 
 
 @requires(Permission.COUPONS_CODES)
@@ -177,7 +168,7 @@ def coupon_codes_void(request: HttpRequest, job_id: UUID) -> HttpResponse:
     job = _get(job_id)
     try:
         operations.void_codes(
-            actor=staff_of(request).as_actor(), job_id=job.id, reason=_reason(request), now=clock.now()
+            actor=staff_of(request).as_actor(), job_id=job.id, reason=reason_of(request), now=clock.now()
         )
     except ShukeError as error:
         messages.error(request, str(error))
@@ -270,18 +261,3 @@ def _job_context(request: HttpRequest, job: CodeJob) -> dict[str, Any]:
         "may_download": may and job.status == CodeJobStatus.DONE,
         "may_void": may and job.ended_at is None,
     }
-
-
-def _reason(request: HttpRequest) -> str:
-    return " ".join(request.POST.get("reason", "").replace("\x00", "").split())[:REASON_CHARS]
-
-
-def _lines(codes: Iterator[str]) -> Iterator[str]:
-    """Many lines at a time: each piece of an answer costs the server a write."""
-    held = ["code\n"]
-    for code in codes:
-        held.append(f"{code}\n")
-        if len(held) >= LINES_AT_ONCE:
-            yield "".join(held)
-            held.clear()
-    yield "".join(held)

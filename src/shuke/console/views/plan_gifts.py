@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -11,7 +10,7 @@ from uuid import UUID
 from django import forms
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.translation import gettext as _
@@ -21,6 +20,7 @@ from django.views.decorators.http import require_POST
 
 from shuke.console.access import requires, staff_of
 from shuke.console.book_words import people_of
+from shuke.console.code_jobs import codes_file, progress_part, reason_of
 from shuke.console.forms_once import book_once
 from shuke.console.prepaid_words import tender_choices
 from shuke.console.refusals import attempt
@@ -39,7 +39,6 @@ from shuke.loyalty.queries import programme_at
 from shuke.loyalty.words import localized
 
 ORDERS = 10
-LINES_AT_ONCE = 1000
 KINDS = {"running": "info", "done": "ok", "void": "bad"}
 
 
@@ -136,11 +135,7 @@ def plan_gifts(request: HttpRequest, order_id: UUID) -> HttpResponse:
 @never_cache
 def plan_gifts_progress(request: HttpRequest, order_id: UUID) -> HttpResponse:
     """How far the job is, asked for every two seconds; when it has ended the page is drawn anew."""
-    order = _get(order_id)
-    answer = render(request, "console/plan_gifts_progress.html", _told(order))
-    if order.state != GiftOrderState.RUNNING:
-        answer["HX-Refresh"] = "true"
-    return answer
+    return progress_part(request, "console/plan_gifts_progress.html", _told(_get(order_id)))
 
 
 @requires(Permission.CARDS_MANAGE)
@@ -148,18 +143,14 @@ def plan_gifts_progress(request: HttpRequest, order_id: UUID) -> HttpResponse:
 def plan_gifts_file(request: HttpRequest, order_id: UUID) -> HttpResponseBase:
     """The codes as a file, one a line, made again while they are sent; who took them and why is on record."""
     order = _get(order_id)
-    reason = " ".join(request.POST.get("reason", "").replace("\x00", "").split())[:300]
     try:
         told = gift_orders.download_gift_codes(
-            actor=staff_of(request).as_actor(), order_id=order.id, now=clock.now(), reason=reason
+            actor=staff_of(request).as_actor(), order_id=order.id, now=clock.now(), reason=reason_of(request)
         )
     except ShukeError as error:
         messages.error(request, str(error))
         return redirect("console:plan_gifts", order.id)
-    answer = StreamingHttpResponse(_lines(told), content_type="text/csv; charset=utf-8")
-    name = f"{order.plan}-{order.occurred_at:%Y%m%d}-{str(order.id)[-6:]}.csv"
-    answer["Content-Disposition"] = f'attachment; filename="{name}"'
-    return answer
+    return codes_file(told, of=order.plan, ordered_at=order.occurred_at, job_id=order.id)
 
 
 @requires(Permission.CARDS_MANAGE)
@@ -250,14 +241,3 @@ def _uuid(text: str) -> UUID | None:
         return UUID(text)
     except ValueError:
         return None
-
-
-def _lines(codes: Iterator[str]) -> Iterator[str]:
-    """Many lines at a time: each piece of an answer costs the server a write."""
-    held = ["code\n"]
-    for code in codes:
-        held.append(f"{code}\n")
-        if len(held) >= LINES_AT_ONCE:
-            yield "".join(held)
-            held.clear()
-    yield "".join(held)

@@ -20,7 +20,7 @@ from shuke.core.values import Actor
 from shuke.kit import jobs
 from shuke.kit.ids import uuid7
 from shuke.loyalty.plans.errors import GiftOrderEnded, GiftOrderNotReady, PlanNotOnSale, UnknownGiftOrder
-from shuke.loyalty.plans.gifts import MAX_REASON, codes_of, gifts_expire, new_gifts
+from shuke.loyalty.plans.gifts import MAX_REASON, codes_of, gifts_expire, new_gifts, refund_of
 from shuke.loyalty.plans.models import GiftOrderState, GiftState, PlanGift, PlanGiftOrder, PlanRefund
 from shuke.loyalty.plans.rows import Sale, checked, note, scene_of
 
@@ -145,22 +145,7 @@ def take_back_gifts(*, actor: Actor, order_id: UUID, sale: Sale, reason: str, no
         rest = PlanGift.objects.select_for_update().filter(order=order, state=GiftState.ISSUED)
         gifts = list(rest.order_by("id"))
         PlanGift.objects.filter(id__in=[gift.id for gift in gifts]).update(state=GiftState.VOID)
-        PlanRefund.objects.bulk_create(
-            PlanRefund(
-                id=uuid7(),
-                gift_id=gift.id,
-                occurred_at=now,
-                currency=gift.currency,
-                refund_minor=gift.price_minor,
-                sums={"paid_minor": gift.price_minor},
-                tender=sale.tender,
-                reference=sale.reference,
-                reason=reason,
-                store=sale.store,
-                actor=actor.reference,
-            )
-            for gift in gifts
-        )
+        PlanRefund.objects.bulk_create(refund_of(gift, actor, sale, reason, now) for gift in gifts)
         order.state, order.ended_at, order.taken_back = GiftOrderState.VOID, now, len(gifts)
         order.save()
         facts = {

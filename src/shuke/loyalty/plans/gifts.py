@@ -155,19 +155,8 @@ def take_back_gift(*, actor: Actor, gift_id: UUID, sale: Sale, reason: str, now:
             raise PlanCodeUsed(field="gift")
         gift.state = GiftState.VOID
         gift.save()
-        refund = PlanRefund.objects.create(
-            id=uuid7(),
-            gift_id=gift.id,
-            occurred_at=now,
-            currency=gift.currency,
-            refund_minor=gift.price_minor,
-            sums={"paid_minor": gift.price_minor},
-            tender=sale.tender,
-            reference=sale.reference,
-            reason=reason,
-            store=sale.store,
-            actor=actor.reference,
-        )
+        refund = refund_of(gift, actor, sale, reason, now)
+        refund.save(force_insert=True)
         facts = {"gift_id": str(gift.id), "refund_minor": gift.price_minor, "tender": sale.tender}
         note(
             actor,
@@ -180,6 +169,23 @@ def take_back_gift(*, actor: Actor, gift_id: UUID, sale: Sale, reason: str, now:
             reason=reason,
         )
     return refund
+
+
+def refund_of(gift: PlanGift, actor: Actor, sale: Sale, reason: str, now: datetime) -> PlanRefund:
+    """The whole price of a gift that nobody has redeemed, not yet written."""
+    return PlanRefund(
+        id=uuid7(),
+        gift_id=gift.id,
+        occurred_at=now,
+        currency=gift.currency,
+        refund_minor=gift.price_minor,
+        sums={"paid_minor": gift.price_minor},
+        tender=sale.tender,
+        reference=sale.reference,
+        reason=reason,
+        store=sale.store,
+        actor=actor.reference,
+    )
 
 
 def _find(code: str) -> PlanGift:
