@@ -42,12 +42,23 @@ def asked(**changes: str) -> dict[str, str]:
 @pytest.mark.parametrize(
     ("language", "words"),
     [
-        ("zh-hans", ["双倍积分", "完成", "积分与折扣成本", "谁受益，谁受损", "在 1 位会员中，1 位得到更多"]),
-        ("zh-hant", ["完成", "積分與折扣成本", "誰受益，誰受損"]),
+        (
+            "zh-hans",
+            [
+                "双倍积分",
+                "完成",
+                "朋友的期末分布",
+                "积分与折扣成本",
+                "谁受益，谁受损",
+                "在 1 位会员中，1 位得到更多",
+            ],
+        ),
+        ("zh-hant", ["完成", "朋友的期末分布", "積分與折扣成本", "誰受益，誰受損"]),
         (
             "en",
             [
                 "Done",
+                "朋友 at the end",
                 "Cost of points and discounts",
                 "Of 1 members 1 would have got more",
                 "Margin where cost is known",
@@ -56,7 +67,12 @@ def asked(**changes: str) -> dict[str, str]:
     ],
 )
 def test_asked_for_followed_and_told(language: str, words: list[str]) -> None:
-    make_shop()
+    name = {"zh-Hans": "朋友"}
+    levels = [
+        {"code": "guest", "name": name, "threshold": "0"},
+        {"code": "friend", "name": name, "threshold": "1"},
+    ]
+    make_shop(tracks=[{"code": "friends", "name": name, "metric": "orders", "levels": levels}])
     Product.objects.filter(sku="A").update(cost_minor=400)
     sell(("A", 5), member=make_member(now=START), now=START + timedelta(days=3))
     client = client_of(make_staff(Role.OWNER), language=language)

@@ -11,7 +11,7 @@ from django.utils.translation import ngettext, pgettext
 
 from shuke.console import formats
 from shuke.console.charts import Series, Trend
-from shuke.loyalty.words import Document, plan_name, rule_name, tier_name
+from shuke.loyalty.words import Document, plan_name, rule_name, tier_name, track_name
 
 Report = Mapping[str, Any]
 
@@ -36,6 +36,16 @@ class Figures:
 
 
 @dataclass(frozen=True, slots=True)
+class ToldTrack:
+    """Where members stand at the end on one track; `id` is a name for its chart."""
+
+    id: str
+    title: str
+    sentence: str
+    levels: Trend
+
+
+@dataclass(frozen=True, slots=True)
 class ToldReport:
     """All of a report; winners and losers are (difference, orders, sales, tier, tier under the draft)."""
 
@@ -43,9 +53,8 @@ class ToldReport:
     notes: list[str]
     months: Trend
     classes: Trend | None
-    tiers: Trend
     sentence: str
-    tier_sentence: str
+    tracks: list[ToldTrack]
     tables: list[Figures]
     winners: list[tuple[str, str, str, str, str]]
     losers: list[tuple[str, str, str, str, str]]
@@ -64,8 +73,6 @@ def tell_report(report: Report, documents: tuple[Document, Document], *, with_ma
         "Of %(counted)s members %(better)s would have got more, %(gained)s in all; %(worse)s less, %(lost)s in all; for"
         " %(same)s nothing changes."
     )
-    tiers = report["tiers"]
-    moved = {"up": formats.number(tiers["up"]), "down": formats.number(tiers["down"])}
     return ToldReport(
         tiles=_tiles(report, with_margin=with_margin),
         notes=[
@@ -73,9 +80,8 @@ def tell_report(report: Report, documents: tuple[Document, Document], *, with_ma
         ],
         months=_months(report),
         classes=_classes(report),
-        tiers=_tiers(report, documents),
         sentence=sentence % {**counts, **money},
-        tier_sentence=_("At the end %(up)s members stand higher under the draft, %(down)s lower.") % moved,
+        tracks=_tracks(report, documents),
         tables=_tables(report, documents),
         winners=[_listed(each, currency, documents) for each in members["winners"]],
         losers=[_listed(each, currency, documents) for each in members["losers"]],
@@ -151,7 +157,16 @@ def _note(note: Mapping[str, Any], currency: str, *, with_margin: bool) -> str:
                 note["members"],
             )
             return words % {"members": formats.number(note["members"])}
-        case "tracks_kept":
+        case "grants_kept":
+            words = ngettext(
+                "%(members)s member held a level that was given by hand, for points or by a plan. It came and ended when it"
+                " did, under both programmes.",
+                "%(members)s members held a level that was given by hand, for points or by a plan. It came and ended when it"
+                " did, under both programmes.",
+                note["members"],
+            )
+            return words % {"members": formats.number(note["members"])}
+        case "tracks_kept":  # in reports that an earlier release made
             return _(
                 "Levels on the tracks beside the main one are those that members held then, with the benefits that each"
                 " programme gives them; only the main track is replayed."
@@ -213,10 +228,29 @@ def _classes(report: Report) -> Trend | None:
     )
 
 
-def _tiers(report: Report, documents: tuple[Document, Document]) -> Trend:
-    counts = [
-        {each["code"]: each["members"] for each in report["tiers"][side]} for side in ("current", "draft")
+def _tracks(report: Report, documents: tuple[Document, Document]) -> list[ToldTrack]:
+    """The main track first; reports that an earlier release made tell of no other."""
+    sentence = _("At the end %(up)s members stand higher under the draft, %(down)s lower.")
+    titles = [_("Tiers at the end")]
+    titles += [
+        _("%(track)s at the end") % {"track": _track(documents, each["track"])}
+        for each in report.get("tracks", ())
     ]
+    return [
+        ToldTrack(
+            f"tiers{place or ''}",
+            title,
+            sentence % {"up": formats.number(each["up"]), "down": formats.number(each["down"])},
+            _levels(each, documents),
+        )
+        for place, (title, each) in enumerate(
+            zip(titles, [report["tiers"], *report.get("tracks", ())], strict=True)
+        )
+    ]
+
+
+def _levels(track: Mapping[str, Any], documents: tuple[Document, Document]) -> Trend:
+    counts = [{each["code"]: each["members"] for each in track[side]} for side in ("current", "draft")]
     codes = list(dict.fromkeys([*counts[0], *counts[1]]))
     return Trend(
         [_tier(documents, code) for code in codes],
@@ -226,6 +260,11 @@ def _tiers(report: Report, documents: tuple[Document, Document]) -> Trend:
         ],
         _("Tier"),
     )
+
+
+def _track(documents: tuple[Document, Document], code: str) -> str:
+    found = track_name(documents[1], code)
+    return found if found != code else track_name(documents[0], code)
 
 
 def _tier(documents: tuple[Document, Document], code: str) -> str:

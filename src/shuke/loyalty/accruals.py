@@ -27,7 +27,7 @@ from shuke.loyalty.earning import Earned, Room, accrue_rules
 from shuke.loyalty.earning_document import ACCRUALS
 from shuke.loyalty.errors import AccrualNotOffered, AlreadyBrought, NoProgramme
 from shuke.loyalty.logic import expires_at, lots_of
-from shuke.loyalty.models import Accrual, Standing
+from shuke.loyalty.models import Accrual, Standing, TrackStanding
 from shuke.loyalty.programme import Programme
 from shuke.loyalty.queries import InForce, programme_at
 from shuke.loyalty.rule_facts import arguments, room_of, traits_of
@@ -162,6 +162,10 @@ def _facts(programme: Programme, member_id: UUID, now: datetime) -> tuple[SaleCo
         )
         joined_at, tags, groups, used, drawn = cursor.fetchone()
     tier = Standing.objects.filter(member_id=member_id).values_list("tier", flat=True).first()
+    levels = {code: tiers.levels[0].code for code, tiers in programme.tracks.items()}
+    if levels:
+        further = TrackStanding.objects.filter(member_id=member_id, track__in=levels)
+        levels |= dict(further.values_list("track", "tier"))
     birthday = None
     if any(rule.when.birthday for rule in programme.accruals):
         profile = open_profiles([member_id]).get(member_id)
@@ -174,6 +178,7 @@ def _facts(programme: Programme, member_id: UUID, now: datetime) -> tuple[SaleCo
         tier=tier or programme.tiers.levels[0].code,
         birthday=birthday,
         traits=traits_of(programme, joined_at, tags, groups, is_first=False),
+        track_tiers=frozenset(levels.values()),
     )
     return context, room_of(needs, used, drawn)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from random import Random
 from typing import Any
@@ -22,6 +23,7 @@ from shuke.loyalty.tier_reviews import review_tiers
 from tests.factories.checkout import START, TILL, make_shop, sell
 from tests.factories.members import make_member
 
+DAY = timedelta(days=1)
 BEGIN = datetime(2025, 1, 1, tzinfo=UTC)
 END = datetime(2025, 5, 1, tzinfo=UTC)
 NAME = {"zh-Hans": "规则"}
@@ -48,15 +50,31 @@ RULES: dict[str, Any] = {
 BUDGET = [{"id": "shared", "name": NAME, "limit": 150, "period": "month", "covers": "all"}]
 
 
-def live(*, seed: int = 3, members: int = 5, days: int = 235, **changes: Any) -> None:
-    """Months before the period, the period, and some of the time after it. Jobs run as they do in life."""
+def live(
+    *,
+    seed: int = 3,
+    members: int = 5,
+    days: int = 235,
+    acts: Mapping[int, Callable[[datetime], None]] | None = None,
+    **changes: Any,
+) -> None:
+    """Months before the period, the period, and some of the time after it. Jobs run as they do in life.
+
+    `acts`: what else is done, by days since the period began.
+    """
     dice = Random(seed)
     make_shop(**{**RULES, **changes})
     people = [make_member(now=START) for _ in range(members)]
+    acts = acts or {}
+    due = sorted(acts)
     at = BEGIN - timedelta(days=100)
     stop = at + timedelta(days=days)
     while at < stop:
         at += timedelta(hours=dice.randint(2, 60), minutes=dice.randint(0, 59))
+        while due and BEGIN + due[0] * DAY <= at:
+            now = BEGIN + due.pop(0) * DAY
+            _jobs(now)
+            acts[(now - BEGIN).days](now)
         _jobs(at)
         member = dice.choice(people)
         what = dice.random()

@@ -1,4 +1,4 @@
-"""One member under one programme: tier, lots of points, caps, and what each replayed event does to them. No database.
+"""One member under one programme: tiers, lots of points, caps, and what each replayed event does to them. No database.
 
 Everything that decides is what the till decides with: `checkout.logic.price`, `refunds.logic.plan_refund`, the functions of
 `loyalty.tier_logic` and `loyalty.logic`, the order of lots of `ledger.logic`. Only where the rows would be written, figures
@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from uuid import UUID
 
-from shuke.checkout.logic import Cart, MemberFacts, Priced, TrackFacts, price
+from shuke.checkout.logic import Cart, MemberFacts, Priced, price
 from shuke.checkout.posting import slides_of
 from shuke.checkout.refunds.logic import (
     Paid,
@@ -27,9 +27,10 @@ from shuke.checkout.refunds.logic import (
     plan_refund,
 )
 from shuke.checkout.refunds.values import LineBack, RefundRequest
+from shuke.checkout.simulate.standing import Standing
 from shuke.checkout.simulate.tally import Side
 from shuke.checkout.simulate.values import Back, Did, Moved, RefundOf, Sale, Start, StartLot
-from shuke.checkout.simulate.window import Window
+from shuke.checkout.simulate.window import Figures, Windows
 from shuke.checkout.tender_logic import Funds, Tender
 from shuke.checkout.values import OUTSIDE_TENDERS, PricingRefusal
 from shuke.kit.clock import local_date
@@ -39,11 +40,10 @@ from shuke.loyalty.conditions import MemberTraits, SaleContext
 from shuke.loyalty.earning import Earned, Room, Use, Used, accrue_rules
 from shuke.loyalty.logic import lots_of
 from shuke.loyalty.programme import Needs
-from shuke.loyalty.tier_logic import TierMove, TierState, after_refund, lapse, review_window_start
-from shuke.loyalty.tier_rows import lowest
 
 _INSIDE = {"stored_value", "bonus", "gift_card"}
 _TICK = timedelta(microseconds=1)
+_NOTHING = Figures(0, 0, 0, 0)
 _NEVER = datetime.max.replace(tzinfo=UTC)
 
 
@@ -90,30 +90,31 @@ class Book:
         "_orders",
         "_start",
         "_used",
-        "_window",
+        "_windows",
         "benefit_minor",
         "debt",
         "orders",
         "points_net",
         "sales_minor",
         "side",
-        "tier",
+        "standings",
     )
 
     def __init__(self, side: Side, start: Start) -> None:
         self.side = side
         self._start = start
-        self.tier = start.tier or lowest(side.programme.tiers, start.joined_at)
         self.debt = start.debt
         self._lots: dict[UUID, _Lot] = {}
         self._open: list[_Lot] = []
         self._is_stale, self._lapses_at = False, _NEVER
         for lot in start.lots:
             self._add(_lot_of(lot))
-        self._window = Window()
+        self._windows = Windows(side.metrics)
         for each in start.counted:
-            counts = 0 if each.ended else side.counts(each.qualifying, each.growth, each.points)
-            self._window.add(each.order_id, each.at, counts)
+            counts = _NOTHING if each.ended else Figures(each.qualifying, each.growth, each.points)
+            self._windows.add(each.order_id, each.at, counts)
+        self.standings = tuple(Standing(side, tiers, start, self._windows) for tiers in side.tracks)
+        """By track, the main one first."""
         self._used = {rule: dict(days) for rule, days in start.used.items()}
         self._orders: dict[UUID, _Order] = {}
         self._last_spent: list[tuple[UUID, int]] = []
@@ -128,15 +129,16 @@ class Book:
         day = local_date(at, side.programme.zone)
         tenders, funds = _tenders(sale) if side.needs_tenders else ((), Funds())
         usable = available((lot.open() for lot in self._open), at) if sale.points_used else 0
+        main, *further = self.standings
         facts = MemberFacts(
-            self.tier,
+            main.state,
             self._start.birthday,
             usable,
-            self._total(at),
+            main.total(at),
             self._traits(at, is_first=is_first),
             self._room(side.programme.needs, day),
             self.debt,
-            self._tracks(at) if side.programme.tracks else (),
+            tuple(each.facts(at) for each in further),
         )
         cart = Cart(
             tuple(line.cart for line in sale.lines),
@@ -160,8 +162,10 @@ class Book:
         if priced.points_used:
             self._slide(["points"], at)
         growth, points = priced.earned_of("growth"), priced.earned_of("points")
-        self._window.add(sale.id, at, side.counts(priced.qualifying_minor, growth, points))
-        self._moved_to(priced.move)
+        self._windows.add(sale.id, at, Figures(priced.qualifying_minor, growth, points))
+        main.move(priced.move)
+        for each in further:
+            each.move(priced.track_moves.get(each.tiers.code))
         self._take_uses(priced.uses, day)
         discounts = side.count_sale(sale, priced, day)
         self.orders += 1
@@ -211,8 +215,8 @@ class Book:
             self.points_net -= points.clawed
         self._give_back_uses(order, plan)
         back = plan.part.earned
-        counted = side.counts(plan.part.qualifying, back.get("growth", 0), back.get("points", 0), orders=0)
-        self._window.take(refund.order_id, None if plan.is_whole else counted)
+        counted = Figures(plan.part.qualifying, back.get("growth", 0), back.get("points", 0), orders=0)
+        self._windows.take(refund.order_id, None if plan.is_whole else counted)
         if refund.never_was or side.programme.policies.tier_on_refund_at_once:
             self._after_refund(at)
         self.benefit_minor -= side.count_refund(
@@ -232,10 +236,10 @@ class Book:
             at=at.astimezone(programme.zone),
             store="",
             channel="",
-            tier=self.tier.tier,
+            tier=self.standings[0].state.tier,
             birthday=self._start.birthday,
             traits=self._traits(at, is_first=False),
-            track_tiers=frozenset(self._start.levels(at).values()),
+            track_tiers=frozenset(each.state.tier for each in self.standings[1:]),
         )
         earned = accrue_rules(rules, context, self._room(programme.accrual_needs, day))
         self._keep(earned, at)
@@ -260,8 +264,8 @@ class Book:
             self.side.points_moved += units
         if act.counted is not None:
             order_id, qualifying, growth, points, ended = act.counted
-            taken = self.side.counts(qualifying, growth, points, orders=0)
-            self._window.take(order_id, None if ended else taken)
+            taken = Figures(qualifying, growth, points, orders=0)
+            self._windows.take(order_id, None if ended else taken)
             if self.side.programme.policies.tier_on_refund_at_once:
                 self._after_refund(act.at)
 
@@ -270,35 +274,23 @@ class Book:
         self._turn_to(until - _TICK)
         self._sweep(until)
         held = sum(lot.remaining for lot in self._open)
-        self.side.count_member(self.tier, held, self.debt)
+        self.side.count_member(self.levels(), held, self.debt)
+
+    def levels(self) -> dict[str, str]:
+        """The level held on each track."""
+        return {each.tiers.code: each.level for each in self.standings}
 
     # Tiers -------------------------------------------------------------------------------------------
 
     def _turn_to(self, at: datetime) -> None:
-        """Reviews of the tier and expiries of points that are due."""
-        if self.tier.review_at is not None and self.tier.review_at <= at:
-            self.tier, moves = lapse(self.side.programme.tiers, self.tier, self._at_review, at)
-            for move in moves:
-                self.side.count_move(move)
+        """Reviews of tiers and expiries of points that are due."""
+        for each in self.standings:
+            each.turn_to(at)
         self._sweep(at)
 
-    def _moved_to(self, move: TierMove | None) -> None:
-        if move is not None:
-            self.tier = move.after
-            self.side.count_move(move)
-
     def _after_refund(self, at: datetime) -> None:
-        total, then = self._total(at), self._total(self.tier.earned.since)
-        self._moved_to(
-            after_refund(self.side.programme.tiers, self.tier, total=total, total_then=then, now=at)
-        )
-
-    def _total(self, at: datetime) -> int:
-        return self._window.total(self.side.window_start(at, self._start.joined_at), at)
-
-    def _at_review(self, at: datetime) -> int:
-        start = review_window_start(self.side.programme.tiers, at, self._start.joined_at)
-        return self._window.total(start, at)
+        for each in self.standings:
+            each.after_refund(at)
 
     # Facts -------------------------------------------------------------------------------------------
 
@@ -310,18 +302,6 @@ class Book:
             segments=start.codes("segment", at),
             plans=start.codes("plan", at),
             is_first_purchase=is_first,
-        )
-
-    def _tracks(self, at: datetime) -> tuple[TrackFacts, ...]:
-        """What was really held on the further tracks, which are not replayed."""
-        levels, joined = self._start.levels(at), self._start.joined_at
-        return tuple(
-            TrackFacts(
-                code,
-                TierState(levels[code], at, None, None, joined) if code in levels else lowest(tiers, joined),
-                0,
-            )
-            for code, tiers in self.side.programme.tracks.items()
         )
 
     def _room(self, needs: Needs, day: date) -> Room:

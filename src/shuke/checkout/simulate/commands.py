@@ -96,6 +96,10 @@ def told(found: dict[str, Any]) -> list[str]:
         f" {to_text(members['lost_minor'], currency)}",
         f"Tiers at the end: {tiers['up']:,} higher, {tiers['down']:,} lower",
     ]
+    lines += [
+        f"Track {each['track']} at the end: {each['up']:,} higher, {each['down']:,} lower"
+        for each in found["tracks"]
+    ]
     return lines + [f"! {_noted(note, currency)}" for note in found["notes"]]
 
 
@@ -113,10 +117,10 @@ def _noted(note: dict[str, Any], currency: str) -> str:
                 " that each programme gives it. Who would have bought another is not known, and prices of plans are left"
                 " out."
             )
-        case "tracks_kept":
+        case "grants_kept":
             return (
-                "Levels on the tracks beside the main one are those that members held then, with the benefits that each"
-                " programme gives them; only the main track is replayed."
+                f"{note['members']:,} members held a level that was given by hand, for points or by a plan; it came and ended"
+                " when it did, under both."
             )
         case "moves_kept":
             return (

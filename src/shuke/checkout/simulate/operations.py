@@ -139,14 +139,14 @@ class _Pair:
         self.current.close(until)
         self.draft.close(until)
         worth = [book.benefit_minor + book.side.cash(book.points_net) for book in (self.current, self.draft)]
-        tiers = [book.side.programme.tiers.level(book.tier.tier).code for book in (self.current, self.draft)]
         run.between.count(
             difference=worth[1] - worth[0],
-            tier=tiers[0],
-            draft_tier=tiers[1],
+            levels=self.current.levels(),
+            draft_levels=self.draft.levels(),
             orders=self.current.orders,
             sales_minor=self.current.sales_minor,
             has_plan=self.start.had_plan(run.question.since, until),
+            had_given=self.start.had_given,
         )
 
 

@@ -18,9 +18,12 @@ from django.db import connection
 from msgspec.json import decode
 
 from shuke.checkout.logic import CartLine
+from shuke.checkout.simulate.standing import standing_of
 from shuke.checkout.simulate.tally import Budgets, needs_tenders
 from shuke.checkout.simulate.values import (
     Back,
+    Changed,
+    Come,
     Counted,
     Did,
     Event,
@@ -37,7 +40,8 @@ from shuke.ledger.logic import WAITING, OpenLot
 from shuke.loyalty.plans.queries import plan_spans
 from shuke.loyalty.programme import Programme
 from shuke.loyalty.queries import version_by_id
-from shuke.loyalty.tier_logic import TierState, earliest_start
+from shuke.loyalty.tier_logic import Grant, earliest_start
+from shuke.loyalty.tiers import Tiers
 from shuke.members.profile import open_profile
 
 _NEVER_WAS = {"void", "cancellation"}
@@ -66,8 +70,14 @@ class Wanted:
         return any(needs_tenders(p) for p in self.programmes)
 
     @property
-    def tracks(self) -> bool:
-        return any(p.tracks for p in self.programmes)
+    def ladders(self) -> list[Tiers]:
+        """Every track of either programme."""
+        return [tiers for p in self.programmes for tiers in (p.tiers, *p.tracks.values())]
+
+    @property
+    def tracks(self) -> set[str]:
+        """Their codes."""
+        return {tiers.code for tiers in self.ladders}
 
     @property
     def plans(self) -> bool:
@@ -150,7 +160,7 @@ class Reader:
             [ids],
         ):
             starts[member_id].groups.append(tuple(group))
-        if self.wanted.tracks:
+        if any(p.tracks for p in self.wanted.programmes):
             for member_id, *change in _rows(
                 "SELECT member_id, occurred_at, track, to_tier FROM loyalty_tierchange WHERE member_id = ANY(%s)"
                 " AND track <> '' AND occurred_at < %s ORDER BY occurred_at, id",
@@ -200,20 +210,49 @@ class Reader:
     # The parts ---------------------------------------------------------------------------------------
 
     def _read_tiers(self, starts: Mapping[UUID, Start], ids: list[UUID]) -> None:
-        for member_id, at, before, after, review_at in _rows(
-            "SELECT member_id, occurred_at, from_tier, to_tier, review_at FROM loyalty_tierchange"
-            " WHERE member_id = ANY(%s) AND occurred_at < %s AND track = '' ORDER BY member_id, occurred_at, id",
-            [ids, self.wanted.since],
+        """What was held on each track, and which levels were given and ended in the period."""
+        since, until = self.wanted.since, self.wanted.until
+        grants = dict[tuple[UUID, str], dict[UUID, Grant]]()
+        for member_id, track, at, ended_at, *grant in _rows(
+            "SELECT member_id, track, granted_at, ended_at, id, tier, until, cause FROM loyalty_tiergrant"
+            " WHERE member_id = ANY(%s) AND granted_at < %s AND track = ANY(%s) ORDER BY granted_at, id",
+            [ids, until, list(self.wanted.tracks)],
         ):
-            former = starts[member_id].tier
-            held = former.since if former and before == after else at
-            starts[member_id].tier = TierState(after, held, review_at, None, starts[member_id].joined_at)
+            start, given = starts[member_id], Grant(*grant)
+            grants.setdefault((member_id, track), {})[given.id] = given
+            come: list[Come] = [(at, given)] if at >= since else []
+            if ended_at is not None and since <= ended_at < until:
+                come.append((ended_at, given.id))
+            if come:
+                start.to_come.setdefault(track, []).extend(come)
+            ends = min(each for each in (given.until, ended_at, until) if each)
+            start.had_given = start.had_given or ends > since
+        for start in starts.values():
+            for acts in start.to_come.values():
+                acts.sort(key=itemgetter(0))
+                acts.reverse()
+        changes = _rows(
+            "SELECT member_id, track, occurred_at, from_tier, to_tier, review_at, cause, metric, grant_id,"
+            " programme_version_id FROM loyalty_tierchange WHERE member_id = ANY(%s) AND occurred_at < %s"
+            " AND track = ANY(%s) ORDER BY member_id, track, occurred_at, id",
+            [ids, since, list(self.wanted.tracks)],
+        )
+        for (member_id, track), rows in groupby(changes, itemgetter(0, 1)):
+            start = starts[member_id]
+            own = grants.get((member_id, track), {})
+            found = [Changed(_tiers_of(row[-1], track) if own else None, *row[2:-1]) for row in rows]
+            state = standing_of(found, own, start.joined_at)
+            if state is not None:
+                start.standings[track] = state
 
     def _read_window(self, starts: Mapping[UUID, Start], ids: list[UUID]) -> None:
         """Orders before the period that may still count: back to the window of the oldest tier that is held."""
         since = self.wanted.since
-        held = min([since, *(start.tier.since for start in starts.values() if start.tier)])
-        first = min(earliest_start(p.tiers, held) for p in self.wanted.programmes)
+        held = min(
+            [since, *(state.earned.since for start in starts.values() for state in start.standings.values())]
+        )
+        ladders = [tiers for tiers in self.wanted.ladders if not tiers.by_hand]
+        first = min((earliest_start(tiers, held) for tiers in ladders), default=since)
         for member_id, *counted in _rows(
             load("checkout", "simulate_window"), {"members": ids, "first": first, "since": since}
         ):
@@ -332,6 +371,10 @@ def _birthday(member_id: UUID, wrapped: bytes | None, sealed: bytes | None) -> t
         return None
     born: date | None = open_profile(member_id, keyset().unwrap(wrapped, member_id.bytes), sealed).birthday
     return (born.month, born.day) if born else None
+
+
+def _tiers_of(version_id: UUID, track: str) -> Tiers | None:
+    return version_by_id(version_id).programme.track(track)
 
 
 def _start_lot(

@@ -6,11 +6,12 @@ and the points it issues (less those taken back) at what they are worth at the t
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 from shuke.checkout.simulate.tally import PLACE_FIGURES, Between, Side
+from shuke.loyalty.tiers import Tiers
 
 SCHEMA = 1
 
@@ -35,15 +36,14 @@ def report(
         "difference": _minus(sides["draft"], sides["current"]),
         "members": _members(current, draft, between),
         "tiers": _tiers(current, draft, between),
+        "tracks": _tracks(current, draft, between),
         "months": _months(current, draft),
         "stores": _stores(current, draft),
-        "notes": _notes(sides, between, has_tracks=bool(current.programme.tracks or draft.programme.tracks)),
+        "notes": _notes(sides, between),
     }
 
 
-def _notes(
-    sides: Mapping[str, Mapping[str, Any]], between: Between, *, has_tracks: bool
-) -> list[dict[str, Any]]:
+def _notes(sides: Mapping[str, Mapping[str, Any]], between: Between) -> list[dict[str, Any]]:
     """What the reader of the figures has to know: what was held fixed under both programmes, and what is not known.
 
     `code` says which, and the rest how much of it there was.
@@ -56,8 +56,8 @@ def _notes(
         )
     if between.plan_holders:
         notes.append({"code": "plans_kept", "members": between.plan_holders})
-    if has_tracks:
-        notes.append({"code": "tracks_kept"})
+    if between.grant_holders:
+        notes.append({"code": "grants_kept", "members": between.grant_holders})
     if current["points_moved"]:
         notes.append({"code": "moves_kept", "points": current["points_moved"]})
     notes += [
@@ -150,38 +150,72 @@ def _listed(entry: list[Any], sign: int) -> dict[str, Any]:
 
 def _tiers(current: Side, draft: Side, between: Between) -> dict[str, Any]:
     """Where members end up under the one and under the other, and how often tiers changed on the way."""
+    kept = [side.dump() for side in (current, draft)]
+    ladders = (current.programme.tiers, draft.programme.tiers)
+    return _told_track(
+        ladders, between.tiers, [each["tiers"] for each in kept], [each["moves"] for each in kept]
+    )
+
+
+def _tracks(current: Side, draft: Side, between: Between) -> list[dict[str, Any]]:
+    """The same for each track beside the main one. A level "" is that of a programme without the track: up and down count
+    where both have it."""
+    sides = (current, draft)
+    kept = [side.dump()["tracks"] for side in sides]
+    empty: dict[str, dict[str, int]] = {"tiers": {}, "moves": {}}
+    return [
+        {
+            "track": code,
+            **_told_track(
+                [side.programme.tracks.get(code) for side in sides],
+                between.tracks.get(code, {}),
+                [each.get(code, empty)["tiers"] for each in kept],
+                [each.get(code, empty)["moves"] for each in kept],
+            ),
+        }
+        for code in dict.fromkeys((*current.programme.tracks, *draft.programme.tracks))
+    ]
+
+
+def _told_track(
+    ladders: Sequence[Tiers | None],
+    pairs: Mapping[str, int],
+    counted: Sequence[Mapping[str, int]],
+    moves: Sequence[Mapping[str, int]],
+) -> dict[str, Any]:
     matrix: list[dict[str, Any]] = [
         {"current": key.partition(">")[0], "draft": key.partition(">")[2], "members": members}
-        for key, members in sorted(between.tiers.items())
+        for key, members in sorted(pairs.items())
     ]
-    rank, draft_rank = _ranks(current), _ranks(draft)
-    up = sum(e["members"] for e in matrix if draft_rank[e["draft"]] > rank[e["current"]])
-    down = sum(e["members"] for e in matrix if draft_rank[e["draft"]] < rank[e["current"]])
+    both = all(ladders)
+    rank, draft_rank = (_ranks(tiers) for tiers in ladders)
+    up = sum(e["members"] for e in matrix if both and draft_rank[e["draft"]] > rank[e["current"]])
+    down = sum(e["members"] for e in matrix if both and draft_rank[e["draft"]] < rank[e["current"]])
+    sides = [_by_level(tiers, own) for tiers, own in zip(ladders, counted, strict=True)]
+    moved = [_moves(own) for own in moves]
     return {
-        "current": _by_level(current),
-        "draft": _by_level(draft),
+        "current": sides[0],
+        "draft": sides[1],
         "matrix": matrix,
         "up": up,
         "down": down,
-        "moves": {"current": _moves(current), "draft": _moves(draft)},
+        "moves": {"current": moved[0], "draft": moved[1]},
     }
 
 
-def _ranks(side: Side) -> dict[str, int]:
-    return {level.code: level.rank for level in side.programme.tiers.levels}
+def _ranks(tiers: Tiers | None) -> dict[str, int]:
+    return {level.code: level.rank for level in tiers.levels} if tiers else {}
 
 
-def _by_level(side: Side) -> list[dict[str, Any]]:
-    tiers = side.dump()["tiers"]
-    return [
-        {"code": level.code, "members": tiers.get(level.code, 0)} for level in side.programme.tiers.levels
-    ]
+def _by_level(tiers: Tiers | None, counted: Mapping[str, int]) -> list[dict[str, Any]]:
+    levels = tiers.levels if tiers else ()
+    return [{"code": level.code, "members": counted.get(level.code, 0)} for level in levels]
 
 
-def _moves(side: Side) -> list[dict[str, Any]]:
+def _moves(counted: Mapping[str, int]) -> list[dict[str, Any]]:
     return [
         {"from": key.partition(">")[0], "to": key.partition(">")[2], "times": times}
-        for key, times in sorted(side.dump()["moves"].items())
+        for key, times in sorted(counted.items())
     ]
 
 

@@ -19,7 +19,8 @@ from shuke.checkout.simulate.values import Sale
 from shuke.kit.clock import local_date
 from shuke.loyalty.earning import Budget, Earned
 from shuke.loyalty.programme import Programme
-from shuke.loyalty.tier_logic import TierMove, TierState, window_start
+from shuke.loyalty.tier_logic import TierMove, window_start
+from shuke.loyalty.tiers import MAIN, Tiers
 
 TOP = 20
 """How many winners and losers are listed."""
@@ -30,7 +31,9 @@ FIGURES = (
     "refunded_sales_minor", "points_taken_back", "points_returned", "points_accrued", "points_expired", "points_moved",
     "points_open", "debt", "costed_minor", "margin_minor", "coupon_orders", "coupons_minor",
 )  # fmt: skip
-BETWEEN_FIGURES = ("members", "better", "worse", "gained_minor", "lost_minor", "plan_holders")
+BETWEEN_FIGURES = (
+    "members", "better", "worse", "gained_minor", "lost_minor", "plan_holders", "grant_holders",
+)  # fmt: skip
 PLACE_FIGURES = ("orders", "sales_minor", "discount_minor", "points_earned", "points_minor", "margin_minor")
 
 
@@ -56,7 +59,8 @@ class Side:
     def __init__(self, programme: Programme, budgets: Budgets) -> None:
         self.programme = programme
         self.budgets = budgets
-        self._by_joining = programme.tiers.window == "anniversary"
+        self.tracks = (programme.tiers, *programme.tracks.values())
+        self.metrics = tuple(dict.fromkeys(tiers.metric for tiers in self.tracks if not tiers.by_hand))
         policies, worth = programme.policies, programme.redemption
         self.may_spend_own = worth is not None and policies.spend_own_points
         self.spending_others = replace(programme, policies=replace(policies, spend_own_points=False))
@@ -69,7 +73,7 @@ class Side:
             points=worth.points if worth else 0,
             worth=worth.worth if worth else 0,
         )
-        self._starts: dict[tuple[date, date | None], datetime] = {}
+        self._starts: dict[tuple[str, date, date | None], datetime] = {}
         self._lots = 0
         self._clear()
 
@@ -81,6 +85,9 @@ class Side:
         self._places: dict[str, dict[str, int]] = {}
         self._moves: dict[str, int] = {}
         self._tiers: dict[str, int] = {}
+        self._tracks: dict[str, dict[str, dict[str, int]]] = {
+            code: {"moves": {}, "tiers": {}} for code in self.programme.tracks
+        }
         self._unplayed: dict[str, int] = {}
 
     def next_lot(self) -> UUID:
@@ -88,28 +95,15 @@ class Side:
         self._lots += 1
         return UUID(int=self._lots)
 
-    def window_start(self, at: datetime, joined: datetime) -> datetime:
-        """The first instant that counts for the tier at `at`: one calendar calculation per day."""
-        zone = self.programme.zone
-        key = (local_date(at, zone), local_date(joined, zone) if self._by_joining else None)
+    def window_start(self, tiers: Tiers, at: datetime, joined: datetime) -> datetime:
+        """The first instant that counts for a track at `at`: one calendar calculation per day."""
+        zone = tiers.zone
+        by_joining = tiers.window == "anniversary"
+        key = (tiers.code, local_date(at, zone), local_date(joined, zone) if by_joining else None)
         found = self._starts.get(key)
         if found is None:
-            found = self._starts[key] = window_start(self.programme.tiers, at, joined)
+            found = self._starts[key] = window_start(tiers, at, joined)
         return found
-
-    def counts(self, spend: int, growth: int, points: int, orders: int = 1) -> int:
-        """What these figures of an order add to the tier metric."""
-        match self.programme.tiers.metric:
-            case "spend":
-                return spend
-            case "growth":
-                return growth
-            case "points":
-                return points
-            case "orders":
-                return orders
-            case "none":
-                return 0
 
     def cash(self, points: int) -> int:
         """What points are worth at the till, in minor units, rounded down."""
@@ -183,16 +177,18 @@ class Side:
         figures["points_returned"] += sum(points.returned.values()) if points else 0
         return off
 
-    def count_move(self, move: TierMove) -> None:
+    def count_move(self, track: str, move: TierMove) -> None:
         """Count a change of tier; a renewal is none."""
         if move.before != move.after.tier:
             key = f"{move.before}>{move.after.tier}"
-            self._moves[key] = self._moves.get(key, 0) + 1
+            moves = self._tracks[track]["moves"] if track else self._moves
+            moves[key] = moves.get(key, 0) + 1
 
-    def count_member(self, tier: TierState, points: int, debt: int) -> None:
-        """Count a member at the end of the period."""
-        code = self.programme.tiers.level(tier.tier).code
-        self._tiers[code] = self._tiers.get(code, 0) + 1
+    def count_member(self, levels: Mapping[str, str], points: int, debt: int) -> None:
+        """Count a member at the end of the period: the level held on each track, points and what is owed."""
+        for track, code in levels.items():
+            tiers = self._tracks[track]["tiers"] if track else self._tiers
+            tiers[code] = tiers.get(code, 0) + 1
         self._figures["points_open"] += points
         self._figures["debt"] += debt
 
@@ -222,6 +218,7 @@ class Side:
             "places": self._places,
             "moves": self._moves,
             "tiers": self._tiers,
+            "tracks": self._tracks,
             "unplayed": self._unplayed,
         }
 
@@ -235,6 +232,9 @@ class Side:
         _add(self._moves, kept["moves"])
         _add(self._tiers, kept["tiers"])
         _add(self._unplayed, kept["unplayed"])
+        for track, counted in kept.get("tracks", {}).items():
+            for name, amounts in counted.items():
+                _add(self._tracks[track][name], amounts)
         for asset, rules in kept["by_rule"].items():
             _add(self._by_rule.setdefault(asset, {}), rules)
         for place, counted in kept["places"].items():
@@ -287,19 +287,35 @@ class Between:
     lost_minor: int = 0
     plan_holders: int = 0
     """Who held a paid plan at some time of the period."""
+    grant_holders: int = 0
+    """Who held a level at some time of it that was given, not earned."""
     classes: dict[str, int] = field(default_factory=dict)
     tiers: dict[str, int] = field(default_factory=dict)
+    tracks: dict[str, dict[str, int]] = field(default_factory=dict)
+    """The same for each further track; who stands on a track that one programme does not have stands on none there."""
     winners: list[list[Any]] = field(default_factory=list)
     losers: list[list[Any]] = field(default_factory=list)
 
     def count(
-        self, *, difference: int, tier: str, draft_tier: str, orders: int, sales_minor: int, has_plan: bool
+        self,
+        *,
+        difference: int,
+        levels: Mapping[str, str],
+        draft_levels: Mapping[str, str],
+        orders: int,
+        sales_minor: int,
+        has_plan: bool,
+        had_given: bool,
     ) -> None:
-        """Count one member. `difference` in minor units: what the draft gives more (+) or less (−)."""
+        """Count one member. `difference` in minor units: what the draft gives more (+) or less (−). Levels are by track."""
         self.members += 1
         self.plan_holders += has_plan
-        key = f"{tier}>{draft_tier}"
-        self.tiers[key] = self.tiers.get(key, 0) + 1
+        self.grant_holders += had_given
+        for track in {**levels, **draft_levels}:
+            key = f"{levels.get(track, '')}>{draft_levels.get(track, '')}"
+            tiers = self.tracks.setdefault(track, {}) if track else self.tiers
+            tiers[key] = tiers.get(key, 0) + 1
+        tier, draft_tier = levels[MAIN], draft_levels[MAIN]
         if difference > 0:
             self.better += 1
             self.gained_minor += difference
@@ -334,6 +350,8 @@ class Between:
             setattr(self, name, getattr(self, name) + kept.get(name, 0))
         _add(self.classes, kept["classes"])
         _add(self.tiers, kept["tiers"])
+        for track, tiers in kept.get("tracks", {}).items():
+            _add(self.tracks.setdefault(track, {}), tiers)
         for entry in kept["winners"]:
             self._list(self.winners, entry)
         for entry in kept["losers"]:

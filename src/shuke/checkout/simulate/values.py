@@ -9,7 +9,8 @@ from uuid import UUID
 
 from shuke.checkout.logic import CartLine
 from shuke.ledger.logic import OpenLot
-from shuke.loyalty.tier_logic import TierState
+from shuke.loyalty.tier_logic import Grant, TierState
+from shuke.loyalty.tiers import Tiers
 
 NO_CODES: frozenset[str] = frozenset()
 
@@ -34,6 +35,24 @@ class Counted:
     ended: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Changed:
+    """A recorded change of a level: what decided it, under which tiers (None: the version that decided has no such track)."""
+
+    tiers: Tiers | None
+    at: datetime
+    before: str
+    after: str
+    review_at: datetime | None
+    cause: str
+    metric: int
+    grant_id: UUID | None
+
+
+Come = tuple[datetime, Grant | UUID]
+"""A level that is given, or (by its id) ended before its time, at an instant."""
+
+
 @dataclass(slots=True)
 class Start:
     """Where one member stood when the period began."""
@@ -42,7 +61,15 @@ class Start:
     joined_at: datetime
     tags: frozenset[str] = frozenset()
     birthday: tuple[int, int] | None = None
-    tier: TierState | None = None
+    standings: dict[str, TierState] = field(default_factory=dict)
+    """What was held, by track; a track on which nothing ever changed is missing."""
+
+    to_come: dict[str, list[Come]] = field(default_factory=dict)
+    """Levels that were given or ended in the period, by track, the last first."""
+
+    had_given: bool = False
+    """True when a given level was held at some time of the period."""
+
     lots: list[StartLot] = field(default_factory=list)
     debt: int = 0
     counted: list[Counted] = field(default_factory=list)

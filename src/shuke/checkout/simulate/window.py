@@ -3,8 +3,35 @@
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
+from collections.abc import Iterable
 from datetime import datetime
+from typing import NamedTuple
 from uuid import UUID
+
+from shuke.loyalty.tiers import Metric
+
+
+class Figures(NamedTuple):
+    """What an order counts for, or what of it is taken back."""
+
+    spend: int
+    growth: int
+    points: int
+    orders: int = 1
+
+    def of(self, metric: Metric) -> int:
+        """The figure that a track of this metric counts."""
+        match metric:
+            case "spend":
+                return self.spend
+            case "growth":
+                return self.growth
+            case "points":
+                return self.points
+            case "orders":
+                return self.orders
+            case "none":
+                return 0
 
 
 class Window:
@@ -37,3 +64,25 @@ class Window:
     def total(self, start: datetime, end: datetime) -> int:
         """What counts from `start` to `end`, both inclusive."""
         return self._running[bisect_right(self._times, end)] - self._running[bisect_left(self._times, start)]
+
+
+class Windows:
+    """A window for each metric that some track looks at: tracks of one metric count the same orders."""
+
+    def __init__(self, metrics: Iterable[Metric]) -> None:
+        self._windows = {metric: Window() for metric in metrics}
+
+    def add(self, order_id: UUID, at: datetime, counted: Figures) -> None:
+        """Count an order that happened at `at`, no earlier than those before it."""
+        for metric, window in self._windows.items():
+            window.add(order_id, at, counted.of(metric))
+
+    def take(self, order_id: UUID, counted: Figures | None) -> None:
+        """Take back some of what an order counted for, or (None) all that is left."""
+        for metric, window in self._windows.items():
+            window.take(order_id, counted.of(metric) if counted else None)
+
+    def total(self, metric: Metric, start: datetime, end: datetime) -> int:
+        """What counts from `start` to `end`, both inclusive; nothing where levels are given by hand."""
+        window = self._windows.get(metric)
+        return window.total(start, end) if window else 0
