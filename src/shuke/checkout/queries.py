@@ -16,7 +16,7 @@ from django.db.models import Q
 from shuke.checkout.answers import quantity_text, receipt_code
 from shuke.checkout.errors import OrderNotFound
 from shuke.checkout.models import LineTax, Order, OrderLine, OrderTender, Refund, RefundLine, RefundTender
-from shuke.checkout.track_facts import totals
+from shuke.checkout.track_facts import totals, totals_in
 from shuke.checkout.values import OUTSIDE_TENDERS
 from shuke.core.pagination import decode_cursor, encode_cursor
 from shuke.core.text import storable
@@ -84,6 +84,16 @@ def qualifying_totals(
     """
     found: dict[UUID, int] = dict.fromkeys(member_ids, 0)
     start = review_window_start if review else window_start
+    together = {ends[member_id] for member_id in member_ids}
+    if len(member_ids) > 1 and len(together) == 1:
+        # The end of a calendar year: all look at one window.
+        (end,) = together
+        in_force = programme_at(end)
+        tiers = in_force.programme.track(track) if in_force else None
+        if tiers is None or tiers.by_hand:
+            return found
+        if tiers.window != "anniversary":
+            return found | totals_in(member_ids, tiers.metric, start(tiers, end), end)
     windows: list[tuple[UUID, Metric, datetime, datetime]] = []
     joined: dict[UUID, datetime] | None = None
     for member_id in member_ids:

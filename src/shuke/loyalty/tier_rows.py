@@ -11,7 +11,6 @@ import msgspec
 from django.db import connection
 
 from shuke.kit.ids import uuid7
-from shuke.loyalty.models import Standing, TrackStanding
 from shuke.loyalty.tier_logic import TierMove, TierState, held_document, read_held
 from shuke.loyalty.tiers import MAIN, Tiers
 
@@ -86,12 +85,13 @@ def state_of(
 def states_of(
     member_ids: Iterable[UUID], track: str, joined: Mapping[UUID, datetime]
 ) -> dict[UUID, TierState]:
-    """The stored standings of members on a track, by member; who has none is missing. Two queries at most."""
-    members = list(member_ids)
-    fields = ("member_id", "tier", "since", "review_at", "held")
-    rows = (
-        TrackStanding.objects.filter(member_id__in=members, track=track).values_list(*fields)
-        if track
-        else Standing.objects.filter(member_id__in=members).values_list(*fields)
-    )
-    return {m: state_of(tier, since, due, held, joined.get(m)) for m, tier, since, due, held in rows}
+    """The stored standings of members on a track, by member; who has none is missing. One query."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT member_id, tier, since, review_at, held FROM loyalty_trackstanding"
+            " WHERE member_id = ANY(%s::uuid[]) AND track = %s"
+            if track
+            else "SELECT member_id, tier, since, review_at, held FROM loyalty_standing WHERE member_id = ANY(%s::uuid[])",
+            [list(member_ids), *([track] if track else [])],
+        )
+        return {m: state_of(tier, since, due, held, joined.get(m)) for m, tier, since, due, held in cursor}
