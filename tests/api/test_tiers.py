@@ -20,6 +20,7 @@ from tests.api.client import Till, new_key
 from tests.factories.checkout import START, publish, sell
 from tests.factories.core import make_key
 from tests.factories.members import make_member
+from tests.factories.plans import BLACK, buy, plan
 from tests.factories.programmes import document
 
 pytestmark = pytest.mark.django_db
@@ -121,3 +122,21 @@ def test_the_history_can_be_of_one_track(till: Till, member: Member) -> None:
     assert change["order_id"] and change["grant"] is None and change["explanation"]
     assert till.get(path, track="friends").json["changes"] == []
     assert till.get(path, cursor="nonsense").status == 422
+
+
+def test_a_level_that_a_plan_brings_is_told_with_the_plan(till: Till) -> None:
+    publish(START + DAY, plans=[plan(tier="silver"), BLACK])
+    forget_versions()
+    who = make_member(now=now() - 40 * DAY)
+    buy(who, now() - 2 * DAY)
+    (main,) = till.get(f"/members/{who.id}/tiers").json["tracks"]
+    (given,) = main["grants"]
+    assert (main["tier"], main["earned"]["tier"], given["cause"]) == ("silver", "classic", "plan")
+    assert (given["plan"], given["reference"], given["reason"]) == ("plus", "plus:1", "bought")
+    (change,) = till.get(f"/members/{who.id}/tier-changes").json["changes"]
+    assert (change["explanation"], change["grant"]) == ("With the plan Plus, bought", given)
+    path = f"/members/{who.id}/tier/explanation"
+    assert till.get(path).json["explanation"] == "With the plan Plus, bought"
+    before = till.get(path, as_of=(now() - 3 * DAY).isoformat()).json
+    assert (before["tier"]["code"], before["cause"]) == ("classic", "joined")
+    assert till.post(f"/tier-grants/{given['id']}/end", {"reason": "no"}).code == "tier_grant_not_by_hand"

@@ -21,6 +21,7 @@ from tests.console.pages import client_of, text_of
 from tests.factories.checkout import make_shop, sell
 from tests.factories.core import make_staff
 from tests.factories.members import make_member
+from tests.factories.plans import buy, make_club, plan
 
 pytestmark = pytest.mark.django_db
 
@@ -157,3 +158,17 @@ def test_a_frozen_member_and_a_damaged_page_link(member: Member) -> None:
 def test_told_in_chinese(member: Member, language: str, words: list[str]) -> None:
     page = text_of(client_of(make_staff(Role.OWNER), language=language).get(path(member)))
     assert [word for word in words if word not in page] == []
+
+
+def test_a_level_that_a_plan_brings_is_told_with_the_plan_on_both_pages(db: Any) -> None:
+    make_club(plan(tier="silver"))
+    forget_versions()
+    who = make_member(now=now() - timedelta(days=9))
+    buy(who, now() - timedelta(days=2))
+    client = client_of(make_staff(Role.OWNER))
+    page = text_of(client.get(path(who)))
+    # Among what was given, and in the history; nobody ends it by hand.
+    assert page.count("With the plan Plus, bought") == 2
+    assert "bought</" not in page.replace("Plus, bought", "") and "End it" not in page
+    file = text_of(client.get(f"/members/{who.id}"))
+    assert "With the plan Plus, bought" in file

@@ -33,7 +33,7 @@ from shuke.ledger.as_of import (
     moves_at,
 )
 from shuke.ledger.queries import EntryView
-from shuke.loyalty.models import TierChange
+from shuke.loyalty.models import TierChange, TierGrant
 from shuke.loyalty.programme import Programme
 from shuke.loyalty.queries import programme_at, version_by_id
 from shuke.loyalty.tier_logic import review_window_start, window_start
@@ -185,6 +185,8 @@ class TierExplained:
     metric_again: int | None
     track: Tiers
     """The track that is explained."""
+    grant: TierGrant | None = None
+    """What was given, or ended, by the change."""
 
     @property
     def level(self) -> Level:
@@ -268,6 +270,7 @@ def explain_tier(
         elsewhere_total=sum(counted for *_rest, counted in hidden),
         metric_again=again,
         track=tiers,
+        grant=TierGrant.objects.filter(id=change.grant_id).first() if change and change.grant_id else None,
     )
 
 

@@ -90,7 +90,9 @@ def tier(member: MemberArgument, as_of: AsOf = "") -> None:
     document = version_by_id(in_force.version_id).document if in_force else None
     name = tier_name(document, told.level.code) if document else told.level.code
     typer.echo(f"{found.number}: {name} ({told.tier}) as of {_time(told.as_of)}")
-    typer.echo(f"  {words.tier_cause(told.cause)}, since {_time(told.since)}" if told.since else "")
+    typer.echo(
+        f"  {words.tier_step(told.cause, told.grant)}, since {_time(told.since)}" if told.since else ""
+    )
     if told.metric is not None:
         again = "" if told.metric_again is None else f", added up again {shown(told.metric_again)}"
         typer.echo(f"  decided by {shown(told.metric)}{again} under version {told.changed_under}")

@@ -33,7 +33,7 @@ from shuke.loyalty.earning import NO_ROOM, Earned, Room, Use
 from shuke.loyalty.logic import earn, usable_at_once
 from shuke.loyalty.programme import Programme
 from shuke.loyalty.tenders import Taxes
-from shuke.loyalty.tier_logic import TierMove, TierState, qualify
+from shuke.loyalty.tier_logic import TierMove, TierState, beside_plans, qualify
 from shuke.loyalty.tiers import MAIN, Metric
 from shuke.rewards.values import Occasion
 
@@ -219,7 +219,8 @@ def _price(
                 "discount_exceeds_price", f"lines/{index}/discounts", price=full, discount=off
             )
     nets = [full - off for full, off in zip(lists, given, strict=True)]
-    level = programme.tiers.level(member.tier.tier) if member else programme.tiers.levels[0]
+    tiers = programme.tiers
+    level = tiers.level(beside_plans(tiers, member.tier).tier) if member else tiers.levels[0]
     held = programme.held(level.code, member.traits.plans, member.levels) if member else []
     if programme.reserved and not cart.settled:
         _check_reserved(programme, cart, held, now)

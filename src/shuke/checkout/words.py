@@ -21,6 +21,8 @@ from shuke.kit import wording
 from shuke.kit.clock import local_date
 from shuke.ledger.queries import EntryView
 from shuke.loyalty import words
+from shuke.loyalty.models import TierGrant
+from shuke.loyalty.plans.levels import plan_of_grant
 from shuke.loyalty.queries import Version, programme_at, version_by_id, version_by_number
 
 
@@ -223,6 +225,36 @@ _UNTOLD: Mapping[Untold, str | Promise] = {
 def tier_cause(cause: str) -> str:
     """Why a tier changed."""
     return str(TIER_CAUSES.get(cause, cause))
+
+
+def tier_step(cause: str, grant: TierGrant | None) -> str:
+    """Why a tier changed; where a plan brought a level or took it along, which one and by what."""
+    plan = plan_of_grant(grant) if grant else ""
+    if grant is None or cause not in ("plan", "lapsed", "ended"):
+        return tier_cause(cause)
+    if not plan:
+        return _("A given level came to its end") if cause == "lapsed" else tier_cause(cause)
+    told = {"plan": grant.reason, "ended": grant.end_reason, "lapsed": ""}[cause]
+    sentence = _PLAN_STEPS.get((cause, told))
+    if sentence is None:
+        return tier_cause(cause)
+    name = words.plan_name(version_by_id(grant.programme_version_id).document, plan)
+    return str(sentence) % {"plan": name}
+
+
+_PLAN_STEPS: Mapping[tuple[str, str], str | Promise] = {
+    ("plan", "trial"): gettext_lazy("With the plan %(plan)s, tried"),
+    ("plan", "bought"): gettext_lazy("With the plan %(plan)s, bought"),
+    ("plan", "gift"): gettext_lazy("With the plan %(plan)s, redeemed as a gift"),
+    ("plan", "renewed"): gettext_lazy("With the plan %(plan)s, renewed"),
+    ("plan", "auto_renewed"): gettext_lazy("With the plan %(plan)s, renewed automatically"),
+    ("plan", "upgraded"): gettext_lazy("With the plan %(plan)s, upgraded to"),
+    ("plan", "programme"): gettext_lazy("With the plan %(plan)s, as a new version has it"),
+    ("ended", "refunded"): gettext_lazy("The plan %(plan)s was paid back"),
+    ("ended", "upgraded"): gettext_lazy("The plan %(plan)s was given up for a better one"),
+    ("ended", "programme"): gettext_lazy("A new version changed what the plan %(plan)s brings"),
+    ("lapsed", ""): gettext_lazy("The term of the plan %(plan)s ended"),
+}
 
 
 def lot_state(state: str) -> str:

@@ -10,6 +10,7 @@ from shuke.loyalty.coupon_occasions import issue_birthday_coupons
 from shuke.loyalty.plans.dues import end_plans, remind_holders
 from shuke.loyalty.plans.gift_orders import MAKE, make_gifts
 from shuke.loyalty.plans.giving import give_birthday_gifts, give_plan_packs, give_tier_packs
+from shuke.loyalty.plans.levels import align_levels
 from shuke.loyalty.plans.renewals import charge_due
 from shuke.loyalty.subscribers import welcome_members
 
@@ -51,9 +52,11 @@ def charge_renewals() -> None:
 @jobs.periodic(cron="*/5 * * * *")
 @jobs.task(name="loyalty.end_plans", lock="loyalty.end_plans", retries=3)
 def end_finished_plans() -> None:
-    """Tell which plans have ended or are in their grace days."""
+    """Tell which plans have ended or are in their grace days, and what a new version makes of the levels they bring."""
     now = clock.now()
     while end_plans(now=now):
+        pass
+    while align_levels(now=now):
         pass
 
 

@@ -75,24 +75,20 @@ def grant_tier(
         found = find_grant(member_id, source, reference)
         if found is not None:
             return found
-        given = Grant(uuid7(), level, until, source)
-        made = TierGrant.objects.create(
-            id=given.id,
-            member_id=member_id,
-            track=track,
-            tier=level,
-            cause=source,
-            reference=reference,
-            reason=reason,
-            granted_at=now,
+        made = write_grant(
+            in_force,
+            tiers,
+            member_id,
+            level=level,
             until=until,
-            granted_by=actor.reference,
-            programme_version_id=in_force.version_id,
+            source=source,
+            reference=reference,
+            by=actor.reference,
+            reason=reason,
+            now=now,
             points=points,
             transfer_id=transfer_id,
         )
-        move = grant(tiers, _standing(tiers, member_id), given, now)
-        write_moves(in_force.version_id, [(member_id, track, move)])
         if source == "override":
             _tell(actor, "loyalty.tier_overridden.v1", made, now, reason)
     return made
@@ -111,17 +107,58 @@ def end_grant(*, actor: Actor, grant_id: UUID, reason: str = "", now: datetime) 
             return found
         if found.until is not None and found.until <= now:
             raise GrantOver
-        in_force = _in_force(now)
-        found.ended_id, found.ended_at = uuid7(), now
-        found.ended_by, found.end_reason = actor.reference, reason
-        found.save(update_fields=["ended_id", "ended_at", "ended_by", "end_reason"])
-        tiers = in_force.programme.track(found.track)
-        move = end_grants(tiers, _standing(tiers, member_id), [found.id], now) if tiers else None
-        if move is not None:
-            write_moves(in_force.version_id, [(member_id, found.track, move)])
+        write_end(_in_force(now), found, by=actor.reference, reason=reason, now=now)
         if found.cause == "override":
             _tell(actor, "loyalty.tier_override_ended.v1", found, now, reason)
     return found
+
+
+def write_grant(
+    in_force: InForce,
+    tiers: Tiers,
+    member_id: UUID,
+    *,
+    level: str,
+    until: datetime | None,
+    source: GrantSource,
+    reference: str,
+    by: str,
+    now: datetime,
+    reason: str = "",
+    points: int = 0,
+    transfer_id: UUID | None = None,
+) -> TierGrant:
+    """The row of a grant and the change that it brings. The caller holds the member's book, and has checked all of it."""
+    given = Grant(uuid7(), level, until, source)
+    made = TierGrant.objects.create(
+        id=given.id,
+        member_id=member_id,
+        track=tiers.code,
+        tier=level,
+        cause=source,
+        reference=reference,
+        reason=reason,
+        granted_at=now,
+        until=until,
+        granted_by=by,
+        programme_version_id=in_force.version_id,
+        points=points,
+        transfer_id=transfer_id,
+    )
+    move = grant(tiers, _standing(tiers, member_id), given, now)
+    write_moves(in_force.version_id, [(member_id, tiers.code, move)])
+    return made
+
+
+def write_end(in_force: InForce, found: TierGrant, *, by: str, reason: str, now: datetime) -> None:
+    """The end of a grant that is alive and the change that it brings. The caller holds the member's book."""
+    found.ended_id, found.ended_at = uuid7(), now
+    found.ended_by, found.end_reason = by, reason
+    found.save(update_fields=["ended_id", "ended_at", "ended_by", "end_reason"])
+    tiers = in_force.programme.track(found.track)
+    move = end_grants(tiers, _standing(tiers, found.member_id), [found.id], now) if tiers else None
+    if move is not None:
+        write_moves(in_force.version_id, [(found.member_id, found.track, move)])
 
 
 def override_tier(

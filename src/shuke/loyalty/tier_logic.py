@@ -231,6 +231,14 @@ def _standing(
     )
 
 
+def beside_plans(tiers: Tiers, state: TierState) -> TierState:
+    """What is held without what plans bring: who holds a plan is served as its level by the plan itself, to the instant."""
+    kept = tuple(each for each in state.grants if each.cause != "plan")
+    if len(kept) == len(state.grants):
+        return state
+    return _standing(tiers, state, state.earned, kept, state.earned.since)
+
+
 def qualify(tiers: Tiers, state: TierState, total: int, now: datetime) -> TierMove | None:
     """The upgrade that a qualifying total brings at once, or None. With downgrade at_once, the drop as well."""
     base = state.earned

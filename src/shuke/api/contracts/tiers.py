@@ -24,15 +24,26 @@ class TierGrantOut(Out):
     track: TrackCode
     tier: str
     cause: Literal["override", "bought", "plan"]
-    reference: str
-    reason: str
+    plan: Annotated[str | None, Meta(description="Code of the plan that gave it.")]
+    reference: Annotated[
+        str, Meta(description="What it was given for: <plan>:<number of the term> for a plan.")
+    ]
+    reason: Annotated[
+        str,
+        Meta(
+            description="Why; of a plan: trial, bought, gift, renewed, auto_renewed, upgraded, or programme where a new "
+            "version changed what the plan brings."
+        ),
+    ]
     granted_at: datetime
     granted_by: Annotated[str, Meta(description="Who: staff:<id>, key:<id> or system:<name>.")]
     until: datetime | None
     points: Annotated[int, Meta(description="What was paid for it, when it was bought.")]
     ended_at: datetime | None
     ended_by: str
-    end_reason: str
+    end_reason: Annotated[
+        str, Meta(description="Why it ended before its time; of a plan: refunded, upgraded or programme.")
+    ]
 
 
 class EarnedTier(Out):

@@ -144,7 +144,7 @@ def tier_explanation(call: Call, member_id: UUID, query: AsOfQuery) -> tuple[int
         "tier": _level(told, told.level),
         "next": _level(told, told.next_level) if told.next_level else None,
         "measured_by": told.programme.tiers.metric,
-        "explanation": words.tier_cause(told.cause),
+        "explanation": words.tier_step(told.cause, told.grant),
     }  # fmt: skip
 
 

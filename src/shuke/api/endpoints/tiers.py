@@ -30,6 +30,7 @@ from shuke.loyalty.errors import (
     UnknownGrant,
 )
 from shuke.loyalty.models import TierGrant
+from shuke.loyalty.plans.levels import plan_of_grant
 from shuke.loyalty.tier_grants import end_override, get_grant, override_tier
 from shuke.loyalty.tier_history import TierStep, TrackHeld, held_tiers, list_tier_changes
 
@@ -162,11 +163,14 @@ def _step(step: TierStep) -> dict[str, Any]:
             name: getattr(change, name)
             for name in ("id", "track", "occurred_at", "from_tier", "to_tier", "cause", "metric", "review_at", "order_id")
         },
-        "explanation": words.tier_cause(change.cause),
+        "explanation": words.tier_step(change.cause, step.grant),
         "programme_version": step.version,
         "grant": _grant(step.grant) if step.grant else None,
     }  # fmt: skip
 
 
 def _grant(row: TierGrant) -> dict[str, Any]:
-    return {name: getattr(row, name) for name in TierGrantOut.__struct_fields__}
+    return {
+        **{name: getattr(row, name) for name in TierGrantOut.__struct_fields__ if name != "plan"},
+        "plan": plan_of_grant(row) or None,
+    }

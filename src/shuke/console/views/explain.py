@@ -192,9 +192,9 @@ def _tier(told: TierExplained) -> dict[str, Any]:
     return {
         "name": tier_name(document, told.level.code),
         "rank": min(told.level.rank, 4),
-        "cause": words.tier_cause(told.cause),
+        "cause": words.tier_step(told.cause, told.grant),
         "by_spend": by_spend,
-        "metric": shown(told.metric),
+        "metric": shown(None if told.grant else told.metric),
         "again": shown(told.metric_again),
         "agrees": told.metric == told.metric_again,
         "total": shown(told.total),

@@ -457,7 +457,7 @@ def tiers_part(opened: Opened) -> dict[str, Any]:
     page = _page(
         opened, lambda cursor: list_tier_changes(opened.id, track=MAIN, cursor=cursor, limit=CHANGES), "tiers"
     )
-    changes = [step.change for step in page.steps] if page else []
+    changes = [(step.change, step.grant) for step in page.steps] if page else []
     return {
         "changes": [
             {
@@ -465,12 +465,15 @@ def tiers_part(opened: Opened) -> dict[str, Any]:
                 "before": opened.tier(each.from_tier),
                 "after": opened.tier(each.to_tier),
                 "rank": _rank(opened, each.to_tier),
-                "cause": words.tier_cause(each.cause),
-                "metric": formats.money(each.metric, opened.currency)
+                "cause": words.tier_step(each.cause, grant),
+                # What was given or ended was not decided by a figure.
+                "metric": ""
+                if grant
+                else formats.money(each.metric, opened.currency)
                 if by_spend
                 else formats.number(each.metric),
             }
-            for each in changes
+            for each, grant in changes
         ],
         "changes_first": opened.href("tiers", tiers=None) if opened.request.GET.get("tiers") else "",
         "changes_next": opened.href("tiers", tiers=page.next_cursor) if page and page.next_cursor else "",

@@ -254,7 +254,8 @@ class _Track:
         return {
             "row": row,
             "level": self._level(row.tier),
-            "cause": words.tier_cause(row.cause),
+            "cause": words.tier_step(row.cause, row),
+            "reason": "" if row.cause == "plan" else row.reason,
             "by": people.get(row.granted_by, ""),
             "last": row.until - timedelta(microseconds=1) if row.until else None,
             "form": (ending[1] if ending else EndForm(auto_id=f"end{row.id.hex}_%s")) if offered else None,
@@ -269,12 +270,14 @@ class _Track:
             "before": self._level(change.from_tier),
             "after": self._level(change.to_tier),
             "moved": change.from_tier != change.to_tier,
-            "cause": words.tier_cause(change.cause),
+            "cause": words.tier_step(change.cause, grant),
             "version": step.version,
             "figure": self._figure(change.metric, tiers) if change.metric else "",
             "order_id": change.order_id,
             "by": people.get(grant.ended_by if ended else grant.granted_by, "") if grant else "",
-            "reason": (grant.end_reason if ended else grant.reason) if grant else "",
+            "reason": (grant.end_reason if ended else grant.reason)
+            if grant and grant.cause != "plan"
+            else "",
         }
 
     def _figure(self, metric: int, tiers: Tiers) -> str:

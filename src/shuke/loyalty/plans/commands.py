@@ -9,6 +9,7 @@ import typer
 from shuke.kit import clock
 from shuke.loyalty.plans.dues import end_plans, remind_holders
 from shuke.loyalty.plans.giving import give_birthday_gifts, give_plan_packs, give_tier_packs
+from shuke.loyalty.plans.levels import align_levels
 from shuke.loyalty.plans.queries import plan_figures, verify_plans
 from shuke.loyalty.plans.renewals import charge_due
 from shuke.loyalty.queries import programme_at
@@ -19,7 +20,7 @@ app = typer.Typer(name="plans", help="Prove paid plans and run what is due.", no
 @app.command()
 def verify(most: int = typer.Option(10, min=1, max=1000, help="Differences to show.")) -> None:
     """Compare plans, their terms, gifts, charges, refunds and stock with each other. Exit code 1 when they differ."""
-    differences = verify_plans(most=most)
+    differences = verify_plans(most=most, now=clock.now())
     typer.echo("NOT CLEAN" if differences else "clean")
     for each in differences:
         typer.echo(f"  {each.what} {each.key}: says {each.said}, found {each.found}", err=True)
@@ -34,6 +35,7 @@ def run() -> None:
     for name, job in (
         ("renewals charged", charge_due),
         ("plans ended or put into grace", end_plans),
+        ("holders whose plan brings another level by now", align_levels),
         ("reminders told", remind_holders),
         ("plans looked at for packs", give_plan_packs),
         ("members looked at for packs", give_tier_packs),

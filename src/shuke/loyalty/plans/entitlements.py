@@ -24,7 +24,7 @@ from shuke.kit.clock import local_date
 from shuke.kit.ids import uuid7
 from shuke.loyalty.benefits import Allowance, Held, allowances_of
 from shuke.loyalty.errors import NoProgramme
-from shuke.loyalty.models import MemberGroup, Standing, TrackStanding
+from shuke.loyalty.models import MemberGroup, TrackStanding
 from shuke.loyalty.plans.errors import (
     EntitlementNotHere,
     EntitlementOutOfStock,
@@ -37,7 +37,10 @@ from shuke.loyalty.plans.models import EntitlementUse, GiftStock, PlanTerm
 from shuke.loyalty.plans.rows import lock_member, require_member
 from shuke.loyalty.programme import Programme
 from shuke.loyalty.queries import InForce, programme_at
-from shuke.members.queries import get_member
+from shuke.loyalty.tier_logic import beside_plans
+from shuke.loyalty.tier_rows import lowest, states_of
+from shuke.loyalty.tiers import MAIN
+from shuke.members.queries import joined_days
 
 MAX_REASON = 300
 
@@ -58,14 +61,16 @@ class EntitlementState:
 
 def held_of(programme: Programme, member_id: UUID, now: datetime) -> tuple[list[Held], dict[str, date]]:
     """The member's tier and plans with the local day on which the present term of each began."""
-    standing = Standing.objects.filter(member_id=member_id).values_list("tier", "since").first()
-    tier = standing[0] if standing else programme.tiers.levels[0].code
+    joined = joined_days([member_id])
+    stored = states_of([member_id], MAIN, joined).get(member_id)
+    own = beside_plans(programme.tiers, stored or lowest(programme.tiers, joined[member_id]))
+    tier = own.tier
     groups = MemberGroup.objects.filter(member_id=member_id, kind="plan", since__lte=now, until__gt=now)
     plans = dict(groups.values_list("code", "since"))
     rows = list(TrackStanding.objects.filter(member_id=member_id)) if programme.tracks else []
     levels = {row.track: row for row in rows}
     held = programme.held(tier, plans, {track: row.tier for track, row in levels.items()})
-    began = {f"tier:{tier}": standing[1] if standing else get_member(member_id).joined_at}
+    began = {f"tier:{tier}": own.since}
     if held[0].code != tier and plans:  # served as a higher level, through a plan
         began[held[0].source] = min(plans.values())
     began |= {f"tier:{row.tier}": row.since for row in levels.values()}

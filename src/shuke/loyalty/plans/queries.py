@@ -13,9 +13,12 @@ from django.db.models import Q
 from shuke.core.pagination import decode_cursor, encode_cursor
 from shuke.kit.sql import load
 from shuke.loyalty.models import MemberGroup
+from shuke.loyalty.plans.levels import levels_of
 from shuke.loyalty.plans.models import PlanEvent, PlanHolding, PlanTerm
 from shuke.loyalty.plans.rows import is_held
-from shuke.loyalty.queries import version_by_id
+from shuke.loyalty.queries import programme_at, version_by_id
+
+SETTLING = timedelta(hours=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,10 +130,14 @@ class PlanDifference:
     found: str
 
 
-def verify_plans(*, most: int = 10) -> list[PlanDifference]:
-    """Holdings against terms, groups against holdings, stock against uses, quotas, and money. One snapshot, no locks."""
+def verify_plans(*, now: datetime, most: int = 10) -> list[PlanDifference]:
+    """Holdings against terms, groups against holdings, levels in the history of tiers against plans, stock against uses,
+    quotas, and money. One snapshot, no locks. What a version brings counts once its first hour is over: a job sees to it."""
+    in_force, before = programme_at(now), programme_at(now - SETTLING)
+    settled = in_force and before and in_force.version_id == before.version_id
+    levels = levels_of(in_force.programme.plans if in_force and settled else {})
     with connection.cursor() as cursor:
-        cursor.execute(load("loyalty", "verify_plans"), {"most": most})
+        cursor.execute(load("loyalty", "verify_plans"), {"most": most, "now": now, "levels": levels})
         return [PlanDifference(*row) for row in cursor.fetchall()]
 
 

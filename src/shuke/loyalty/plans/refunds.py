@@ -18,6 +18,7 @@ from shuke.core.text import clean_text
 from shuke.core.values import SYSTEM, Actor
 from shuke.kit.ids import uuid7
 from shuke.loyalty.plans.errors import NothingPaid, PlanNotHeld, PlanRefundChanged
+from shuke.loyalty.plans.levels import REFUNDED, end_level
 from shuke.loyalty.plans.models import PlanHolding, PlanRefund, PlanTerm
 from shuke.loyalty.plans.rows import (
     Sale,
@@ -77,6 +78,7 @@ def refund_plan(
                 term.closed_at = now
                 term.save()
         end_holding(holding, now)
+        end_level(scene.in_force, holding, why=REFUNDED, by=actor.reference, now=now)
         refund = PlanRefund.objects.create(
             id=uuid7(),
             holding=holding,

@@ -23,6 +23,7 @@ from shuke.ledger.writing import take_books
 from shuke.loyalty.errors import NoProgramme
 from shuke.loyalty.groups import join_group, leave_group
 from shuke.loyalty.plans.errors import PlanSaleExists, UnknownPlan
+from shuke.loyalty.plans.levels import bring_level
 from shuke.loyalty.plans.models import (
     ChargeState,
     PlanCharge,
@@ -188,6 +189,7 @@ def add_term(
     join_group(
         kind="plan", code=plan.code, member_ids=[member_id], since=holding.since, until=holding.grace_until
     )
+    bring_level(scene.in_force, plan, holding, cause=cause.value, by=scene.actor.reference, now=now)
     return holding, term
 
 

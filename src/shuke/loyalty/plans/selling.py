@@ -24,6 +24,7 @@ from shuke.loyalty.plans.errors import (
     RenewalTooEarly,
     TrialUsed,
 )
+from shuke.loyalty.plans.levels import UPGRADED, end_level
 from shuke.loyalty.plans.models import PlanHolding, PlanState, PlanTerm, TermCause
 from shuke.loyalty.plans.rows import (
     Sale,
@@ -145,8 +146,8 @@ def upgrade_plan(
     scene, sale = scene_of(actor, target, now), checked(sale)
     with transaction.atomic():
         check_sale(scene, member_id)
-        holding, former = _upgradable(scene, member_id, plan)
-        terms = open_terms(holding, now)
+        given_up, former = _upgradable(scene, member_id, plan)
+        terms = open_terms(given_up, now)
         paid_for = _paid_for(terms)
         credit, rest = _credit(scene, former, paid_for, member_id, enjoyed)
         due = scene.plan.price - credit - rest
@@ -154,7 +155,7 @@ def upgrade_plan(
             raise PlanUpgradeChanged(field="expected_minor", due=due)
         close_terms(scene, paid_for, now, credited=credit, refunded=rest)
         close_terms(scene, [term for term in terms if term.gift_id is not None], now)
-        end_holding(holding, now)
+        end_holding(given_up, now)
         holding, term = add_term(
             scene,
             member_id,
@@ -164,6 +165,8 @@ def upgrade_plan(
             credit=credit,
             sale=sale,
         )
+        # After the new one has brought its level, so that nobody falls in between.
+        end_level(scene.in_force, given_up, why=UPGRADED, by=actor.reference, now=now)
         facts = {"from": plan, "credit_minor": credit, "paid_back_minor": rest}
         tell(scene, "plan_upgraded", holding, term, sale, facts)
     return term

@@ -36,4 +36,19 @@ SELECT d.* FROM (
   UNION ALL
   SELECT 'use of the entitlement', u.member_id || ' ' || u.entitlement, '0 or more', sum(u.amount)::text
   FROM loyalty_entitlementuse u GROUP BY u.member_id, u.entitlement, u.period HAVING sum(u.amount) < 0
+  UNION ALL
+  -- A level in the history of tiers hangs on a plan that is held, and ends with it at the latest.
+  SELECT 'level of the plan', g.member_id || ' ' || g.reference, g.until::text, coalesce(h.grace_until::text, 'no plan')
+  FROM loyalty_tiergrant g
+  LEFT JOIN loyalty_planholding h ON h.member_id = g.member_id AND h.plan = split_part(g.reference, ':', 1)
+  WHERE g.cause = 'plan' AND g.ended_at IS NULL AND g.until > %(now)s
+    AND (h.id IS NULL OR h.state = 'ended' OR h.grace_until < g.until)
+  UNION ALL
+  -- Who holds a plan that brings a level has it there.
+  SELECT 'plan with a level', h.member_id || ' ' || h.plan, %(levels)s::jsonb->>h.plan, coalesce(string_agg(g.tier, ' '), 'none')
+  FROM loyalty_planholding h
+  LEFT JOIN loyalty_tiergrant g ON g.member_id = h.member_id AND g.cause = 'plan' AND g.ended_at IS NULL
+    AND split_part(g.reference, ':', 1) = h.plan AND g.until = h.grace_until
+  WHERE h.state <> 'ended' AND h.grace_until > %(now)s AND %(levels)s::jsonb ? h.plan
+  GROUP BY h.id HAVING count(*) FILTER (WHERE g.tier = %(levels)s::jsonb->>h.plan) = 0
 ) AS d ORDER BY d.what, d.key LIMIT %(most)s

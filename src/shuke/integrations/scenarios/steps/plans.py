@@ -16,6 +16,7 @@ from shuke.loyalty.plans.dues import end_plans, remind_holders
 from shuke.loyalty.plans.entitlements import entitlements_of, redeem_entitlement, undo_entitlement
 from shuke.loyalty.plans.gifts import codes_of, gift_plan, redeem_plan_code, take_back_gift
 from shuke.loyalty.plans.giving import give_birthday_gifts, give_plan_packs, give_tier_packs
+from shuke.loyalty.plans.levels import align_levels
 from shuke.loyalty.plans.models import LocalAccount, PlanGift, PlanTerm
 from shuke.loyalty.plans.payments import BEHAVIOURS
 from shuke.loyalty.plans.queries import plans_of, verify_plans
@@ -200,6 +201,7 @@ def run_jobs(act: Act) -> Mapping[str, Any]:
     done = {
         "charged": _all(charge_due, act.now),
         "changed": _all(end_plans, act.now),
+        "aligned": _all(align_levels, act.now),
         "reminded": _all(remind_holders, act.now),
     }
     for give in (give_plan_packs, give_tier_packs, give_birthday_gifts):
@@ -210,7 +212,7 @@ def run_jobs(act: Act) -> Mapping[str, Any]:
 @step("verify_plans", {})
 def verify(act: Act) -> Mapping[str, Any]:
     """Prove plans against their own rows."""
-    return {"differences": len(verify_plans())}
+    return {"differences": len(verify_plans(now=act.now))}
 
 
 def _all(job: Callable[..., int], now: datetime) -> int:

@@ -1,0 +1,192 @@
+"""The level that a plan brings, in the history of tiers: given with the plan, ended with it, and the two agree."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from shuke.checkout.explain import explain_tier
+from shuke.checkout.models import Order
+from shuke.checkout.queries import plan_discounts, qualifying_totals
+from shuke.checkout.tiers import replay_tiers
+from shuke.checkout.words import tier_step
+from shuke.core.models import OutboxEvent
+from shuke.loyalty.models import Standing
+from shuke.loyalty.plans.dues import end_plans
+from shuke.loyalty.plans.gifts import codes_of, gift_plan, redeem_plan_code
+from shuke.loyalty.plans.levels import align_levels
+from shuke.loyalty.plans.models import PlanHolding
+from shuke.loyalty.plans.queries import verify_plans
+from shuke.loyalty.plans.refunds import quote_plan_refund, refund_plan
+from shuke.loyalty.plans.selling import renew_plan, start_trial, upgrade_plan
+from shuke.loyalty.queries import forget_versions
+from shuke.loyalty.tier_history import held_tiers, list_tier_changes
+from shuke.loyalty.tier_reviews import review_tiers
+from tests.factories.checkout import TILL, publish, sell
+from tests.factories.members import make_member
+from tests.factories.plans import BLACK, CASH, PLUS, buy, make_club, plan
+
+NOON = datetime(2026, 3, 2, 4, tzinfo=UTC)
+"""Noon in Shanghai."""
+DAY = timedelta(days=1)
+SILVER = plan(tier="silver", benefits={"discount_percent": "0", "multiplier": "1"})
+GOLD = plan(BLACK, tier="gold", benefits={"discount_percent": "0", "multiplier": "1"})
+
+
+@pytest.fixture
+def member(db: Any) -> Any:
+    make_club(SILVER)
+    publish(plans=[SILVER, GOLD])
+    forget_versions()
+    return make_member(now=NOON - DAY)
+
+
+def story(who: Any) -> list[tuple[str, str, str]]:
+    """(from, to, why) in words, oldest first."""
+    steps = list_tier_changes(who.id).steps[::-1]
+    return [(s.change.from_tier, s.change.to_tier, tier_step(s.change.cause, s.grant)) for s in steps]
+
+
+def news() -> list[tuple[str, str]]:
+    told = OutboxEvent.objects.filter(name="loyalty.tier_changed.v1").order_by("id")
+    return [(event.payload["from"], event.payload["to"]) for event in told]
+
+
+def proved(now: datetime) -> bool:
+    return replay_tiers().differences == () and verify_plans(now=now) == []
+
+
+def tier_at(who: Any, at: datetime) -> tuple[str, str]:
+    told = explain_tier(member_id=who.id, as_of=at, joined_at=NOON - DAY)
+    assert told is not None
+    return told.tier, tier_step(told.cause, told.grant)
+
+
+def test_a_sale_brings_the_level_a_renewal_keeps_it_and_the_end_takes_it(member: Any) -> None:
+    first = buy(member, NOON)
+    (track,) = held_tiers(member.id, NOON)
+    assert (track.state.tier, track.state.earned.tier) == ("silver", "classic")
+    assert [(g.reference, g.until) for g in track.grants] == [("plus:1", first.ends_at + 3 * DAY)]
+    late = first.ends_at - DAY
+    second = renew_plan(actor=TILL, member_id=member.id, plan="plus", sale=CASH, now=late)
+    over = second.ends_at + 3 * DAY
+    review_tiers(now=first.ends_at + 4 * DAY, qualifying=qualifying_totals)
+    assert Standing.objects.get().tier == "silver"
+    end_plans(now=over)
+    review_tiers(now=over, qualifying=qualifying_totals)
+    assert story(member) == [
+        ("classic", "silver", "With the plan 尊享卡, bought"),
+        ("silver", "silver", "With the plan 尊享卡, renewed"),
+        ("silver", "silver", "The term of the plan 尊享卡 ended"),
+        ("silver", "classic", "The term of the plan 尊享卡 ended"),
+    ]
+    assert news() == [("classic", "silver"), ("silver", "classic")]
+    assert tier_at(member, NOON - timedelta(hours=1))[0] == "classic"
+    assert tier_at(member, NOON) == ("silver", "With the plan 尊享卡, bought")
+    assert tier_at(member, over - timedelta(seconds=1))[0] == "silver"
+    assert tier_at(member, over) == ("classic", "The term of the plan 尊享卡 ended")
+    assert proved(over)
+
+
+def test_a_refund_ends_the_level_and_what_it_took_off_counts_as_used(member: Any) -> None:
+    buy(member, NOON)
+    answer = sell(("A", 100), now=NOON, member=member)  # silver: 2 %
+    assert answer["payable_minor"] == 98000
+    assert Order.objects.get().tier == "classic"  # what is held without the plan
+    quote = quote_plan_refund(member_id=member.id, plan="plus", now=NOON, enjoyed=plan_discounts)
+    assert quote["used_discounts_minor"] == 2000
+    refund_plan(
+        actor=TILL, member_id=member.id, plan="plus", sale=CASH, reason="x", now=NOON, enjoyed=plan_discounts
+    )
+    assert story(member)[-1] == ("silver", "classic", "The plan 尊享卡 was paid back")
+    assert news() == [("classic", "silver"), ("silver", "classic")]
+    assert proved(NOON)
+
+
+def test_what_is_earned_beneath_remains_when_the_plan_ends(member: Any) -> None:
+    buy(member, NOON)
+    sell(("A", 400), now=NOON + DAY, member=member)  # 3920.00 qualifies for gold
+    refund_plan(
+        actor=TILL,
+        member_id=member.id,
+        plan="plus",
+        sale=CASH,
+        reason="x",
+        now=NOON + 2 * DAY,
+        enjoyed=plan_discounts,
+    )
+    assert [step[:2] for step in story(member)] == [
+        ("classic", "silver"),
+        ("silver", "gold"),
+        ("gold", "gold"),
+    ]
+    assert proved(NOON + 2 * DAY)
+
+
+def test_an_upgrade_goes_from_level_to_level_without_falling_in_between(member: Any) -> None:
+    start_trial(actor=TILL, member_id=member.id, plan="plus", now=NOON)
+    buy(member, NOON)
+    upgrade_plan(
+        actor=TILL,
+        member_id=member.id,
+        plan="plus",
+        target="black",
+        sale=CASH,
+        now=NOON + DAY,
+        enjoyed=plan_discounts,
+    )
+    assert story(member) == [
+        ("classic", "silver", "With the plan 尊享卡, tried"),
+        ("silver", "silver", "With the plan 尊享卡, bought"),
+        ("silver", "gold", "With the plan 黑卡, upgraded to"),
+        ("gold", "gold", "The plan 尊享卡 was given up for a better one"),
+        ("gold", "gold", "The plan 尊享卡 was given up for a better one"),
+    ]
+    assert news() == [("classic", "silver"), ("silver", "gold")]
+    assert proved(NOON + DAY)
+
+
+def test_a_gift_that_is_redeemed_brings_the_level(member: Any) -> None:
+    (code,) = codes_of(gift_plan(actor=TILL, plan="plus", sale=CASH, now=NOON))
+    redeem_plan_code(actor=TILL, member_id=member.id, code=code, now=NOON + DAY)
+    assert story(member) == [("classic", "silver", "With the plan 尊享卡, redeemed as a gift")]
+    assert proved(NOON + DAY)
+
+
+def test_a_version_that_brings_another_level_is_followed_once(member: Any) -> None:
+    buy(member, NOON)
+    begin = NOON + 10 * DAY
+    publish(begin, plans=[plan(SILVER, tier="gold"), GOLD])
+    forget_versions()
+    assert sell(("A", 10), now=begin, member=member)["payable_minor"] == 9500  # at once
+    assert (align_levels(now=begin), align_levels(now=begin)) == (1, 0)
+    publish(begin + DAY, plans=[{**PLUS, "benefits": {}}, GOLD])
+    forget_versions()
+    assert (align_levels(now=begin + DAY), align_levels(now=begin + DAY)) == (1, 0)
+    assert story(member) == [
+        ("classic", "silver", "With the plan 尊享卡, bought"),
+        ("silver", "gold", "With the plan 尊享卡, as a new version has it"),
+        ("gold", "gold", "A new version changed what the plan 尊享卡 brings"),
+        ("gold", "classic", "A new version changed what the plan 尊享卡 brings"),
+    ]
+    assert news() == [("classic", "silver"), ("silver", "gold"), ("gold", "classic")]
+    assert proved(begin + 2 * DAY)
+
+
+def test_a_holder_from_before_the_history_told_plans_gets_the_level_there(
+    member: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("shuke.loyalty.plans.rows.bring_level", lambda *given, **named: None)
+    buy(member, NOON)
+    assert {each.what for each in verify_plans(now=NOON + DAY)} == {"plan with a level"}
+    assert align_levels(now=NOON + DAY) == 1
+    assert Standing.objects.get().tier == "silver"
+    assert proved(NOON + DAY)
+
+
+def test_a_level_without_its_plan_is_found(member: Any) -> None:
+    buy(member, NOON)
+    PlanHolding.objects.update(grace_until=NOON + DAY)
+    assert {"level of the plan", "plan with a level"} <= {each.what for each in verify_plans(now=NOON)}
