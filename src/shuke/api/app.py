@@ -26,6 +26,7 @@ from shuke.api.endpoints import (
     members,
     moves,
     offline,
+    plan_gift_orders,
     plans,
     prepaid,
     programme,
@@ -58,6 +59,7 @@ ROOMS = (
     reports,
     rewards,
     plans,
+    plan_gift_orders,
     entitlements,
 )
 """Addresses are tried in this order, so the tills' come first."""

@@ -133,7 +133,7 @@ def buy(call: Call, member_id: UUID, body: BuyIn) -> tuple[int, dict[str, Any]]:
         actor=call.caller.as_actor(),
         member_id=member_id,
         plan=body.plan,
-        sale=_sale(call, body.tender, body.reference, body.store, body.number),
+        sale=sale_of(call, body.tender, body.reference, body.store, body.number),
         now=call.now,
     )
     return 201, _term(term)
@@ -217,7 +217,7 @@ def renew(call: Call, member_id: UUID, plan: str, body: RenewIn) -> tuple[int, d
         actor=call.caller.as_actor(),
         member_id=member_id,
         plan=plan,
-        sale=_sale(call, body.tender, body.reference, body.store, body.number),
+        sale=sale_of(call, body.tender, body.reference, body.store, body.number),
         now=call.now,
     )
     return 201, _term(term)
@@ -270,7 +270,7 @@ def upgrade(call: Call, member_id: UUID, plan: str, body: UpgradeIn) -> tuple[in
         plan=plan,
         target=body.target,
         expected_minor=body.expected_minor,
-        sale=_sale(call, body.tender, body.reference, body.store, body.number),
+        sale=sale_of(call, body.tender, body.reference, body.store, body.number),
         now=call.now,
         enjoyed=plan_discounts,
     )
@@ -316,7 +316,7 @@ def refund_a_plan(call: Call, member_id: UUID, plan: str, body: PlanRefundIn) ->
         actor=call.caller.as_actor(),
         member_id=member_id,
         plan=plan,
-        sale=_sale(call, body.tender, body.reference, body.store),
+        sale=sale_of(call, body.tender, body.reference, body.store),
         reason=body.reason,
         expected_minor=body.expected_minor,
         enjoyed=plan_discounts,
@@ -430,7 +430,7 @@ def sell_gifts(call: Call, body: PlanGiftIn) -> Reply:
             plan=body.plan,
             count=body.count,
             buyer_id=body.buyer_id,
-            sale=_sale(call, body.tender, body.reference, body.store),
+            sale=sale_of(call, body.tender, body.reference, body.store),
             now=call.now,
         )
         rows = [
@@ -478,7 +478,7 @@ def gift_taken_back(call: Call, gift_id: UUID, body: TakeBackIn) -> tuple[int, d
     made = take_back_gift(
         actor=call.caller.as_actor(),
         gift_id=gift_id,
-        sale=_sale(call, body.tender, body.reference, body.store),
+        sale=sale_of(call, body.tender, body.reference, body.store),
         reason=body.reason,
         now=call.now,
     )
@@ -538,7 +538,7 @@ def store_of(call: Call, code: str) -> Store | None:
     return store
 
 
-def _sale(call: Call, tender: str, reference: str, store: str, number: str = "") -> Sale:
+def sale_of(call: Call, tender: str, reference: str, store: str, number: str = "") -> Sale:
     """(system, number) makes a sale once; the system is the key that reports it."""
     return Sale(tender, reference, store_of(call, store), f"key:{call.caller.id.hex[-12:]}", number or None)
 

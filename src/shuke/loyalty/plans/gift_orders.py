@@ -10,7 +10,7 @@ from datetime import datetime
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import Count
+from django.db.models import Count, Q, QuerySet
 from django.utils.translation import gettext_lazy as _
 
 from shuke.core.errors import InvalidInput
@@ -108,6 +108,22 @@ def download_gift_codes(*, actor: Actor, order_id: UUID, now: datetime, reason: 
 
     Raises InvalidInput without a reason, UnknownGiftOrder, GiftOrderNotReady, GiftOrderEnded.
     """
+    return _told(_opened(actor, order_id, now, reason))
+
+
+def read_gift_codes(
+    *, actor: Actor, order_id: UUID, now: datetime, reason: str, limit: int, after: UUID | None = None
+) -> list[tuple[UUID, str]]:
+    """(gift, code) of up to `limit` gifts that are not redeemed, beginning after one. Each look is on record.
+
+    Raises as `download_gift_codes`.
+    """
+    gifts = _issued(_opened(actor, order_id, now, reason), after)[: min(limit, MAX_ORDERED)]
+    return list(zip((gift.id for gift in gifts), codes_of(gifts), strict=True))
+
+
+def _opened(actor: Actor, order_id: UUID, now: datetime, reason: str) -> PlanGiftOrder:
+    """An order whose codes may be told, and that they were is on record."""
     reason = _checked_reason(reason)
     order = get_gift_order(order_id)
     if not actor.may_touch_store(order.store_id):
@@ -125,7 +141,7 @@ def download_gift_codes(*, actor: Actor, order_id: UUID, now: datetime, reason: 
         reason=reason,
         data={"plan": order.plan, "count": order.count},
     )
-    return _told(order)
+    return order
 
 
 def take_back_gifts(*, actor: Actor, order_id: UUID, sale: Sale, reason: str, now: datetime) -> PlanGiftOrder:
@@ -175,9 +191,14 @@ def get_gift_order(order_id: UUID) -> PlanGiftOrder:
     return order
 
 
-def list_gift_orders(*, plan: str, limit: int, before: UUID | None = None) -> list[PlanGiftOrder]:
-    """The orders for codes of a plan, newest first."""
-    rows = PlanGiftOrder.objects.filter(plan=plan).order_by("-id")
+def list_gift_orders(
+    *, limit: int, plan: str = "", before: UUID | None = None, store_ids: frozenset[UUID] | None = None
+) -> list[PlanGiftOrder]:
+    """The orders for codes of a plan, or of all, newest first. `store_ids`: only those of these stores, and of none."""
+    rows = PlanGiftOrder.objects.select_related("store").order_by("-id")
+    rows = rows.filter(plan=plan) if plan else rows
+    if store_ids is not None:
+        rows = rows.filter(Q(store=None) | Q(store_id__in=store_ids))
     return list(rows.filter(id__lt=before)[:limit] if before else rows[:limit])
 
 
@@ -190,12 +211,16 @@ def gifts_by_state(order_id: UUID) -> dict[str, int]:
 def _told(order: PlanGiftOrder) -> Iterator[str]:
     last: UUID | None = None
     while True:
-        rows = PlanGift.objects.filter(order=order, state=GiftState.ISSUED).order_by("id")
-        gifts = list((rows.filter(id__gt=last) if last else rows)[:TOLD_AT_ONCE])
+        gifts = list(_issued(order, last)[:TOLD_AT_ONCE])
         if not gifts:
             return
         yield from codes_of(gifts)
         last = gifts[-1].id
+
+
+def _issued(order: PlanGiftOrder, after: UUID | None) -> QuerySet[PlanGift]:
+    rows = PlanGift.objects.filter(order=order, state=GiftState.ISSUED).order_by("id")
+    return rows.filter(id__gt=after) if after else rows
 
 
 def _checked_reason(reason: str) -> str:
