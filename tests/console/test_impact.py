@@ -69,7 +69,5 @@ def test_a_draft_that_cannot_be_read_says_so_and_only_who_publishes_may_ask() ->
     assert "The programme has 6 problems" in text_of(client.post("/programme/impact", {"source": "shuke: 1"}))
     local = client_of(make_staff(Role.MARKETER, all_stores=False))
     assert local.post("/programme/impact", {"source": draft("1")}).status_code == 403
-    page = text_of(local.post("/programme/publish", {"step": "check", "source": draft("2000.00")}))
-    assert 'id="impact"' not in page
     cashier = client_of(make_staff(Role.CASHIER))
     assert cashier.post("/programme/impact", {"source": draft("1")}).status_code == 403

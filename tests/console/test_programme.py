@@ -8,9 +8,11 @@ import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from django.utils import timezone, translation
+from django.utils.translation import override
 
 from shuke.console.programme_words import tell
 from shuke.console.side_by_side import compare
+from shuke.core.errors import NotChainWide
 from shuke.core.values import Role
 from shuke.loyalty.document import validate
 from shuke.loyalty.models import ProgrammeVersion
@@ -249,6 +251,19 @@ def test_only_those_who_publish_may_publish() -> None:
     checked.force_login(make_staff(Role.OWNER), backend="django.contrib.auth.backends.ModelBackend")
     assert checked.post("/programme/publish", {"step": "publish", "source": DEMO}).status_code == 403
     assert ProgrammeVersion.objects.count() == 1
+
+
+def test_who_covers_some_stores_only_does_not_publish_for_the_whole_chain() -> None:
+    publish()
+    bound = make_staff(Role.MARKETER, all_stores=False)
+    client = client_of(bound)
+    assert "/programme/publish" not in text_of(client.get("/programme"))
+    refused = client.post("/programme/publish", {"step": "publish", "source": changed("give: 1", "give: 2")})
+    assert refused.status_code == 403 and "This counts for every store" in text_of(refused)
+    with override("zh-hant"):
+        assert str(NotChainWide()).startswith("此事關乎所有門市")
+    assert ProgrammeVersion.objects.count() == 1
+    assert client_of(make_staff(Role.MARKETER)).get("/programme/publish").status_code == 200
 
 
 def test_pages_cost_the_same_for_one_version_and_for_three() -> None:

@@ -8,8 +8,9 @@ from datetime import timedelta
 import pytest
 from typer.testing import CliRunner
 
+from shuke.core.errors import NotChainWide
 from shuke.core.models import AuditEvent, OutboxEvent
-from shuke.core.values import SYSTEM
+from shuke.core.values import SYSTEM, Role
 from shuke.loyalty import cautions
 from shuke.loyalty.cautions import ALL, Caution, Draft, register_check
 from shuke.loyalty.commands import app
@@ -32,6 +33,20 @@ def number_at(at) -> int:
     in_force = programme_at(at)
     assert in_force
     return in_force.number
+
+
+def test_only_who_covers_all_stores_publishes_takes_back_and_returns():
+    bound = make_staff(Role.MARKETER, all_stores=False).as_actor()
+    publish(now=NOW - DAY)
+    publish(BETTER, effective_at=NOW + DAY)
+    for act in (
+        lambda: publish_programme(actor=bound, now=NOW, source=BEST, accepted=ALL),
+        lambda: cancel_version(actor=bound, number=2, now=NOW),
+        lambda: roll_back(actor=bound, number=1, now=NOW + 2 * DAY, accepted=ALL),
+    ):
+        with pytest.raises(NotChainWide):
+            act()
+    assert ProgrammeVersion.objects.count() == 2 and number_at(NOW + DAY) == 2
 
 
 def test_a_scheduled_version_that_is_taken_back_never_begins():

@@ -11,8 +11,9 @@ from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.utils.cache import add_never_cache_headers
 
+from shuke.core.errors import NotChainWide
 from shuke.core.models import Staff
-from shuke.core.values import Permission
+from shuke.core.values import CHAIN_WIDE, Permission
 
 P = ParamSpec("P")
 View = Callable[Concatenate[HttpRequest, P], HttpResponseBase]
@@ -36,8 +37,10 @@ def requires(permission: Permission) -> Callable[[View[P]], View[P]]:
                 if request.headers.get("HX-Request"):
                     return HttpResponse(status=401)
                 return redirect_to_login(request.get_full_path())
-            if not staff_of(request).may(permission):
-                raise PermissionDenied
+            staff = staff_of(request)
+            if not staff.may(permission):
+                bound = permission in CHAIN_WIDE and not staff.all_stores
+                raise PermissionDenied(str(NotChainWide()) if bound else "")
             return _kept_nowhere(view(request, *args, **kwargs))
 
         guarded.console_access = permission  # type: ignore[attr-defined]

@@ -26,6 +26,14 @@ class NotAllowed(ShukeError):
     message = _("Your role does not allow this.")
 
 
+class NotChainWide(ShukeError):
+    """What counts for every store is decided by somebody who covers all of them."""
+
+    code = "not_chain_wide"
+    status = 403
+    message = _("This counts for every store: only people who cover all stores may do it.")
+
+
 class OutOfStoreScope(ShukeError):
     """The store is not among those of the account or key."""
 

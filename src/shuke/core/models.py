@@ -9,7 +9,7 @@ from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models.functions import Lower
 
-from shuke.core.values import ROLE_PERMISSIONS, Actor, Permission, Role
+from shuke.core.values import CHAIN_WIDE, ROLE_PERMISSIONS, Actor, Permission, Role
 from shuke.kit.ids import uuid7
 
 
@@ -42,8 +42,12 @@ class Staff(AbstractBaseUser):
         ]
 
     def may(self, permission: Permission | str) -> bool:
-        """True when the role grants the permission and the account is active."""
-        return self.is_active and permission in ROLE_PERMISSIONS[self.role]
+        """True when the role grants the permission, the account is active, and covers all stores where that is needed."""
+        return (
+            self.is_active
+            and permission in ROLE_PERMISSIONS[self.role]
+            and (self.all_stores or permission not in CHAIN_WIDE)
+        )
 
     def as_actor(self) -> Actor:
         """The account as the actor of an operation."""

@@ -72,6 +72,9 @@ _MARKETER = {
     _P.COUPONS_GIVE,
     _P.COUPONS_CODES,
 }
+CHAIN_WIDE = frozenset({_P.PROGRAMME_PUBLISH})
+"""What counts for every store at once: only accounts that cover all stores may, whatever their role."""
+
 ROLE_PERMISSIONS: dict[str, frozenset[Permission]] = {
     Role.OWNER: frozenset(_P),
     Role.ADMIN: frozenset(_P),

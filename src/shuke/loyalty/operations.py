@@ -9,7 +9,7 @@ from typing import Any
 from django.db import connection, transaction
 from django.utils.translation import gettext_lazy as _
 
-from shuke.core.errors import InvalidInput
+from shuke.core.errors import InvalidInput, NotChainWide
 from shuke.core.operations import publish_event, record_audit
 from shuke.core.values import Actor
 from shuke.kit.ids import uuid7
@@ -41,12 +41,14 @@ def publish_programme(
     It begins at `effective_at`, or at once, which means `LEAD` later: until then every process has learned of it. Only
     the first version may begin in the past, so that sales from before the programme can be imported under it.
 
+    :raises NotChainWide: when the actor covers some stores only: a programme counts for all of them.
     :raises InvalidProgramme: with every problem of the document.
     :raises SameProgramme: when it equals what is in force at that time anyway.
     :raises EffectiveInThePast: when it shall begin before `now`.
     :raises CurrencyFixed: when its currency is not that of the first version.
     :raises Unconfirmed: when it warns of something whose key is not in `accepted`.
     """
+    require_chain(actor)
     if len(note) > 300 or not note.isprintable():
         raise InvalidInput(field="note", reason=_("Give a note of at most 300 characters on one line."))
     document = validate(source)
@@ -92,6 +94,12 @@ def publish_programme(
         forget_versions()
         transaction.on_commit(forget_versions)
     return version
+
+
+def require_chain(actor: Actor) -> None:
+    """Raises NotChainWide."""
+    if not actor.all_stores:
+        raise NotChainWide
 
 
 def warnings_of(

@@ -12,7 +12,7 @@ from shuke.core.operations import publish_event, record_audit
 from shuke.core.values import Actor
 from shuke.loyalty.errors import UnknownVersion, VersionBegun, VersionCancelled
 from shuke.loyalty.models import CancelledVersion, ProgrammeVersion
-from shuke.loyalty.operations import LEAD, PUBLISH_LOCK, publish_programme
+from shuke.loyalty.operations import LEAD, PUBLISH_LOCK, publish_programme, require_chain
 from shuke.loyalty.queries import forget_versions, source_of
 
 
@@ -21,10 +21,12 @@ def cancel_version(*, actor: Actor, number: int, now: datetime, reason: str = ""
 
     The version and its number remain on record. Publishes `loyalty.programme_cancelled.v1`.
 
+    :raises NotChainWide: when the actor covers some stores only.
     :raises UnknownVersion: when there is none of that number.
     :raises VersionBegun: when it has begun, or begins so soon that a process may already count on it.
     :raises VersionCancelled: when it was taken back before.
     """
+    require_chain(actor)
     with transaction.atomic():
         with connection.cursor() as cursor:
             cursor.execute("SELECT pg_advisory_xact_lock(%s)", [PUBLISH_LOCK])

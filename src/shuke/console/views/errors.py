@@ -27,7 +27,7 @@ def bad_request(request: HttpRequest, exception: Exception | None = None) -> Htt
 def permission_denied(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
     """403: signed in, but not entitled."""
     if getattr(request, "user", None) is not None and request.user.is_authenticated:
-        return render(request, "console/forbidden.html", status=403)
+        return render(request, "console/forbidden.html", {"why": str(exception)}, status=403)
     return _page(request, 403, _("You may not open this page"), _("Sign in with an account that may."))
 
 
