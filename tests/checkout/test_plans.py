@@ -240,9 +240,9 @@ def test_what_a_plan_has_given_is_no_credit_for_the_next(member: Any) -> None:
     assert quote["credit_minor"] == 12000 - 6000 - 3000
     term = upgrade(member, NOON)
     assert (term.paid_minor, term.credit_minor) == (36500 - 3000, 3000)
-    # Given up again at once, the new plan pays back what it cost less its first day, and no more.
+    # Given up again at once, the new plan pays back what it cost, and no more: what the former gave stays paid.
     back = refund(member, NOON, plan="black").refund_minor
-    assert 12000 + term.paid_minor - back == 6000 + 3000 + 100
+    assert 12000 + term.paid_minor - back == 6000 + 3000
     assert verify_plans(now=NOON) == []
 
 
@@ -251,7 +251,7 @@ def test_a_gift_is_no_money_for_a_better_plan_either(member: Any) -> None:
     redeem_plan_code(actor=TILL, member_id=member.id, code=codes_of([gift])[0], now=NOON)
     term = upgrade(member, NOON)
     assert (term.paid_minor, term.credit_minor) == (36500, 0)
-    assert refund(member, NOON, plan="black").refund_minor == 36400
+    assert refund(member, NOON, plan="black").refund_minor == 36500
     assert plan_totals(NOON + DAY, ZONE).unearned_minor == 0
     assert verify_plans(now=NOON) == []
 
@@ -430,6 +430,27 @@ def test_what_a_level_takes_off_through_a_plan_is_use_of_the_plan(db: Any) -> No
         quote = quote_plan_refund(member_id=who.id, plan="plus", now=NOON + DAY, enjoyed=plan_discounts)
         assert (quote["used_discounts_minor"], quote["refund_minor"]) == (used, 12000 - used)
         assert not quote["is_full"]
+
+
+@pytest.mark.parametrize(
+    ("rules", "used", "later", "back"),
+    [
+        ({}, False, 0, 12000),  # sold by mistake, and noticed the same day
+        ({}, True, 0, 12000 - 100),
+        ({}, False, 1, 12000 - 65),
+        ({"full_days": 0}, False, 0, 12000 - 32),
+    ],
+)
+def test_an_unused_plan_is_taken_back_whole_on_the_day_of_its_sale(
+    db: Any, rules: dict[str, Any], used: bool, later: int, back: int
+) -> None:
+    make_club(plan(refund={**rules, "fee_percent": "0"}))
+    who = make_member(now=NOON - DAY)
+    buy(who, NOON)
+    if used:
+        sell(("A", 1), now=NOON, member=who)
+    quote = quote_plan_refund(member_id=who.id, plan="plus", now=NOON + later * DAY, enjoyed=plan_discounts)
+    assert (quote["refund_minor"], quote["is_full"]) == (back, back == 12000)
 
 
 def test_terms_to_come_are_paid_back_whole(member: Any) -> None:

@@ -18,12 +18,13 @@ from shuke.loyalty.plans.gift_orders import make_gifts
 from shuke.loyalty.plans.gifts import codes_of, gift_plan
 from shuke.loyalty.plans.models import EntitlementUse, PlanGiftOrder, PlanHolding, PlanRefund, PlanTerm
 from shuke.loyalty.plans.queries import verify_plans
+from shuke.loyalty.queries import forget_versions
 from shuke.members.models import Member
 from tests.console.pages import MOST_QUERIES, client_of, queries_of, text_of
 from tests.factories.checkout import TILL, publish
-from tests.factories.core import make_staff
+from tests.factories.core import PASSWORD, make_staff
 from tests.factories.members import make_member
-from tests.factories.plans import BLACK, CASH, PLUS, buy, make_club
+from tests.factories.plans import BLACK, CASH, PLUS, buy, make_club, plan
 
 pytestmark = pytest.mark.django_db
 
@@ -66,7 +67,11 @@ def test_a_trial_a_gift_and_renewing_by_itself(member: Member) -> None:
     send(client, member, "try", "a")
     (code,) = codes_of(gift_plan(actor=TILL, plan="plus", sale=CASH, now=now()))
     assert send(client, member, "code", "b", code="nonsense").status_code == 422
-    assert send(client, member, "code", "c", code=code).status_code == 302
+    asked = send(client, member, "code", "b2", code=code)
+    assert asked.status_code == 200 and PlanTerm.objects.count() == 1
+    dialog = text_of(asked).split('id="gift"')[1]
+    assert "data-open" in dialog and "Plus · 12 months" in dialog and 'name="sure" value="yes"' in dialog
+    assert send(client, member, "code", "c", code=code, sure="yes").status_code == 302
     assert [term.cause for term in PlanTerm.objects.order_by("seq")] == ["trial", "gift"]
     send(client, member, "auto_renew", "d")
     assert PlanHolding.objects.get().mandate_id is not None
@@ -110,6 +115,64 @@ def test_a_refund_pays_what_the_page_showed(member: Member) -> None:
     assert refused.status_code == 422
     assert send(client, member, "refund", "b", reason="moved", expected=shown[1]).status_code == 302
     assert PlanRefund.objects.get().refund_minor == int(shown[1])
+
+
+def test_what_is_beyond_a_cashier_is_signed_by_a_second_person_on_the_spot(member: Member) -> None:
+    make_club(plan(PLUS, price="900.00", upgrade_to=["black"]))
+    forget_versions()
+    buy(member, now())
+    client, here = person(), Store.objects.get(code="S1")
+    boss = make_staff(Role.STORE_MANAGER, all_stores=False, store_ids=[here.id])
+    boss.set_password(PASSWORD)
+    boss.save()
+    page = text_of(client.get(f"/members/{member.id}/plans"))
+    assert "A second person approves it" in page and "Nothing of it was used" in page
+    typed = {"reason": "rung up by mistake", "expected": "90000"}
+    for number, (name, password) in enumerate(
+        (("", ""), (boss.username, "wrong"), (make_staff(Role.CASHIER).username, PASSWORD))
+    ):
+        refused = send(
+            client, member, "refund", f"r{number}", **typed, approver=name, approver_password=password
+        )
+        assert refused.status_code == 422 and PlanRefund.objects.count() == 0
+        assert "<details open" in re.sub(r'<details class="[^"]*"', "<details", text_of(refused))
+    signed = {**typed, "approver": boss.username, "approver_password": PASSWORD}
+    for _ in range(2):
+        assert send(client, member, "refund", "s", **signed).status_code == 302
+    assert PlanRefund.objects.get().refund_minor == 90000
+    approved = AuditEvent.objects.get(action="checkout.refund_approved.v1")
+    assert (approved.actor_id, approved.object_id) == (boss.id, str(member.id))
+    assert text_of(client_of(boss).get(f"/members/{member.id}/plans")).count("A second person") == 0
+
+
+def test_a_plan_that_would_bring_nothing_is_not_sold_and_an_upgrade_that_takes_says_so(db: object) -> None:
+    small = {**PLUS, "code": "small", "benefits": {"discount_percent": "5"}, "upgrade_to": ["plus"]}
+    make_club(small, plan(PLUS, tier="gold", upgrade_to=["small"]))
+    who = make_member(now=now())
+    client = person(Role.STORE_MANAGER)
+    before = text_of(client.get(f"/members/{who.id}/plans")).split("Sell a plan")[1]
+    assert before.count('value="buy"') == 3 and "Brings nothing beyond" not in before
+    buy(who, now())
+    page = text_of(client.get(f"/members/{who.id}/plans"))
+    offers = page.split("Sell a plan")[1]
+    assert offers.count('value="buy"') == 1 and "Brings nothing beyond Plus" in offers
+    upgrade = page.split("Upgrade to")[1]
+    assert "The level 金卡 ends with it." in upgrade
+    assert "The discount of 10% off ends; the new one is 5% off." in upgrade
+
+
+def test_every_act_that_costs_or_gives_is_asked_about_first(member: Member) -> None:
+    client = person(Role.STORE_MANAGER)
+    acts = ["buy", "try", "hand_out", "refund", "upgrade"]
+    page = text_of(client.get(f"/members/{member.id}/plans"))
+    buy(member, now())
+    page += text_of(client.get(f"/members/{member.id}/plans"))
+    for act in acts:
+        form = page[: page.index(f'name="act" value="{act}"')].rpartition("<form")[2]
+        asked = re.search(r'data-confirm="([\w-]+)"', form)
+        assert asked is not None, act
+        dialog = page.split(f'<dialog class="dlg" id="{asked[1]}"')[1].split("</dialog>")[0]
+        assert re.search(r"<dt>Member</dt><dd>[^<]+</dd>", dialog), act
 
 
 def test_an_upgrade_costs_what_the_page_showed_and_the_history_is_paged(member: Member) -> None:
@@ -162,7 +225,7 @@ def test_gift_codes_are_sold_in_bulk_watched_downloaded_redeemed_and_paid_back(m
     )
     assert manager.post(f"/plans/gifts/{order.id}/file", {}).status_code == 302
     assert cashier.post(f"/plans/gifts/{order.id}/file", {"reason": "x"}).status_code == 403
-    assert send(cashier, member, "code", "c", code=codes[1]).status_code == 302
+    assert send(cashier, member, "code", "c", code=codes[1], sure="yes").status_code == 302
     back = {"tender": "transfer", "reason": "too many", "token": "b"}
     assert manager.post(f"/plans/gifts/{order.id}/take-back", {**back, "reason": ""}).status_code == 422
     for _ in range(2):

@@ -10,8 +10,8 @@ from django.utils import timezone
 from shuke.core.models import Staff
 from shuke.core.values import SYSTEM
 from shuke.loyalty.plans.gift_orders import download_gift_codes, make_gifts, order_gifts
-from shuke.loyalty.plans.gifts import redeem_plan_code
-from shuke.loyalty.plans.models import PlanGiftOrder
+from shuke.loyalty.plans.gifts import codes_of, gift_plan, redeem_plan_code
+from shuke.loyalty.plans.models import PlanGiftOrder, PlanTerm
 from shuke.loyalty.plans.rows import Sale
 from shuke.loyalty.plans.selling import buy_plan
 from shuke.members.models import Member
@@ -119,4 +119,42 @@ def test_the_pages_are_sound(
             window.page.locator("main details > summary").nth(number).click()
         window.shot(name, whole=True)
         found += [f"{name}: {problem}" for problem in window.problems(words=WORDS)]
+    window.page.locator('button[value="upgrade"]').click()  # asks first
+    window.page.locator("dialog[open] [data-yes]").wait_for()
+    window.shot("member-upgrade-sure")
+    found += [f"sure: {problem}" for problem in window.problems(words=WORDS)]
     assert found == []
+
+
+def test_a_sale_is_asked_about_and_a_gift_code_says_what_it_is_by_keyboard(
+    screen: OpenScreen, member: Member, order: PlanGiftOrder, owner: Staff
+) -> None:
+    now = timezone.now()
+    buyer = make_member("许知行", now=now - timedelta(days=9))
+    (code,) = codes_of(
+        gift_plan(actor=SYSTEM, plan="kids", sale=Sale("cash"), now=now + timedelta(seconds=4))
+    )
+    window = screen(Look("light", "zh-hans", 1440), owner)
+    page = window.page
+    page.wait_for_timeout(4500)
+    assert window.goto(f"/members/{buyer.id}/plans") == 200
+    page.locator('button[value="buy"]').first.focus()
+    page.keyboard.press("Enter")
+    dialog = page.locator("dialog[open]")
+    dialog.wait_for()
+    window.shot("plan-sell-sure")
+    page.keyboard.press("Escape")
+    assert not PlanTerm.objects.filter(member=buyer).exists()
+    page.locator("#plan-code").fill(code)
+    page.keyboard.press("Enter")
+    dialog.wait_for()
+    assert "亲子卡" in dialog.inner_text()
+    window.shot("plan-gift-sure")
+    assert window.problems(words=WORDS | {code}) == []
+    assert not PlanTerm.objects.filter(member=buyer).exists()
+    page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+    page.wait_for_function("() => !document.querySelector('dialog[open]')")
+    window.settle()
+    (term,) = PlanTerm.objects.filter(member=buyer)
+    assert (term.plan, term.cause) == ("kids", "gift")

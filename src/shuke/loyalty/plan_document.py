@@ -28,7 +28,7 @@ from shuke.loyalty.source import Node, child
 MAX_PLANS = 50
 _DURATION = {"months": Key(whole(1, 120)), "days": Key(whole(1, 3660))}
 
-REFUND_DEFAULT = {"policy": "pro_rata", "full_days": 0, "used": "greater", "fee_percent": "0"}
+REFUND_DEFAULT = {"policy": "pro_rata", "full_days": 1, "used": "greater", "fee_percent": "0"}
 RENEWAL_DEFAULT = {
     "manual": True,
     "auto": False,
@@ -91,7 +91,7 @@ def _refund(notes: Notes, node: Node, path: str) -> Any:
     return mapping(
         {
             "policy": Key(choice("pro_rata", "none"), default="pro_rata"),
-            "full_days": Key(whole(0, 366), default=0),
+            "full_days": Key(whole(0, 366), default=1),
             "used": Key(choice("greater", "added", "ignored"), default="greater"),
             "fee_percent": Key(decimal("0", "100"), default="0"),
         }

@@ -5,8 +5,7 @@ What tier and plans entitle a member to is handed out on the same page. Each for
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -20,12 +19,11 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 from django.views.decorators.cache import never_cache
+from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods
 
-from shuke.catalog.models import Store
-from shuke.checkout.errors import RefundNeedsApproval
 from shuke.checkout.queries import plan_discounts
-from shuke.checkout.refunds.approval import beyond_cashier
+from shuke.checkout.refunds.approval import Beyond
 from shuke.console import formats
 from shuke.console.access import requires, staff_of
 from shuke.console.book_words import people_of
@@ -33,27 +31,20 @@ from shuke.console.member_access import open_member
 from shuke.console.once import new_token, once
 from shuke.console.prepaid_words import tender_choices
 from shuke.console.scope import place_of
+from shuke.console.views.cashier import signing
+from shuke.console.views.plan_counter import ACTS, NEEDS_REFUND, Counter, need_of
 from shuke.core.errors import InvalidInput
-from shuke.core.models import Staff
 from shuke.core.values import Permission
 from shuke.kit import clock
 from shuke.kit.errors import ShukeError
-from shuke.loyalty.plans.entitlements import (
-    EntitlementState,
-    entitlements_of,
-    recent_uses,
-    redeem_entitlement,
-    undo_entitlement,
-)
-from shuke.loyalty.plans.errors import UnknownUse
-from shuke.loyalty.plans.gifts import redeem_plan_code
-from shuke.loyalty.plans.models import EntitlementUse, PlanState, TermCause
+from shuke.loyalty.plans.entitlements import EntitlementState, entitlements_of, recent_uses
+from shuke.loyalty.plans.gifts import find_plan_code
+from shuke.loyalty.plans.models import PlanState, TermCause
 from shuke.loyalty.plans.queries import PlanOfMember, plan_figures, plan_history, plan_totals, plans_of
-from shuke.loyalty.plans.refunds import quote_plan_refund, refund_plan
-from shuke.loyalty.plans.renewals import cancel_auto_renew, start_auto_renew
-from shuke.loyalty.plans.rows import Sale
-from shuke.loyalty.plans.selling import buy_plan, quote_upgrade, renew_plan, start_trial, upgrade_plan
-from shuke.loyalty.plans.values import Duration, Plan
+from shuke.loyalty.plans.refunds import quote_plan_refund
+from shuke.loyalty.plans.selling import quote_upgrade
+from shuke.loyalty.plans.values import Duration, Plan, brings_nothing_beyond
+from shuke.loyalty.programme import Programme
 from shuke.loyalty.queries import InForce, programme_at, version_by_id
 from shuke.loyalty.words import localized, plan_name, tier_name
 
@@ -124,6 +115,7 @@ def plans(request: HttpRequest) -> HttpResponse:
     return render(request, "console/plans.html", context)
 
 
+@sensitive_post_parameters(signing.PASSWORD)
 @requires(Permission.CHECKOUT_USE)
 @require_http_methods(["GET", "POST"])
 @never_cache
@@ -131,23 +123,32 @@ def member_plans(request: HttpRequest, member_id: UUID) -> HttpResponse:
     """What the member holds and is entitled to, with a form for each act that is possible now."""
     member, now = open_member(request, member_id), clock.now()
     store, in_force = place_of(request), programme_at(now)
-    problem = ""
+    desk = Counter(staff_of(request), member_id, store, request.POST, now)
+    problem, wrong_signer, gift = "", "", None
     if request.method == "POST":
-        act = ACTS.get(request.POST.get("act", ""))
+        act = ACTS.get(desk.sent["act"])
         if act is None:
             raise PermissionDenied
         work, said = act
-        if work in (_refund, _undo) and not staff_of(request).may(Permission.CHECKOUT_REFUND):
+        if desk.sent["act"] in NEEDS_REFUND and not staff_of(request).may(Permission.CHECKOUT_REFUND):
             raise PermissionDenied
-        desk = Counter(staff_of(request), member_id, store, request.POST, now)
         try:
-            once(request, desk.sent, lambda: work(desk))
+            if desk.sent["act"] == "code" and desk.sent["sure"] != "yes":
+                gift = _gift(desk, in_force)
+            else:
+                desk.approver = signing.signer(request, _need(desk))
+                once(request, desk.sent, lambda: work(desk))
+                messages.success(request, str(said))
+                return redirect("console:member_plans", member_id)
         except ShukeError as error:
             problem = str(error)
-        else:
-            messages.success(request, str(said))
-            return redirect("console:member_plans", member_id)
+            wrong_signer = problem if error.field == signing.NAME else ""
     context = {
+        # What was typed, where a form is shown again.
+        "sent": desk.sent if problem else {},
+        "approver": request.POST.get(signing.NAME, "")[:64],
+        "approver_error": wrong_signer,
+        "gift": gift,
         "member": member,
         "name": member.name or member.number,
         "store": store,
@@ -155,173 +156,38 @@ def member_plans(request: HttpRequest, member_id: UUID) -> HttpResponse:
         "token": new_token(),
         "tenders": tender_choices(),
         "may_refund": staff_of(request).may(Permission.CHECKOUT_REFUND),
-        **(_shown(request, in_force, member_id, now) if in_force else {}),
+        **(_shown(request, in_force, desk) if in_force else {}),
     }
     return render(request, "console/member_plans.html", context, status=422 if problem else 200)
-
-
-# What a form asks for ----------------------------------------------------------------------------------
-
-
-class Counter:
-    """One form sent at the counter: who acts, for whom, where, and what was typed."""
-
-    FIELDS = (
-        "act",
-        "plan",
-        "target",
-        "tender",
-        "reference",
-        "code",
-        "entitlement",
-        "use",
-        "reason",
-        "expected",
-    )
-
-    def __init__(
-        self,
-        staff: Staff,
-        member_id: UUID,
-        store: Store | None,
-        posted: Mapping[str, str],
-        now: datetime,
-    ) -> None:
-        self.actor, self.member_id, self.store, self.now = staff.as_actor(), member_id, store, now
-        self.approves = staff.may(Permission.CHECKOUT_APPROVE)
-        self.sent = {
-            name: " ".join(posted.get(name, "").replace("\x00", "").split())[:300] for name in self.FIELDS
-        }
-
-    @property
-    def who(self) -> dict[str, Any]:
-        """What every operation is told."""
-        return {"actor": self.actor, "member_id": self.member_id, "now": self.now}
-
-    @property
-    def plan(self) -> dict[str, Any]:
-        """The same, with the plan."""
-        return {**self.who, "plan": self.sent["plan"]}
-
-    @property
-    def sale(self) -> Sale:
-        """How it is paid, here."""
-        return Sale(self.sent["tender"], self.sent["reference"], self.store, "console")
-
-
-def _buy(desk: Counter) -> str:
-    return str(buy_plan(**desk.plan, sale=desk.sale).id)
-
-
-def _try(desk: Counter) -> str:
-    return str(start_trial(**desk.plan).id)
-
-
-def _renew(desk: Counter) -> str:
-    return str(renew_plan(**desk.plan, sale=desk.sale).id)
-
-
-def _redeem_code(desk: Counter) -> str:
-    return str(redeem_plan_code(**desk.who, code=desk.sent["code"]).id)
-
-
-def _upgrade(desk: Counter) -> str:
-    target, expected = desk.sent["target"], _expected(desk)
-    quote = quote_upgrade(
-        member_id=desk.member_id, plan=desk.sent["plan"], target=target, now=desk.now, enjoyed=plan_discounts
-    )
-    if expected is None:
-        expected = quote["to_pay_minor"] - quote["paid_back_minor"]
-    _within_limit(desk, max(quote["paid_back_minor"], -expected))
-    made = upgrade_plan(
-        **desk.plan,
-        target=target,
-        sale=desk.sale,
-        enjoyed=plan_discounts,
-        expected_minor=expected,
-    )
-    return str(made.id)
-
-
-def _expected(desk: Counter) -> int | None:
-    """The amount that the page showed."""
-    text = desk.sent["expected"]
-    return int(text) if re.fullmatch(r"-?[0-9]{1,15}", text) else None
-
-
-def _within_limit(desk: Counter, given_back_minor: int) -> None:
-    """It comes out of the same till as what a sale pays back, so the same limit holds."""
-    if not desk.approves and beyond_cashier(given_back_minor=given_back_minor, sold_at=None, now=desk.now):
-        raise RefundNeedsApproval(field="plan")
-
-
-def _refund(desk: Counter) -> str:
-    due = quote_plan_refund(
-        member_id=desk.member_id, plan=desk.sent["plan"], now=desk.now, enjoyed=plan_discounts
-    )["refund_minor"]
-    expected = _expected(desk)
-    _within_limit(desk, max(due, expected or 0))
-    made = refund_plan(
-        **desk.plan,
-        sale=desk.sale,
-        reason=desk.sent["reason"],
-        enjoyed=plan_discounts,
-        expected_minor=due if expected is None else expected,
-    )
-    return str(made.id)
-
-
-def _auto_renew(desk: Counter) -> str:
-    return str(start_auto_renew(**desk.plan).id)
-
-
-def _cancel_auto_renew(desk: Counter) -> str:
-    return str(cancel_auto_renew(**desk.plan).id)
-
-
-def _hand_out(desk: Counter) -> str:
-    if desk.store is None:
-        raise NoPlace(field="store")
-    made = redeem_entitlement(**desk.who, entitlement=desk.sent["entitlement"], store=desk.store)
-    return str(made.id)
-
-
-def _undo(desk: Counter) -> str:
-    try:
-        use_id = UUID(desk.sent["use"])
-    except ValueError as error:
-        raise PermissionDenied from error
-    if not EntitlementUse.objects.filter(id=use_id, member_id=desk.member_id).exists():
-        raise UnknownUse(field="use")  # another member's file was opened, or none
-    return str(undo_entitlement(actor=desk.actor, use_id=use_id, reason=desk.sent["reason"], now=desk.now).id)
-
-
-class NoPlace(ShukeError):
-    """Something is handed out somewhere: the page has to know where."""
-
-    code, status = "store_missing", 422
-    message = gettext_lazy("Choose the store where you are in the bar above.")
-
-
-ACTS: dict[str, tuple[Callable[[Counter], str], Any]] = {
-    "buy": (_buy, gettext_lazy("The plan is sold.")),
-    "try": (_try, gettext_lazy("The trial has begun.")),
-    "renew": (_renew, gettext_lazy("The plan is renewed.")),
-    "upgrade": (_upgrade, gettext_lazy("The plan is upgraded.")),
-    "code": (_redeem_code, gettext_lazy("The gift code is redeemed.")),
-    "refund": (_refund, gettext_lazy("The plan has ended. Give the money back.")),
-    "auto_renew": (_auto_renew, gettext_lazy("The plan renews itself from now on.")),
-    "cancel_auto_renew": (_cancel_auto_renew, gettext_lazy("The plan ends with its last term.")),
-    "hand_out": (_hand_out, gettext_lazy("Handed out.")),
-    "undo": (_undo, gettext_lazy("Taken back: the member may have it again.")),
-}
 
 
 # What the page shows -----------------------------------------------------------------------------------
 
 
-def _shown(request: HttpRequest, in_force: InForce, member_id: UUID, now: datetime) -> dict[str, Any]:
-    programme = in_force.programme
+def _need(desk: Counter) -> Beyond:
+    """Why somebody has to sign. What cannot be done at all is refused by the act, or told again to a form sent twice."""
+    try:
+        return need_of(desk)
+    except ShukeError:
+        return ""
+
+
+def _gift(desk: Counter, in_force: InForce | None) -> dict[str, Any]:
+    """What a gift code stands for, before it is redeemed. Raises what redeeming it would."""
+    found = find_plan_code(code=desk.sent["code"], now=desk.now)
+    plan = in_force.programme.plans.get(found.plan) if in_force else None
+    return {
+        "code": desk.sent["code"],
+        "name": localized(plan.name) if plan else found.plan,
+        "lasts": lasts(plan.duration) if plan else "",
+        "told": told_benefits(plan) if plan else "",
+        "row": found,
+        "last": found.expires_at - timedelta(microseconds=1) if found.expires_at else None,
+    }
+
+
+def _shown(request: HttpRequest, in_force: InForce, desk: Counter) -> dict[str, Any]:
+    programme, member_id, now = in_force.programme, desk.member_id, desk.now
     document = version_by_id(in_force.version_id).document
     found = plans_of(member_id=member_id, now=now)
     held = {each.holding.plan for each in found if each.held}
@@ -337,8 +203,8 @@ def _shown(request: HttpRequest, in_force: InForce, member_id: UUID, now: dateti
     return {
         "currency": programme.currency,
         "holdings": [
-            _holding(each, programme.plans.get(each.holding.plan), member_id, document, now)
-            | {"upgrades": _upgrades(each, programme.plans, held, member_id, now)}
+            _holding(each, programme.plans.get(each.holding.plan), desk, document)
+            | {"upgrades": _upgrades(each, programme, held, desk)}
             for each in found
         ],
         "offers": [
@@ -348,6 +214,7 @@ def _shown(request: HttpRequest, in_force: InForce, member_id: UUID, now: dateti
                 "lasts": lasts(plan.duration),
                 "told": told_benefits(plan),
                 "trial": lasts(plan.trial) if plan.trial and plan.code not in had else "",
+                "better": _better(plan, held - {plan.code}, programme),
             }
             for plan in programme.plans.values()
             if plan.on_sale and (plan.code not in held or plan.code in trying)
@@ -372,9 +239,10 @@ def _shown(request: HttpRequest, in_force: InForce, member_id: UUID, now: dateti
 
 
 def _upgrades(
-    each: PlanOfMember, plans: Mapping[str, Plan], held: Collection[str], member_id: UUID, now: datetime
+    each: PlanOfMember, programme: Programme, held: Collection[str], desk: Counter
 ) -> list[dict[str, Any]]:
-    """Better plans that this one can be given up for now, each with what that costs."""
+    """Better plans that this one can be given up for now, each with what that costs, and what it has less of."""
+    plans, member_id, now = programme.plans, desk.member_id, desk.now
     plan = plans.get(each.holding.plan)
     if plan is None or not each.held:
         return []
@@ -393,15 +261,45 @@ def _upgrades(
                 "told": told_benefits(target),
                 "quote": quote,
                 "expected": str(quote["to_pay_minor"] - quote["paid_back_minor"]),
+                "less": _less(plan, target, programme, desk.now),
+                "need": desk.words_of_need(quote["paid_back_minor"]),
             }
         )
     return found
 
 
+def _better(plan: Plan, held: Collection[str], programme: Programme) -> str:
+    """The plan that the member holds beside which this one would bring nothing; "" when it brings something."""
+    tiers = programme.tiers
+    for other in (programme.plans[code] for code in held if code in programme.plans):
+        if brings_nothing_beyond(plan, other, tiers):
+            return localized(other.name)
+    return ""
+
+
+def _less(plan: Plan, target: Plan, programme: Programme, now: datetime) -> list[str]:
+    """What an upgrade would take from the member, in words."""
+    lost, tiers = [], programme.tiers
+    if plan.tier and tiers.level(target.tier).rank < tiers.level(plan.tier).rank:
+        in_force = programme_at(now)
+        document = version_by_id(in_force.version_id).document if in_force else {}
+        lost.append(_("The level %(level)s ends with it.") % {"level": tier_name(document, plan.tier)})
+    if target.benefit.discount < plan.benefit.discount:
+        now_off, then_off = (
+            formats.discount(100 - Decimal(p.benefit.discount) / 1000) for p in (plan, target)
+        )
+        lost.append(
+            _("The discount of %(now)s ends; the new one is %(then)s.") % {"now": now_off, "then": then_off}
+            if target.benefit.discount
+            else _("The discount of %(now)s ends.") % {"now": now_off}
+        )
+    return lost
+
+
 def _holding(
-    each: PlanOfMember, plan: Plan | None, member_id: UUID, document: Mapping[str, Any], now: datetime
+    each: PlanOfMember, plan: Plan | None, desk: Counter, document: Mapping[str, Any]
 ) -> dict[str, Any]:
-    holding = each.holding
+    holding, member_id, now = each.holding, desk.member_id, desk.now
     quote = None
     if each.held and plan is not None:
         quote = quote_plan_refund(member_id=member_id, plan=plan.code, now=now, enjoyed=plan_discounts)
@@ -418,6 +316,7 @@ def _holding(
         "may_renew": plan is not None and each.held and plan.renewal.manual and holding.until - now <= ahead,
         "may_auto": plan is not None and each.held and plan.renewal.auto and holding.mandate_id is None,
         "quote": quote if quote and quote["paid_minor"] else None,
+        "need": desk.words_of_need(quote["refund_minor"]) if quote else "",
         "terms": [
             {
                 "term": term,
@@ -437,6 +336,7 @@ def _entitlement(each: EntitlementState, document: Mapping[str, Any]) -> dict[st
         names.append((plan_name if kind == "plan" else tier_name)(document, code))
     return {
         "each": each,
+        "after": max(each.allowance.quota - each.used - 1, 0),
         "code": spec.code,
         "name": localized(spec.name),
         "period": PERIODS[spec.period],

@@ -125,10 +125,7 @@ def redeem_plan_code(*, actor: Actor, member_id: UUID, code: str, now: datetime)
             check_places(scene)
         lock_member(member_id)
         gift = PlanGift.objects.select_for_update().get(id=found.id)
-        if gift.state != GiftState.ISSUED:
-            raise PlanCodeUsed(field="code")
-        if gift.expires_at is not None and gift.expires_at <= now:
-            raise PlanCodeExpired(field="code", until=gift.expires_at.isoformat())
+        _require_open(gift, now)
         holding = holding_of(member_id, found.plan)
         check_times(scene, holding)
         sale = Sale(gift.tender, store=gift.store, system="plan_gift", number=str(gift.id))
@@ -140,6 +137,13 @@ def redeem_plan_code(*, actor: Actor, member_id: UUID, code: str, now: datetime)
         plan_next_charge(scene, holding)
         tell(scene, "plan_gift_redeemed", holding, term, Sale(), {"gift_id": str(gift.id)})
     return term
+
+
+def find_plan_code(*, code: str, now: datetime) -> PlanGift:
+    """What a code stands for that can be redeemed. Raises BadPlanCode, UnknownPlanCode, PlanCodeUsed, PlanCodeExpired."""
+    found = _find(code)
+    _require_open(found, now)
+    return found
 
 
 def take_back_gift(*, actor: Actor, gift_id: UUID, sale: Sale, reason: str, now: datetime) -> PlanRefund:
@@ -186,6 +190,13 @@ def refund_of(gift: PlanGift, actor: Actor, sale: Sale, reason: str, now: dateti
         store=sale.store,
         actor=actor.reference,
     )
+
+
+def _require_open(gift: PlanGift, now: datetime) -> None:
+    if gift.state != GiftState.ISSUED:
+        raise PlanCodeUsed(field="code")
+    if gift.expires_at is not None and gift.expires_at <= now:
+        raise PlanCodeExpired(field="code", until=gift.expires_at.isoformat())
 
 
 def _find(code: str) -> PlanGift:

@@ -16,6 +16,7 @@ from zoneinfo import ZoneInfo
 from shuke.kit.clock import add_months, end_of_month, local_date, start_of_day
 from shuke.kit.money import to_minor
 from shuke.loyalty.benefits import Benefit, compile_benefit
+from shuke.loyalty.tiers import Tiers
 
 RefundPolicy = Literal["pro_rata", "none"]
 UsedPolicy = Literal["greater", "added", "ignored"]
@@ -98,6 +99,7 @@ def _plan(raw: Mapping[str, Any], currency: str) -> Plan:
         benefit=compile_benefit(raw.get("benefits"), currency),
         refund=Refund(
             refund.get("policy", "pro_rata"),
+            # What an earlier release published without saying had none.
             refund.get("full_days", 0),
             refund.get("used", "greater"),
             int(Decimal(str(refund.get("fee_percent", 0))) * 1000),
@@ -119,6 +121,29 @@ def _plan(raw: Mapping[str, Any], currency: str) -> Plan:
 
 def _duration(raw: Mapping[str, Any]) -> Duration:
     return Duration(raw.get("months", 0), raw.get("days", 0))
+
+
+def brings_nothing_beyond(plan: Plan, held: Plan, tiers: Tiers) -> bool:
+    """True when whoever holds the other plan has all that this one brings: it would only cost."""
+    mine, theirs = plan.benefit, held.benefit
+    free = mine.free_shipping_from is None or (
+        theirs.free_shipping_from is not None and theirs.free_shipping_from <= mine.free_shipping_from
+    )
+    given = all(
+        code in theirs.entitlements
+        and each.period == theirs.entitlements[code].period
+        and each.quota <= theirs.entitlements[code].quota
+        for code, each in mine.entitlements.items()
+    )
+    return (
+        mine.discount <= theirs.discount
+        and mine.multiplier <= theirs.multiplier
+        and (not plan.tier or tiers.level(plan.tier).rank <= tiers.level(held.tier).rank)
+        and free
+        and given
+        and mine.priority_service <= theirs.priority_service
+        and not (mine.packs or mine.birthday or mine.exclusive)
+    )
 
 
 # Terms -------------------------------------------------------------------------------------------------
