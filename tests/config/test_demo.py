@@ -4,24 +4,42 @@ from __future__ import annotations
 
 import stat
 from datetime import date, timedelta
+from importlib.resources import files
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import duckdb
 import pytest
 
-from shuke.checkout.models import Order, OrderLine
-from shuke.config.demo.load import DemoOptions, DemoProblem, is_loaded, load_demo
+from shuke.checkout.bulk_facts import import_refusal
+from shuke.checkout.invariants import verify_orders
+from shuke.checkout.models import GiftCard, Order, OrderLine, Refund, TopUp
+from shuke.checkout.tiers import replay_tiers
+from shuke.config.demo import sample as sample_days
+from shuke.config.demo.load import SYSTEM, ZONE, DemoOptions, DemoProblem, is_loaded, load_demo
 from shuke.config.demo.people import make_people
 from shuke.config.demo.places import category_path, product_name, store_places
+from shuke.config.demo.sample_acts import DAYS, Act
 from shuke.config.demo.source import LAST_DAY, data_directory, prepare, shift_to
-from shuke.core.models import ApiKey, Staff
+from shuke.core.models import ApiKey, AuditEvent, Staff
+from shuke.core.queries import verify_audit
 from shuke.core.values import Role
 from shuke.kit.clock import now
+from shuke.ledger.models import Adjustment, Gift, Hold
 from shuke.ledger.queries import reconcile
+from shuke.loyalty.document import validate
+from shuke.loyalty.models import ProgrammeVersion
+from shuke.loyalty.plans.models import PlanHolding
+from shuke.loyalty.plans.queries import verify_plans
+from shuke.loyalty.programme import compile_programme
+from shuke.loyalty.queries import programme_at
 from shuke.members.identifiers import normalise_phone
 from shuke.members.models import Member
 from shuke.members.queries import find_member, open_profiles
+from shuke.rewards.catalogue.invariants import verify_catalogue
+from shuke.rewards.catalogue.models import Redemption
+from shuke.rewards.invariants import verify_coupons
+from shuke.rewards.models import CodeJob, Coupon
 from tests.factories.members import make_member
 
 ORDERS = 300
@@ -73,6 +91,9 @@ def test_a_part_of_the_demo_equals_the_source_to_the_cent(tmp_path: Path) -> Non
         == independently("SELECT count(*) FROM f WHERE quantity = 0")[0][0]
     )
     assert reconcile().is_clean
+    assert verify_orders()[1] == []
+    assert verify_audit().ok
+    assert not verify_coupons()[1] and not verify_plans() and not verify_catalogue()
 
     households = independently("SELECT DISTINCT household_id::VARCHAR FROM f ORDER BY 1")
     assert (
@@ -80,12 +101,36 @@ def test_a_part_of_the_demo_equals_the_source_to_the_cent(tmp_path: Path) -> Non
         == Member.objects.count()
         == len(households)
     )
-    last = Order.objects.latest("occurred_at").occurred_at.astimezone(ZoneInfo("Asia/Shanghai"))
+    last = (
+        Order.objects.filter(system=SYSTEM)
+        .latest("occurred_at")
+        .occurred_at.astimezone(ZoneInfo("Asia/Shanghai"))
+    )
     source = independently(
         "SELECT max(timezone('America/New_York', timezone('UTC', transaction_timestamp))) FROM f"
     )[0][0]
     assert (last.replace(tzinfo=None) - source) % timedelta(days=1) == timedelta(0)  # type: ignore[operator]
     assert any("Dates are shifted by" in line for line in said)
+
+    # The sample days have something for every page, end today and are never taken for the data set's.
+    today = now().astimezone(ZONE).date()
+    sample = Order.objects.filter(system="sample")
+    assert sample.latest("occurred_at").occurred_at.astimezone(ZONE).date() == today
+    assert sample.earliest("occurred_at").occurred_at.astimezone(ZONE).date() == today - timedelta(days=9)
+    in_force = programme_at(sample.earliest("occurred_at").occurred_at)
+    assert in_force is not None and in_force.number == 2 and ProgrammeVersion.objects.count() == 2
+    assert set(sample.values_list("member_id", flat=True)) <= set(
+        Member.objects.filter(tags__contains=["sample"]).values_list("id", flat=True)
+    )
+    assert sample.filter(points_used__gt=0).exists()
+    assert Coupon.objects.filter(state="used").exists() and CodeJob.objects.get().status == "done"
+    assert TopUp.objects.exists() and GiftCard.objects.filter(status="active").exists()
+    assert GiftCard.objects.filter(status="blocked").exists() and PlanHolding.objects.exists()
+    assert {"placed", "ready", "done", "lapsed"} <= set(Redemption.objects.values_list("status", flat=True))
+    assert Adjustment.objects.filter(status="requested").exists() and Gift.objects.exists()
+    assert Hold.objects.exists() and Refund.objects.filter(kind="exchange").exists()
+    told = next(line for line in said if line.startswith("Sample data of 10 days"))
+    assert f"sales {sample.count() - 1}," in told, "the one more is what an exchange gave out"
 
     for member in Member.objects.all()[:50]:
         assert member.joined_at < Order.objects.filter(member=member).earliest("occurred_at").occurred_at
@@ -102,14 +147,33 @@ def test_a_part_of_the_demo_equals_the_source_to_the_cent(tmp_path: Path) -> Non
 
 
 @pytest.mark.django_db
-def test_without_shift_the_year_stays_and_a_second_start_keeps_what_was_chosen(tmp_path: Path) -> None:
-    load(tmp_path, shifted=False)
-    first = Order.objects.earliest("occurred_at").occurred_at.astimezone(ZoneInfo("Asia/Shanghai"))
-    assert first.isoformat() == "2017-01-01T06:53:26+08:00"
-    before = Order.objects.count()
+def test_without_shift_the_year_stays_and_a_second_start_goes_on_where_the_first_was_killed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def killed(act: Act) -> None:
+        DAYS[4](act)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        patched.setattr(sample_days, "DAYS", (*DAYS[:4], killed, *DAYS[5:]))
+        load(tmp_path, shifted=False)
+    played = AuditEvent.objects.filter(action=sample_days.PLAYED)
+    assert [each.object_id for each in played.order_by("id")] == ["0", "1", "2", "3"]
+    sample = Order.objects.filter(system="sample").order_by("occurred_at")
+    before = list(sample.values_list("id", flat=True))
+    imported = Order.objects.filter(system=SYSTEM).count()
+
     said = load(tmp_path)
-    assert Order.objects.count() == before
+    assert is_loaded()
     assert not any(line.startswith("owner ") for line in said)
+    first = Order.objects.earliest("occurred_at").occurred_at.astimezone(ZONE)
+    assert first.isoformat() == "2017-01-01T06:53:26+08:00"
+    assert Order.objects.filter(system=SYSTEM).count() == imported
+    assert list(sample.values_list("id", flat=True))[: len(before)] == before
+    days = [each.astimezone(ZONE).date() for each in sample.values_list("occurred_at", flat=True)]
+    assert (days[0], days[-1]) == (date(2017, 12, 23), date(2018, 1, 1)), "after the year, not after today"
+    assert played.count() == 10
+    assert reconcile().is_clean and not replay_tiers().differences and not verify_orders()[1]
     member = find_member("external", "900", "completejourney")
     profile = open_profiles([member.id])[member.id]
     assert profile.name
@@ -167,3 +231,26 @@ def test_names_are_readable_and_paths_have_three_levels() -> None:
     assert category_path("GROCERY", "COOKIES/CONES", None) == "GROCERY/COOKIES & CONES"
     assert len(set(store_places(range(457)).values())) == 457
     assert store_places([5, 3]) == store_places([3, 5])
+
+
+def test_the_second_version_earns_and_ranks_as_the_first() -> None:
+    """The year before it and the days after it compare, and neither keeps history from being imported."""
+    first, second = (
+        validate(files("shuke.config.demo").joinpath(name).read_bytes())
+        for name in ("programme.yaml", "programme-offers.yaml")
+    )
+    for section in ("earning", "multipliers", "redemption"):
+        assert first[section] == second[section]
+    assert first["tiers"]["levels"] == [
+        {key: value for key, value in level.items() if key != "benefits"}
+        for level in second["tiers"]["levels"]
+    ]
+    for offer in (
+        *second["coupons"],
+        *second["rewards"],
+        *second["plans"],
+        *second["stored_value"]["bonuses"],
+    ):
+        assert set(offer["name"]) == {"zh-Hans", "zh-Hant", "en"}
+    assert all("示例" in coupon["name"]["zh-Hans"] for coupon in second["coupons"])
+    assert import_refusal(compile_programme(second)) is None

@@ -1,4 +1,5 @@
-"""Load the demo: prepare the files, import them, bring tiers, expiry and figures up to now, and prove the totals.
+"""Load the demo: prepare the files, import them, play the sample days, bring tiers, expiry and figures up to now, and prove
+the totals.
 
 Every step may be interrupted and is found done, or gone on with, at the next start. What was begun, with which shift, is
 read back from the audit log, so that a start on another day does not move the dates of half a year.
@@ -24,6 +25,7 @@ from shuke.catalog.operations import ensure_channel
 from shuke.checkout.models import Order, OrderLine
 from shuke.checkout.queries import qualifying_totals
 from shuke.config.demo.accounts import create_accounts
+from shuke.config.demo.sample import Calendar, play_sample_days
 from shuke.config.demo.source import (
     DEMOGRAPHICS,
     LAST_DAY,
@@ -51,6 +53,7 @@ from shuke.members.models import Identifier, Member
 from shuke.members.operations import define_attribute
 
 ZONE = ZoneInfo("Asia/Shanghai")
+_OFFERS_NOTE = "示例优惠，非数据集内容 · sample offers, not of the data set"
 STARTED = "demo.started"
 LOADED = "demo.loaded"
 _LABELS = {
@@ -138,9 +141,16 @@ def load_demo(
             raise DemoProblem(f"{outcome.error_rows} rows of {kind} were refused: see {outcome.errors_file}.")
         seconds = time.monotonic() - began_kind
         say(f"{outcome.rows:,} rows of {kind} imported in {seconds:.1f} s{_parts(outcome)}.")
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE")
+    accounts = create_accounts(now=clock(), secrets_dir=secrets_dir)
+    with _timed(say, "Sample days played"):
+        diary = play_sample_days(_calendar(shift), clock=clock)
     _catch_up(clock, say)
     _prove(totals, say)
-    for line in create_accounts(now=clock(), secrets_dir=secrets_dir):
+    if diary is not None:
+        say(str(diary))
+    for line in accounts:
         say(line)
     record_audit(
         actor=SYSTEM_ACTOR, action=LOADED, now=clock(), object_type="demo",
@@ -177,18 +187,31 @@ def _about_dates(shift: timedelta) -> str:
     return f"Dates are shifted by {shift.days} days: {LAST_DAY:%A} {LAST_DAY} becomes {LAST_DAY + shift:%A} {LAST_DAY + shift}."
 
 
+def _calendar(shift: timedelta) -> Calendar:
+    return Calendar.ending(LAST_DAY + shift, ZONE)
+
+
 def _foundations(shift: timedelta, now: datetime) -> None:
     ensure_channel("pos", "门店收银")
     for code, values in demographic_choices().items():
         simplified, traditional, english = _LABELS[code]
         labels = {"zh-hans": simplified, "zh-hant": traditional, "en": english}
         define_attribute(actor=SYSTEM_ACTOR, now=now, code=code, kind="choice", labels=labels, choices=values)
-    if not ProgrammeVersion.objects.exists():
-        source = files("shuke.config.demo").joinpath("programme.yaml").read_text(encoding="utf-8")
-        first = datetime(LAST_DAY.year, 1, 1, tzinfo=ZONE) + shift - timedelta(days=1)
-        publish_programme(
-            actor=SYSTEM_ACTOR, now=now, source=source, effective_at=first, note="demo", accepted=ALL
-        )
+    first = datetime(LAST_DAY.year, 1, 1, tzinfo=ZONE) + shift - timedelta(days=1)
+    second = _calendar(shift).begins
+    # Published as of the day before they begin: no version but the first may begin before it is published.
+    for number, (name, note, begins) in enumerate(
+        (("programme.yaml", "demo", first), ("programme-offers.yaml", _OFFERS_NOTE, second)), 1
+    ):
+        if not ProgrammeVersion.objects.filter(number=number).exists():
+            publish_programme(
+                actor=SYSTEM_ACTOR,
+                now=begins - timedelta(days=1),
+                source=files("shuke.config.demo").joinpath(name).read_text(encoding="utf-8"),
+                effective_at=begins,
+                note=note,
+                accepted=ALL,
+            )
 
 
 def _import(
@@ -220,8 +243,6 @@ def _parts(outcome: Outcome) -> str:
 
 def _catch_up(clock: Clock, say: Say) -> None:
     """What jobs would have done meanwhile: tiers whose term ended, lots that lapsed, figures, statistics."""
-    with connection.cursor() as cursor:
-        cursor.execute("ANALYZE")
     with _timed(say, "Tiers reviewed"):
         while review_tiers(now=clock(), qualifying=qualifying_totals):
             pass
