@@ -66,6 +66,7 @@ $(BIN)/uv:
 
 # Stamps: the newest one says which set of packages the lock file has been applied for.
 $(VENV)/.runtime: $(LOCK) | $(BIN)/uv
+	@echo "Installing what running needs into $(VENV); the first time takes a minute or two."
 	$(SYNC) --extra demo --no-default-groups
 	@touch $@
 

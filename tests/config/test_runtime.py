@@ -10,7 +10,7 @@ import pytest
 from django.db import connection
 
 from shuke.config.environment import Environment, environment
-from shuke.config.runtime import KeysetProblem, RuntimeProblem, _check_database, _ensure_keyset
+from shuke.config.runtime import KeysetProblem, RuntimeProblem, _check_database, _ensure_keyset, called_as
 from shuke.core.models import KeysetMark
 from shuke.kit.crypto import Keyset
 from tests.factories.members import make_member
@@ -96,3 +96,19 @@ def test_a_database_of_an_earlier_release_learns_its_mark(here: Environment) -> 
 def test_an_unreachable_server_is_named_with_the_way_out(here: Environment) -> None:
     with pytest.raises(RuntimeProblem, match="cannot be reached"):
         _check_database(dataclasses.replace(here, database_url="postgres://u:geheim@127.0.0.1:1/n"))
+
+
+def test_what_is_printed_can_be_typed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    program = tmp_path / "venv" / "bin" / "shuke"
+    program.parent.mkdir(parents=True)
+    program.write_text("#!/bin/sh\n")
+    program.chmod(0o755)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sys.argv", ["venv/bin/shuke", "init"])
+    monkeypatch.setenv("PATH", "/usr/bin")
+    assert called_as() == "venv/bin/shuke"
+    monkeypatch.setenv("PATH", str(program.parent))
+    monkeypatch.setattr("sys.argv", [str(program), "init"])
+    assert called_as() == "shuke"
+    monkeypatch.setattr("sys.argv", ["/some/pytest"])
+    assert called_as() == "shuke"

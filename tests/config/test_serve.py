@@ -164,6 +164,8 @@ def test_a_busy_port_is_passed_over_unless_it_was_asked_for(tmp_path: Path) -> N
         port = taken.getsockname()[1]
         with pytest.raises(ServeProblem, match=f"SHUKE_PORT={port} on 127.0.0.1 is in use"):
             serving._choose_port(environment_for(tmp_path, SHUKE_PORT=str(port)))
+        with pytest.raises(ServeProblem, match=f"Port {port} .* another with --port or SHUKE_PORT"):
+            serving._choose_port(environment_for(tmp_path, SHUKE_PORT="9000"), port)
     with socket.socket() as taken:
         taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:

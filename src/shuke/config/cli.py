@@ -104,9 +104,14 @@ def init(
 
 
 @app.command()
-def serve() -> None:
+def serve(
+    port: Annotated[
+        int | None,
+        typer.Option(min=1, max=65535, help="Where to listen; without it SHUKE_PORT, or a free one."),
+    ] = None,
+) -> None:
     """Start everything (database, migrations, web, jobs), keep it running, stop it at Ctrl-C."""
-    serve_all()
+    serve_all(port=port)
 
 
 @app.command()

@@ -13,6 +13,8 @@ from pathlib import Path
 import click
 import typer
 
+from shuke.config.runtime import called_as
+
 PROGRAMME_FILE = "programme.yaml"
 STORY_FILE = "story.yaml"
 _LETTERS = "".join(sorted(set(string.ascii_letters + string.digits) - set("0OoIl1")))
@@ -120,7 +122,8 @@ def _check_shop(wanted: Wanted) -> None:
 
     if wanted.publish and ProgrammeVersion.objects.exists():
         raise OpeningProblem(
-            "This shop has a programme already. Leave --publish out, then compare: shuke programme diff FILE."
+            "This shop has a programme already. Leave --publish out, then compare: "
+            f"{called_as()} programme diff FILE."
         )
     if wanted.owner and Staff.objects.filter(username__iexact=wanted.owner).exists():
         raise OpeningProblem(f"There is an account “{wanted.owner}” already. Leave --owner out.")
@@ -174,12 +177,15 @@ def _publish(text: str) -> None:
 
 
 def _say_what_next(wanted: Wanted) -> None:
-    programme, story = wanted.directory / PROGRAMME_FILE, wanted.directory / STORY_FILE
-    typer.echo("\nNext:")
-    typer.echo(f"  shuke scenario run {story}       # see what it does, in a database of its own")
+    programme, story, shuke = wanted.directory / PROGRAMME_FILE, wanted.directory / STORY_FILE, called_as()
+    steps = [(f"scenario run {story}", "see what it does, in a database of its own")]
     if not wanted.publish:
-        typer.echo(f"  shuke programme apply {programme}  # once it is yours: publish")
-    typer.echo("  shuke import stores|products|members FILE")
+        steps.append((f"programme apply {programme}", "once it is yours: publish"))
+    steps.append(("import stores|products|members FILE", ""))
     if not wanted.owner:
-        typer.echo("  shuke staff create NAME           # the owner's account")
-    typer.echo("  shuke serve")
+        steps.append(("staff create NAME", "the owner's account"))
+    steps.append(("serve", ""))
+    width = max(len(step) for step, why in steps if why)
+    typer.echo("\nNext:")
+    for step, why in steps:
+        typer.echo(f"  {shuke} {step:{width}}  # {why}" if why else f"  {shuke} {step}")

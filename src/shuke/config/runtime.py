@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import cast
 from uuid import UUID
 
@@ -26,6 +28,15 @@ class RuntimeProblem(RuntimeError):
 
 class KeysetProblem(RuntimeProblem):
     """The keyset is missing, damaged, or another one than this database was written with."""
+
+
+def called_as() -> str:
+    """What the user typed for `shuke`: its path, unless the name alone finds it, so that what we print can be typed."""
+    typed = sys.argv[0]
+    if Path(typed).name != "shuke":
+        return "shuke"
+    found = shutil.which("shuke")
+    return "shuke" if found and Path(found).resolve() == Path(typed).resolve() else typed
 
 
 def say_on_stderr(text: str) -> None:

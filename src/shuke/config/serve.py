@@ -17,7 +17,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from shuke.config.environment import Environment, environment
-from shuke.config.runtime import database_ready, say_on_stderr
+from shuke.config.runtime import called_as, database_ready, say_on_stderr
 from shuke.config.supervisor import SUPERVISED, Child, Supervisor
 from shuke.kit import postgres
 
@@ -43,8 +43,8 @@ class Serving:
     children: dict[str, int]
 
 
-def serve(*, say: Callable[[str], None] = say_on_stderr) -> None:
-    """Serve until SIGTERM or SIGINT.
+def serve(*, port: int | None = None, say: Callable[[str], None] = say_on_stderr) -> None:
+    """Serve until SIGTERM or SIGINT. `port` wins over SHUKE_PORT.
 
     :raises ServeProblem: when this home is already served, the port is taken, or the migrations fail.
     """
@@ -53,11 +53,12 @@ def serve(*, say: Callable[[str], None] = say_on_stderr) -> None:
     lock = _take_lock(env.home)
     try:
         _warn_about_reachability(env, say)
-        port = _choose_port(env)
+        chosen = _choose_port(env, port)
+        say(f"Starting from {env.home}: database, tables, web server and jobs.")
         keep_database = _database_keeper(say) if embedded else (lambda: None)
         _migrate()
         (env.home / "static").mkdir(exist_ok=True)  # the static file middleware complains when it is missing
-        _supervise(env, port, keep_database, say)
+        _supervise(env, chosen, keep_database, say)
     finally:
         with suppress(FileNotFoundError):
             (env.home / RECORD_FILE).unlink()
@@ -101,7 +102,8 @@ def web_command(env: Environment, port: int) -> list[str]:
         *("--workers", str(env.web_workers), "--blocking-threads", str(env.web_threads)),
         *("--blocking-threads-idle-timeout", "600"),  # a thread's end closes its database connection
         *("--respawn-failed-workers", "--workers-kill-timeout", "10"),
-        *("--log-level", "warning"),
+        # Its one warning at a start is about threads that wait for the database, which is what they are for.
+        *("--log-level", "error"),
         "shuke.config.wsgi:application",
     ]
 
@@ -127,7 +129,7 @@ def _supervise(
         keep_database()
         if not announced and _answers(shown, port):
             announced = True
-            say(f"Shuke 熟客 is served at {url}  (stop: Ctrl-C or shuke stop)")
+            say(f"Shuke 熟客 is served at {url}  (stop: Ctrl-C or {called_as()} stop)")
         elif not announced and time.monotonic() - began > READY_TIMEOUT_SECONDS:
             announced = True
             say(f"No answer at {url} yet; what the web server says stands above.")
@@ -168,18 +170,20 @@ def _migrate() -> None:
         raise ServeProblem("The migrations failed; what they say stands above. Nothing is served.")
 
 
-def _choose_port(env: Environment) -> int:
-    if env.port is not None:
-        if not _is_free(env.host, env.port):
+def _choose_port(env: Environment, asked: int | None = None) -> int:
+    wanted = env.port if asked is None else asked
+    if wanted is not None:
+        if not _is_free(env.host, wanted):
+            said = f"SHUKE_PORT={wanted}" if asked is None else f"Port {wanted}"
             raise ServeProblem(
-                f"SHUKE_PORT={env.port} on {env.host} is in use. Stop what uses it, choose another, or unset "
-                "it for the next free one."
+                f"{said} on {env.host} is in use. Stop what uses it, choose another with --port or SHUKE_PORT, or leave both "
+                "out for the next free one."
             )
-        return env.port
+        return wanted
     for port in range(DEFAULT_PORT, DEFAULT_PORT + PORTS_TRIED):
         if _is_free(env.host, port):
             return port
-    raise ServeProblem(f"No free port from {DEFAULT_PORT} on. Set SHUKE_PORT.")
+    raise ServeProblem(f"No free port from {DEFAULT_PORT} on. Choose one with --port or SHUKE_PORT.")
 
 
 def _is_free(host: str, port: int) -> bool:
@@ -241,7 +245,7 @@ def _take_lock(home: Path) -> int:
     serving = current(home)
     where = f" at {serving.url} by process {serving.pid}" if serving else ""
     raise ServeProblem(
-        f"{home} is already served{where}. Use it, stop it (shuke stop), or choose another SHUKE_HOME."
+        f"{home} is already served{where}. Use it, stop it ({called_as()} stop), or choose another SHUKE_HOME."
     )
 
 

@@ -20,12 +20,18 @@ def demo(
     ] = True,
     orders: Annotated[int, typer.Option(min=0, help="Load the first so many orders only; 0: all.")] = 0,
     workers: Annotated[int, typer.Option(min=0, max=16, help="Processes that write orders; 0 chooses.")] = 0,
+    port: Annotated[
+        int | None,
+        typer.Option(min=1, max=65535, help="Where to listen; without it SHUKE_PORT, or a free one."),
+    ] = None,
 ) -> None:
     """Load the demo unless it is there, and serve it. The people are invented; the baskets are a real data set's."""
+    typer.echo("Preparing the tables.")
     if load_only:
         _load(shift=shift, orders=orders, workers=workers)
         return
     if not _migrated_and_loaded():
+        typer.echo("Loading the demo, which takes a few minutes; then it is served.")
         # In a process of its own, so that the one that serves stays small.
         arguments = ["--load-only", "--shift" if shift else "--no-shift", "--workers", str(workers)]
         arguments += ["--orders", str(orders)] if orders else []
@@ -33,7 +39,7 @@ def demo(
         code = subprocess.run(command, check=False).returncode  # noqa: S603 - our own command
         if code != 0:
             raise typer.Exit(code)
-    _serve()
+    _serve(port)
 
 
 def _migrated_and_loaded() -> bool:
@@ -73,7 +79,7 @@ def _load(*, shift: bool, orders: int, workers: int) -> None:
         raise typer.Exit(1) from problem
 
 
-def _serve() -> None:
+def _serve(port: int | None) -> None:
     """Serve this home. The embedded database's address was put into our environment; there it would pass for another
     server, which `serve` would not look after.
     """
@@ -88,4 +94,4 @@ def _serve() -> None:
     if state is not None and state.dsn == os.environ.get("DATABASE_URL"):
         del os.environ["DATABASE_URL"]
         environment.cache_clear()
-    serve()
+    serve(port=port)
