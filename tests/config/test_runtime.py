@@ -107,6 +107,8 @@ def test_what_is_printed_can_be_typed(tmp_path: Path, monkeypatch: pytest.Monkey
     monkeypatch.setattr("sys.argv", ["venv/bin/shuke", "init"])
     monkeypatch.setenv("PATH", "/usr/bin")
     assert called_as() == "venv/bin/shuke"
+    monkeypatch.setattr("sys.argv", [str(program), "init"])
+    assert called_as() == "venv/bin/shuke"
     monkeypatch.setenv("PATH", str(program.parent))
     monkeypatch.setattr("sys.argv", [str(program), "init"])
     assert called_as() == "shuke"

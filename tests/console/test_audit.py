@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import re
 import uuid
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from django.test import Client
 
-from shuke.console.audit_words import ACTIONS, action_name
+import shuke
+from shuke.console.audit_words import ACTIONS, OBJECTS, action_name
 from shuke.console.scope import SESSION_KEY
 from shuke.core.models import AuditEvent
 from shuke.core.operations import record_audit, seal_audit
@@ -185,3 +188,12 @@ def test_pages_cost_the_same_for_one_row_and_for_three() -> None:
 def test_every_listed_act_has_a_name() -> None:
     assert all(action_name(action) != action for action in ACTIONS)
     assert action_name("a.b") == "a.b"
+
+
+def test_every_act_that_is_recorded_by_its_name_is_listed() -> None:
+    source = "\n".join(path.read_text(encoding="utf-8") for path in Path(shuke.__file__).parent.rglob("*.py"))
+    acts = set(re.findall(r'action="([a-z]+\.[a-z_.0-9]+)"', source))
+    objects = set(re.findall(r'object_type="([a-z_]+)"', source))
+    assert len(acts) > 20 and len(objects) > 10
+    assert acts - ACTIONS.keys() == set()
+    assert objects - OBJECTS.keys() == set()

@@ -76,6 +76,12 @@ def test_the_forms_are_there_in_each_language(member: Member, language: str, wor
     assert f"/members/{member.id}/moves" in text_of(client.get(f"/members/{member.id}"))
 
 
+def test_prepaid_money_is_an_amount(member: Member) -> None:
+    give(member.id, 46_505, at=now() - DAY, asset="stored_value")
+    page = text_of(client_of().get(f"/members/{member.id}/moves"))
+    assert "¥465.05" in page and "46,505" not in page
+
+
 def test_a_small_adjustment_is_booked_once(member: Member) -> None:
     client = client_of(make_staff(Role.SERVICE_AGENT))
     for _ in range(2):

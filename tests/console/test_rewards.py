@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
+from datetime import timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 from django.test import Client
 
 from shuke.catalog.models import Store
 from shuke.core.values import Role
-from shuke.kit.clock import now
+from shuke.kit.clock import local_date, now
 from shuke.ledger.models import Account
 from shuke.members.models import Member
 from shuke.rewards.catalogue.invariants import verify_catalogue
@@ -67,6 +69,12 @@ def test_the_shelf_in_each_language(member: Member, language: str, words: list[s
         assert word in page, word
 
 
+def test_levels_stand_in_their_order() -> None:
+    make_shop(rewards=[{**MUG, "tiers": ["gold", "silver"]}])
+    page = text_of(client_of().get("/rewards"))
+    assert page.index("银卡") < page.index("金卡")
+
+
 def test_a_cashier_redeems_once_and_the_counter_hands_over_by_code(member: Member) -> None:
     client = cashier()
     client.post("/cashier/member", {"text": "13812345678"})  # found by a whole identifier: the file opens
@@ -77,6 +85,9 @@ def test_a_cashier_redeems_once_and_the_counter_hands_over_by_code(member: Membe
     page = text_of(client.get(first["Location"]))
     code = code_of(made)
     assert f"{code[:4]} {code[4:]}" in page
+    last = local_date(made.placed_at, ZoneInfo("Asia/Shanghai")) + timedelta(days=7)
+    assert f'datetime="{last.isoformat()}"' in page, "the last day on which it can be collected"
+    assert "Exchanged for Mug." in text_of(client_of().get(f"/members/{member.id}"))
     found = client.post("/redemptions", {"code": code.lower()})
     assert found["Location"] == f"/redemptions/{made.id}"
     assert client.post(f"/redemptions/{made.id}/act", {"act": "hand_over"}).status_code == 302

@@ -137,6 +137,9 @@ def explain_entry(entry: EntryView) -> str:
         case "redeem" if "points_minor" in told and version:
             worth = wording.money(told["points_minor"], version.programme.currency)
             return _("Used as cash in an order, worth %(worth)s together.") % {"worth": worth}
+        case "redeem" if told.get("reward") and version and told["reward"] in version.programme.rewards:
+            offer = version.programme.rewards[told["reward"]]
+            return _("Exchanged for %(reward)s.") % {"reward": words.localized(offer.names)}
         case "redeem" if entry.order_id is None:
             return _("Used: %(reason)s") % {"reason": entry.reason} if entry.reason else _("Used.")
         case "top_up" if entry.asset == "bonus" and entry.amount > 0:

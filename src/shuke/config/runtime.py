@@ -36,7 +36,10 @@ def called_as() -> str:
     if Path(typed).name != "shuke":
         return "shuke"
     found = shutil.which("shuke")
-    return "shuke" if found and Path(found).resolve() == Path(typed).resolve() else typed
+    if found and Path(found).resolve() == Path(typed).resolve():
+        return "shuke"
+    here = Path.cwd()
+    return str(Path(typed).relative_to(here)) if Path(typed).is_relative_to(here) else typed
 
 
 def say_on_stderr(text: str) -> None:

@@ -11,6 +11,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, pgettext, pgettext_lazy
 
 from shuke.console import formats
+from shuke.console.audit_words import action_name
 from shuke.core.models import AuditEvent
 from shuke.members.models import AttributeDefinition, AttributeKind, IdentifierKind, MemberStatus
 
@@ -38,6 +39,8 @@ _IDENTIFIERS: Mapping[str, str | Promise] = {str(kind): kind.label for kind in I
 UNMASK = "members.unmask_profile"
 GENERATED = "generated"
 """The tag of people who were invented for the demo."""
+SAMPLE = "sample"
+"""The tag of those with whom the demo's sample days were played."""
 
 
 def describe_act(event: AuditEvent, definitions: Mapping[str, AttributeDefinition]) -> tuple[str, str]:
@@ -46,7 +49,8 @@ def describe_act(event: AuditEvent, definitions: Mapping[str, AttributeDefinitio
     parts = [_part_name(str(each), definitions) for each in changed if each not in ("tags", "status")]
     if event.action == "members.change_status":
         parts = [f"{_status(event.data.get('from'))} → {_status(event.data.get('to'))}"]
-    return str(ACTS.get(event.action, event.action)), pgettext("list", ", ").join(parts)
+    act = ACTS.get(event.action) or action_name(event.action)
+    return str(act), pgettext("list", ", ").join(parts)
 
 
 def _part_name(part: str, definitions: Mapping[str, AttributeDefinition]) -> str:

@@ -54,6 +54,12 @@ def number_short(value: int | Decimal) -> str:
 
 
 @register.filter
+def last_day(end: datetime) -> datetime:
+    """The last instant before an end that no longer counts: a card that ends at midnight is good for the day before."""
+    return end - timedelta(microseconds=1)
+
+
+@register.filter
 def points(value: int | None) -> str:
     """12,480; None is a dash."""
     return "–" if value is None else formats.points(value)

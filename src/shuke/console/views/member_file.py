@@ -23,7 +23,7 @@ from shuke.analytics.logic import RECENCY_LIMITS
 from shuke.analytics.queries import member_insights
 from shuke.analytics.values import Insights
 from shuke.analytics.zone import reporting_currency
-from shuke.catalog.models import Store
+from shuke.catalog.models import Channel, Store
 from shuke.checkout import words
 from shuke.checkout.errors import OrderNotFound
 from shuke.checkout.models import OrderStatus
@@ -232,10 +232,15 @@ def file_context(opened: Opened, form: UnmaskForm, profile: Profile | None = Non
         "is_active": member.status == MemberStatus.ACTIVE,
         "generated": member_words.GENERATED in member.tags,
         "generated_tag": member_words.GENERATED,
+        "sample_tag": member_words.SAMPLE,
         "profile_rows": _profile_rows(member, known, profile),
         "identifiers": _identifiers(opened),
         "attributes": member_words.attribute_rows(member.attributes, definitions),
         "personal_attributes": _personal_attributes(known, profile, definitions),
+        "join_channel": Channel.objects.filter(code=member.join_channel or "")
+        .values_list("name", flat=True)
+        .first()
+        or member.join_channel,
         "join_store": Store.objects.filter(id=member.join_store_id).first() if member.join_store_id else None,
         "may_unmask": may(Permission.MEMBERS_UNMASK) and known is not None,
         "may_write": may(Permission.MEMBERS_WRITE),

@@ -32,7 +32,7 @@ from shuke.ledger.operations import release_hold
 from shuke.ledger.queries import balances_of
 from shuke.loyalty import books
 from shuke.loyalty.programme import Programme
-from shuke.loyalty.queries import programme_at
+from shuke.loyalty.queries import programme_at, unit_currency_at
 from shuke.loyalty.words import localized
 from shuke.members.queries import candidates_exactly, find_member, get_candidate
 from shuke.members.values import Candidate
@@ -208,13 +208,14 @@ def _context(member: Candidate, made: dict[str, MoveForm]) -> dict[str, Any]:
     now = clock.now()
     holds = list_holds(member.member_id, open_only=True, limit=ROWS).rows
     asked = list_adjustments(member_id=member.member_id, limit=ROWS).rows
+    unit = unit_currency_at(now)
     people = people_of([each.placed_by for each in holds] + [each.requested_by for each in asked])
     return {
         "member": member,
         "name": member.name or member.number,
         "forms": made,
         "balances": [
-            {"name": asset_label(each.asset, now), "balance": each}
+            {"name": asset_label(each.asset, now), "balance": each, "unit": unit(each.asset)}
             for each in balances_of(member.member_id, now)
         ],
         "holds": [_hold(each, people, now) for each in holds],

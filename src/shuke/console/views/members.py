@@ -33,7 +33,7 @@ from shuke.console import formats, scope
 from shuke.console.access import requires, staff_of
 from shuke.console.member_access import remember_found
 from shuke.console.member_forms import RegisterForm, refuse, split_tags
-from shuke.console.member_words import GENERATED, STATUS_KINDS, attribute_label
+from shuke.console.member_words import GENERATED, SAMPLE, STATUS_KINDS, attribute_label
 from shuke.core.errors import InvalidInput
 from shuke.core.values import Permission
 from shuke.kit import clock
@@ -161,6 +161,7 @@ def members(request: HttpRequest) -> HttpResponse:
             "may_write": staff.may(Permission.MEMBERS_WRITE),
             "sees_all": staff.all_stores,
             "generated": GENERATED,
+            "sample": SAMPLE,
         },
     )
     patch_vary_headers(answer, ["HX-Target"])

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import uuid
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -86,7 +86,7 @@ def rewards(request: HttpRequest) -> HttpResponse:
         {
             **_row(each),
             "figures": figures.get(each.offer.code),
-            "tiers": [tier_name(document, code) for code in sorted(each.offer.tiers)] if document else [],
+            "tiers": _tiers(document, each.offer.tiers) if document else [],
         }
         for each in offers
     ]
@@ -269,6 +269,12 @@ def _shelf(now: Any, member_id: UUID | None = None, usable: int = 0) -> list[She
         return shelf(now=now, member_id=member_id, usable=usable)
     except NoProgramme:
         return []
+
+
+def _tiers(document: Mapping[str, Any], codes: Collection[str]) -> list[str]:
+    """The names of some levels, the lowest first."""
+    ranks = {level["code"]: rank for rank, level in enumerate(document["tiers"]["levels"])}
+    return [tier_name(document, code) for code in sorted(codes, key=lambda code: ranks.get(code, len(ranks)))]
 
 
 def _row(each: Shelf) -> dict[str, Any]:
