@@ -5,8 +5,12 @@ from __future__ import annotations
 import pytest
 from django.utils import translation
 
+from shuke.core.values import Role
+from shuke.loyalty.assets import RESERVED
 from shuke.loyalty.diff import Change, diff_documents
 from shuke.loyalty.document import validate
+from shuke.loyalty.key_words import choice_word, label_of
+from shuke.loyalty.schema import json_schema
 from tests.factories.loyalty import DEMO, SOURCE, changed
 
 
@@ -151,7 +155,88 @@ def test_an_offer_that_comes_or_goes_is_told_as_a_whole_and_one_that_stays_by_it
         ("removed", "plans.plus", "Plans: Plus"),
     ]
     assert between(more, more.replace("price: 99.00", "price: 89.00")) == [
-        ("changed", "plans.plus.price", "Plans: plus.price 99.00 → 89.00")
+        ("changed", "plans.plus.price", "Plans: “Plus” · Price 99.00 → 89.00")
     ]
     with translation.override("zh-hans"):
         assert between(SOURCE, more)[1][2] == "付费会员：尊享卡"
+
+
+MONEY = """
+stored_value:
+  bonuses: [{id: b500, name: {zh-Hans: 充五百送五十, en: 500 gives 50}, from: 500, give: 50}]
+card_limits: {registered_most: 3000, bearer_most: none}
+coupons:
+  - {code: five, name: {zh-Hans: 减五元, en: Five off}, type: amount_off, amount: 5, scope: {categories: [FOOD, TEA]}}
+plans:
+  - code: plus
+    name: {zh-Hans: 尊享卡, zh-Hant: 尊享卡, en: Plus}
+    price: 99.00
+    duration: {months: 3}
+    tier: gold
+    benefits:
+      packs: [{code: monthly, coupons: [{template: five, count: 2}]}]
+      entitlements: [{code: tea, name: {zh-Hans: 一杯茶, en: A cup of tea}, quota: 2, period: quarter}]
+    refund: {policy: none}
+"""
+
+
+@pytest.mark.parametrize(
+    ("was", "is_now", "english", "simplified"),
+    [
+        ("give: 50", "give: 60", "Stored value: Bonuses · “500 gives 50” · Units given 50.00 → 60.00",
+         "储值：充值赠送 · “充五百送五十” · 给予数量：50.00 → 60.00"),
+        ("bearer_most: none", "bearer_most: 800", "Legal card limits: At most on a gift card no limit → 800.00",
+         "预付卡法定限额：单张不记名卡上限：不限 → 800.00"),
+        ("[FOOD, TEA]", "[FOOD]", "Coupons: “Five off” · Where it counts · Categories FOOD, TEA → FOOD",
+         "优惠券：“减五元” · 适用范围 · 品类：FOOD、TEA → FOOD"),
+        ("count: 2", "count: 3", "Plans: “Plus” · Benefits · Coupon packs · monthly · Coupons · Five off · Pieces 2 → 3",
+         "付费会员：“尊享卡” · 权益 · 券包 · monthly · 优惠券 · 减五元 · 张数：2 → 3"),
+        ("period: quarter", "period: year",
+         "Plans: “Plus” · Benefits · Entitlements · “A cup of tea” · Period per quarter → per year",
+         "付费会员：“尊享卡” · 权益 · 权益次数 · “一杯茶” · 周期：每季度 → 每年"),
+        ("policy: none", "policy: pro_rata",
+         "Plans: “Plus” · When it is paid back · Paid back nothing → by the time that is left",
+         "付费会员：“尊享卡” · 退款 · 退款方式：不退 → 按剩余时间"),
+        ("tier: gold", "tier: silver", "Plans: “Plus” · Tier Gold → Silver", "付费会员：“尊享卡” · 等级：金卡 → 银卡"),
+    ],
+)  # fmt: skip
+def test_a_changed_offer_is_told_in_human_words(was: str, is_now: str, english: str, simplified: str) -> None:
+    old, new = SOURCE + MONEY, (SOURCE + MONEY).replace(was, is_now)
+    assert [text for _kind, _path, text in between(old, new)] == [english]
+    with translation.override("zh-hans"):
+        assert [text for _kind, _path, text in between(old, new)] == [simplified]
+
+
+def test_goods_in_another_order_are_no_change() -> None:
+    assert between(SOURCE + MONEY, (SOURCE + MONEY).replace("[FOOD, TEA]", "[TEA, FOOD]")) == []
+
+
+def test_every_key_and_choice_of_the_document_has_a_word() -> None:
+    keys, choices = _vocabulary(json_schema())
+    assert len(keys) > 150 and len(choices) > 80
+    with translation.override("zh-hans"):  # in English some words are spelt as they are written
+        assert {key for key in keys if label_of(key) == key} == set()
+        assert {(key, value) for key, value in choices if choice_word(key, value) == value} == set()
+
+
+def _vocabulary(schema: object, key: str = "") -> tuple[set[str], set[tuple[str, str]]]:
+    """The keys of a schema, and its choices with the key that they belong to."""
+    keys: set[str] = set()
+    choices: set[tuple[str, str]] = set()
+    if isinstance(schema, dict):
+        if key not in ("currency", "shuke"):
+            choices |= {(key, value) for value in schema.get("enum", ()) if isinstance(value, str)}
+        for name, each in schema.items():
+            inner = each if name in ("properties", "$defs") and isinstance(each, dict) else {}
+            if name == "properties":
+                keys |= inner.keys() - {"zh-Hans", "zh-Hant", "en", *Role.values, "api_key", *RESERVED}
+            found = [_vocabulary(item, at) for at, item in inner.items()] or [_vocabulary(each, key)]
+            for more_keys, more_choices in found:
+                keys |= more_keys
+                choices |= more_choices
+    elif isinstance(schema, list):
+        for each in schema:
+            more_keys, more_choices = _vocabulary(each, key)
+            keys |= more_keys
+            choices |= more_choices
+    return keys, choices

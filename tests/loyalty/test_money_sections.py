@@ -88,8 +88,8 @@ def test_every_change_is_told_in_the_language_of_the_reader():
     new = validate(checked(taxes={"rates": [{**rate, "percent": "13"}]}, gift_cards={}))
     assert digest_of(old) != digest_of(new)
     told = {change.path: change.text for change in diff_documents(old, new)}
-    assert told["taxes.rates.food.percent"] == "Taxes: rates.food.percent 9 → 13"
-    assert told["gift_cards.earns"] == "Gift cards: earns – → yes"
+    assert told["taxes.rates.food.percent"] == f"Taxes: Rates · “{NAME['zh-Hans']}” · Per cent 9 → 13"
+    assert "Earns points: yes" in told["gift_cards"] and told["gift_cards"].startswith("New: Gift cards (")
     with translation.override("zh-hant"):
         words = {change.path: change.text for change in diff_documents(old, new)}
     assert words["taxes.rates.food.percent"].startswith("稅")

@@ -19,7 +19,7 @@ from shuke.loyalty.earning_words import (
     describe_multiplier,
     gives,
 )
-from shuke.loyalty.money_diff import changed_leaves, whole_offers
+from shuke.loyalty.money_diff import changed_places, whole_offers, whole_sections
 from shuke.loyalty.words import (
     CHOICES,
     KINDS,
@@ -100,11 +100,18 @@ def diff_documents(old: Document, new: Document) -> list[Change]:
             for kind, path, what, name in whole_offers(old, new)
         ),
         *(
-            Change("changed", path, _changed(name, path.partition(".")[2], before, after))
-            for path, name, before, after in changed_leaves(old, new)
+            Change(kind, path, _said(_BECAME[kind], name, text))
+            for kind, path, name, text in whole_sections(old, new)
+        ),
+        *(
+            Change("changed", path, _changed(name, place, before, after))
+            for path, name, place, before, after in changed_places(old, new)
         ),
         *_fields("policies", pgettext("programme", "Policy:"), old["policies"], new["policies"], _POLICIES),
     ]
+
+
+_BECAME = {"added": pgettext_lazy("programme", "New"), "removed": pgettext_lazy("programme", "Ended")}
 
 
 def _word(value: Any) -> str:

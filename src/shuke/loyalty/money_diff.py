@@ -1,18 +1,23 @@
-"""What changes in the sections on money, coupons and rewards, key by key.
+"""What changes in the sections on money, coupons, rewards, plans and benefits: each place in the words that the editor uses.
 
-Values are shown as they stand in the document: they are figures and plain words already. A list of rates or bonus rules
-is compared by code or id, so that an entry moved within it is no change. A coupon, reward or plan that only one side has
-is told as a whole: its keys, most of them defaults, would bury what else changes.
+Entries of a list are compared by code or id, so that one moved within it is no change, and are called by their names. What only
+one side has is told as a whole, on one line: its keys, most of them defaults, would bury what else changes. Of a coupon, reward
+or plan that comes or goes the name is enough.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Literal
 
+from django.utils.functional import Promise
 from django.utils.translation import pgettext, pgettext_lazy
 
-SECTIONS = {
+from shuke.loyalty.key_words import choice_word, label_of
+from shuke.loyalty.words import CHOICES, Document, coupon_name, grouped, localized, plan_name, tier_name
+
+SECTIONS: dict[str, str | Promise] = {
     "taxes": pgettext_lazy("programme", "Taxes:"),
     "stored_value": pgettext_lazy("programme", "Stored value:"),
     "gift_cards": pgettext_lazy("programme", "Gift cards:"),
@@ -22,9 +27,17 @@ SECTIONS = {
     "rewards": pgettext_lazy("programme", "Rewards:"),
     "plans": pgettext_lazy("programme", "Plans:"),
 }
-
-
 OFFERS = ("coupons", "rewards", "plans")
+Whole = tuple[Literal["added", "removed"], str, str, str]
+
+_LANGUAGES = frozenset({"zh-Hans", "zh-Hant", "en"})
+_NUMBER = re.compile(r"-?\d+(\.\d+)?", re.ASCII)
+_NONE = "–"
+_RAW = frozenset({
+    "code", "id", "group", "with", "public_code", "skus", "categories", "brands", "exclude_skus", "exclude_categories",
+    "exclude_brands", "stores", "channels", "tenders", "event",
+})  # fmt: skip
+"""Keys whose values are the shop's own codes, though they may look like a choice."""
 
 
 def whole_offers(
@@ -45,49 +58,143 @@ def _by_code(document: Mapping[str, Any], section: str) -> dict[str, Mapping[str
     return {entry["code"]: entry for entry in document.get(section) or ()}
 
 
-def changed_leaves(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[tuple[str, str, str, str]]:
-    """(path, section's name, value before, value after) of each key that differs; "–" where a side lacks it."""
-    for section, name in SECTIONS.items():
-        before, after = (dict(_leaves(section, side.get(section))) for side in (old, new))
-        if section in OFFERS:
-            both = _by_code(old, section).keys() & _by_code(new, section).keys()
-            before, after = (
-                {path: value for path, value in side.items() if path.split(".")[1] in both}
-                for side in (before, after)
-            )
-        for path in sorted(before.keys() | after.keys()):
-            if before.get(path) != after.get(path):
-                yield path, str(name), before.get(path, "–"), after.get(path, "–")
-    before, after = dict(_level_benefits(old)), dict(_level_benefits(new))
-    for path in sorted(before.keys() | after.keys()):
-        if before.get(path) != after.get(path):
-            yield (
-                path,
-                pgettext("programme", "Benefits of the level:"),
-                before.get(path, "–"),
-                after.get(path, "–"),
-            )
-
-
-def _level_benefits(document: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    for level in document["tiers"]["levels"]:
-        yield from _leaves(f"tiers.{level['code']}.benefits", level.get("benefits"))
-
-
-def _leaves(path: str, value: Any) -> Iterator[tuple[str, str]]:
-    if isinstance(value, Mapping):
-        for key, item in value.items():
-            yield from _leaves(f"{path}.{key}", item)
-        if not value:
-            yield path, pgettext("programme", "yes")
-    elif isinstance(value, list):
-        if all(isinstance(item, Mapping) for item in value):
-            for index, item in enumerate(value):
-                key = item.get("code") or item.get("id") or item.get("template") or index
-                yield from _leaves(f"{path}.{key}", item)
+def whole_sections(old: Document, new: Document) -> Iterator[Whole]:
+    """(what became of it, path, section's name, what it says) of each section on money that only one side has."""
+    telling = _Telling(old, new)
+    for section in SECTIONS:
+        before, after = old.get(section), new.get(section)
+        if section in OFFERS or (before is None) == (after is None):
+            continue
+        if before is None:
+            yield "added", section, label_of(section), telling.said(after, section, new)
         else:
-            yield path, ", ".join(str(item) for item in sorted(value))
-    elif isinstance(value, bool):
-        yield path, pgettext("programme", "yes") if value else pgettext("programme", "no")
-    elif value is not None:
-        yield path, str(value)
+            yield "removed", section, label_of(section), telling.said(before, section, old)
+
+
+def changed_places(old: Document, new: Document) -> Iterator[tuple[str, str, str, str, str]]:
+    """(path, section's name, place in words, value before, value after) of all that differs; "–" where a side has nothing."""
+    telling = _Telling(old, new)
+    for section, name in SECTIONS.items():
+        before, after = old.get(section), new.get(section)
+        if section not in OFFERS and (before is None or after is None):
+            continue
+        if section in OFFERS:
+            earlier, later = _by_code(old, section), _by_code(new, section)
+            both = [code for code in later if code in earlier]
+            before, after = [earlier[code] for code in both], [later[code] for code in both]
+        for path, place, was, is_now in telling.walk(section, (), "", before, after):
+            yield path, str(name), place, was, is_now
+    levels = {level["code"]: level for level in old["tiers"]["levels"]}
+    for level in new["tiers"]["levels"]:
+        code = level["code"]
+        former = levels.get(code, {}).get("benefits")
+        named = (localized(level["name"]),)
+        benefits = pgettext("programme", "Benefits of the level:")
+        for path, words, was, is_now in telling.walk(
+            f"tiers.{code}.benefits", named, "benefits", _given(former), _given(level.get("benefits"))
+        ):
+            yield path, benefits, words, was, is_now
+
+
+class _Telling:
+    """Walks both documents side by side; codes of tiers, plans and coupons are called by the names that they have there."""
+
+    def __init__(self, old: Document, new: Document) -> None:
+        self._old, self._new = old, new
+
+    def walk(
+        self, path: str, place: tuple[str, ...], key: str, before: Any, after: Any
+    ) -> Iterator[tuple[str, str, str, str]]:
+        """(path, place in words, before, after) of each difference at or below a place."""
+        if before == after:
+            return
+        if _is_table(before) and _is_table(after):
+            for each in sorted(before.keys() | after.keys()):
+                here = (*place, label_of(each))
+                yield from self.walk(f"{path}.{each}", here, each, before.get(each), after.get(each))
+        elif _is_list_of_tables(before) and _is_list_of_tables(after):
+            earlier, later = _by_key(before), _by_key(after)
+            for each in {**earlier, **later}:
+                name = self._name(later.get(each) or earlier[each], self._new if each in later else self._old)
+                yield from self.walk(f"{path}.{each}", (*place, name), "", earlier.get(each), later.get(each))
+        else:
+            was, is_now = self.said(before, key, self._old), self.said(after, key, self._new)
+            if was == is_now and isinstance(before, Mapping) and isinstance(after, Mapping):
+                # Only another language's name differs.
+                was, is_now = (", ".join(map(str, side.values())) for side in (before, after))
+            if was == is_now:
+                return  # the same entries in another order
+            yield path, pgettext("programme place", " · ").join(place), was, is_now
+
+    def said(self, value: Any, key: str, document: Document) -> str:
+        """A value in words, however large."""
+        if value is None:
+            return _NONE
+        if isinstance(value, bool):
+            return str(CHOICES[value])
+        if isinstance(value, Mapping):
+            if value and value.keys() <= _LANGUAGES:
+                return localized(value)
+            parts = [
+                self._pair(each, item, document)
+                for each, item in value.items()
+                if each not in ("name", "code", "id")
+            ]
+            told = pgettext("programme", ", ").join(parts)
+            if "name" in value and told:
+                name = localized(value["name"])
+                return pgettext("programme", "%(name)s (%(text)s)") % {"name": name, "text": told}
+            return told or str(CHOICES[True])
+        if isinstance(value, Sequence) and not isinstance(value, str):
+            items = [self.said(item, key, document) for item in value]
+            if _is_list_of_tables(value):
+                return pgettext("programme", "; ").join(items) or _NONE
+            return pgettext("programme", ", ").join(sorted(items)) or _NONE
+        return self._scalar(str(value), key, document)
+
+    def _pair(self, key: str, value: Any, document: Document) -> str:
+        return pgettext("programme", "%(head)s: %(name)s") % {
+            "head": label_of(key),
+            "name": self.said(value, key, document),
+        }
+
+    @staticmethod
+    def _scalar(value: str, key: str, document: Document) -> str:
+        if key in ("tier", "tiers"):
+            return tier_name(document, value)
+        if key in ("coupon", "template"):
+            return coupon_name(document, value)
+        if key == "upgrade_to":
+            return plan_name(document, value)
+        if key in _RAW:
+            return value
+        return grouped(value) if _NUMBER.fullmatch(value) else choice_word(key, value)
+
+    def _name(self, entry: Mapping[str, Any], document: Document) -> str:
+        if "name" in entry:
+            return pgettext("programme", "“%s”") % localized(entry["name"])
+        for key in ("template", "tier"):
+            if key in entry:
+                return self._scalar(str(entry[key]), key, document)
+        return str(_key_of(entry) or self.said(entry, "", document))
+
+
+def _given(benefits: Mapping[str, Any] | None) -> dict[str, Any]:
+    """What a level brings; a benefit that it does not bring is the same as none."""
+    return {key: value for key, value in (benefits or {}).items() if value is not False}
+
+
+def _is_table(value: Any) -> bool:
+    return isinstance(value, Mapping) and not (value and value.keys() <= _LANGUAGES)
+
+
+def _is_list_of_tables(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(item, Mapping) for item in value)
+
+
+def _key_of(entry: Mapping[str, Any]) -> str | None:
+    return entry.get("code") or entry.get("id") or entry.get("template") or entry.get("tier")
+
+
+def _by_key(entries: Sequence[Mapping[str, Any]]) -> dict[str, Mapping[str, Any]]:
+    return {_key_of(entry) or str(index): entry for index, entry in enumerate(entries)}
