@@ -44,7 +44,9 @@ from shuke.members.models import Member
 from shuke.members.operations import set_tags
 from shuke.rewards.catalogue.models import Redemption
 from shuke.rewards.catalogue.operations import hand_over, lapse_uncollected, mark_ready
+from shuke.rewards.models import CodeJob
 from shuke.rewards.operations import generate_codes
+from shuke.rewards.queries import code_at
 
 SYSTEM = "sample"
 """The system of all sales that are played, and the tag of the members who take part."""
@@ -100,11 +102,14 @@ class Act:
         *,
         where: int = 0,
         best: bool = False,
+        codes: Sequence[str] = (),
         points: bool = False,
         tenders: Sequence[TenderRequest] = (),
         least: int = 6,
     ) -> UUID | None:
-        """A basket from the shelf, at list prices. `best`: with the coupons that suit it; `points`: as many as may be used."""
+        """A basket from the shelf, at list prices. `best`: with the coupons that suit it, the `codes` named among them;
+        `points`: as many as may be used.
+        """
         place = self.place(where)
         self._sold += 1
         skus = self.dice.sample(
@@ -115,7 +120,7 @@ class Act:
             channel="pos",
             lines=tuple(LineRequest(sku, 1000 * self.dice.choice((1, 1, 1, 2))) for sku in skus),
             member=MemberRef("id", str(self.person(who))),
-            coupons=(BEST,) if best else (),
+            coupons=(BEST, *codes) if best else (),
             tenders=tuple(tenders),
             system=SYSTEM,
             number=f"S{self.number + 1}{self._sold:02d}",
@@ -230,8 +235,16 @@ class Act:
 
     def trade(self) -> None:
         """Sales with and without coupons, points and prepaid money; what was redeemed yesterday is fetched."""
+        flyers = CodeJob.objects.get(template="flyer-5")
+        codes = {0: ("XIANJI",), 1: (code_at(flyers, self.number),), 4: ("XIANJI",)}
         for nth in range(SALES_A_DAY):
-            self.sell(self.dice.randrange(1, 160), where=nth % 2, best=nth % 3 != 2, points=nth % 4 == 3)
+            self.sell(
+                self.dice.randrange(1, 160),
+                where=nth % 2,
+                best=nth % 3 != 2,
+                codes=codes.get(nth, ()),
+                points=nth % 4 == 3,
+            )
         self.sell(3 + self.number, where=1, tenders=_PREPAID)
         self.sell_card(self.dice.randrange(1, 160), self.dice.choice((100_00, 200_00)), where=self.number % 2)
         for where in (0, 1):
@@ -274,7 +287,7 @@ def tag_people(act: Act) -> None:
 def _launch(act: Act) -> None:
     """The second version begins: coupons for everybody who takes part, codes for the flyer, cards for the counter."""
     shop = act.shop
-    for template in ("basket-40-4", "cheese-20-3", "fresh-15", "milk-half"):
+    for template in ("basket-40-4", "cheese-5-1", "fresh-15", "milk-half"):
         now = act.moment()
         issued = give_coupons(
             actor=shop.marketer,
