@@ -63,7 +63,8 @@ def end_level(in_force: InForce, holding: PlanHolding, *, why: str, by: str, now
 
 
 def align_levels(*, now: datetime, limit: int = BATCH) -> int:
-    """Let the holders whose plan brings another level by now have it. Returns how many; call it until it returns 0.
+    """Let the holders whose plan brings another level by now have it. Returns for how many something changed; call it until
+    it returns 0.
 
     A version that begins may change what a plan brings: prices follow at once, and the tier with the next run of the job.
     """
@@ -76,19 +77,21 @@ def align_levels(*, now: datetime, limit: int = BATCH) -> int:
             {"levels": levels_of(in_force.programme.plans), "now": now, "most": limit},
         )
         due: list[UUID] = [row[0] for row in cursor.fetchall()]
+    changed = 0
     with transaction.atomic():
         members = PlanHolding.objects.filter(id__in=due).values_list("member_id", flat=True)
         take_books(members)
         for holding in PlanHolding.objects.filter(id__in=due).exclude(state=PlanState.ENDED).order_by("id"):
             if holding.grace_until > now:
-                _align(in_force, holding, now)
-    return len(due)
+                changed += _align(in_force, holding, now)
+    return changed
 
 
-def _align(in_force: InForce, holding: PlanHolding, now: datetime) -> None:
+def _align(in_force: InForce, holding: PlanHolding, now: datetime) -> bool:
     plan = in_force.programme.plans.get(holding.plan)
     level, alive = plan.tier if plan else "", _alive(holding, now)
-    if level and not any(g.tier == level and g.until == holding.grace_until for g in alive):
+    is_missing = bool(level) and not any(g.tier == level and g.until == holding.grace_until for g in alive)
+    if is_missing:
         reference = f"{holding.plan}:{holding.last_seq}"
         if find_grant(holding.member_id, "plan", reference) is not None:
             reference += f":v{in_force.number}"
@@ -105,9 +108,10 @@ def _align(in_force: InForce, holding: PlanHolding, now: datetime) -> None:
             now=now,
         )
     # The new one comes first, so that nobody falls in between.
-    for grant in alive:
-        if grant.tier != level:
-            write_end(in_force, grant, by=SYSTEM.reference, reason=PROGRAMME, now=now)
+    over = [grant for grant in alive if grant.tier != level]
+    for grant in over:
+        write_end(in_force, grant, by=SYSTEM.reference, reason=PROGRAMME, now=now)
+    return is_missing or bool(over)
 
 
 def _alive(holding: PlanHolding, now: datetime) -> list[TierGrant]:
