@@ -1,12 +1,16 @@
 from __future__ import annotations
 
+from uuid import uuid4
+
 import pytest
 
 from shuke.catalog.models import Store
+from shuke.core.keyset import keyset
 from shuke.core.models import IdempotentCall
 from shuke.core.values import Scope
 from shuke.kit.clock import now
 from shuke.ledger.models import Account
+from shuke.rewards.catalogue.codes import pick_up_code
 from shuke.rewards.catalogue.models import Redemption
 from tests.api.client import Till, new_key
 from tests.factories.catalog import make_store
@@ -40,6 +44,20 @@ def test_the_shelf_as_everybody_and_as_a_member_sees_it(till, member):
     (mug,) = till.get("/rewards", member_id=poor.id).json["rewards"]
     assert mug["missing"] == "points"
     assert till.get("/rewards", member_id=till_member()).status == 404
+
+
+def test_guessing_codes_is_stopped_and_told(till, member):
+    guesses = [pick_up_code(keyset(), uuid4()) for _ in range(12)]
+    assert till.call("POST", "/redemptions/find", {"code": "2345678A"}).code == "bad_pick_up_code"
+    told = [till.call("POST", "/redemptions/find", {"code": code}) for code in guesses]
+    assert {each.code for each in told[:9]} == {"unknown_redemption"}
+    assert (told[-1].status, told[-1].code) == (429, "too_many_wrong_codes")
+    assert 0 < int(told[-1].headers["retry-after"]) <= 60
+    assert till.get("/rewards").status == 200
+    assert (
+        Till(make_key(Scope.CHECKOUT_READ)[1]).call("POST", "/redemptions/find", {"code": guesses[0]}).code
+        == "unknown_redemption"
+    )
 
 
 def till_member() -> str:

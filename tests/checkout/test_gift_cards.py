@@ -82,11 +82,11 @@ def test_a_card_is_worth_nothing_before_it_is_sold_and_its_code_is_stored_nowher
     make_shop(gift_cards={})
     made, codes = cards(2)
     assert codes == codes_of([card.id for card in made])
-    assert read_gift_card(code=codes[0], now=NOW)["usable_minor"] == 0
+    assert read_gift_card(asker=TILL, code=codes[0], now=NOW)["usable_minor"] == 0
     with pytest.raises(errors.GiftCardNotActive):
         sell(("A", 1), now=NOW, tenders=(TenderRequest("gift_card", 100, codes[0]),))
     activate(codes)
-    told = read_gift_card(code=codes[0], now=NOW)
+    told = read_gift_card(asker=TILL, code=codes[0], now=NOW)
     assert (told["status"], told["usable_minor"], told["expires_at"]) == ("active", 10_000, None)
     with pytest.raises(errors.GiftCardNotIssued):
         activate(codes[:1])
@@ -127,7 +127,7 @@ def test_two_cards_and_a_member_pay_one_sale_together():
         ("gift_card", 1_000),
         ("cash", 6_000),
     ]
-    assert [read_gift_card(code=code, now=NOW)["usable_minor"] for code in codes] == [0, 2_000]
+    assert [read_gift_card(asker=TILL, code=code, now=NOW)["usable_minor"] for code in codes] == [0, 2_000]
     holders = set(Transfer.objects.filter(kind="pay").values_list("member_id", flat=True))
     assert holders == {card.id for card in made}
     assert set(OrderTender.objects.filter(kind="gift_card").values_list("holder_id", flat=True)) == holders
@@ -140,7 +140,10 @@ def test_whoever_knows_the_code_pays_without_a_member():
     _made, codes = cards()
     activate(codes)
     answer = sell(("A", 3), now=NOW, tenders=(TenderRequest("gift_card", None, codes[0]),))
-    assert (answer["due_minor"], read_gift_card(code=codes[0], now=NOW)["usable_minor"]) == (0, 7_000)
+    assert (answer["due_minor"], read_gift_card(asker=TILL, code=codes[0], now=NOW)["usable_minor"]) == (
+        0,
+        7_000,
+    )
     assert_books_are_right()
 
 
@@ -199,7 +202,9 @@ def test_a_term_shorter_than_the_law_allows_is_refused_and_a_lapsed_card_pays_no
     publish(effective_at=NOW, gift_cards={"valid_months": 36})
     _made, codes = cards()
     activate(codes)
-    assert read_gift_card(code=codes[0], now=NOW)["expires_at"] == datetime(2029, 3, 10, 16, tzinfo=UTC)
+    assert read_gift_card(asker=TILL, code=codes[0], now=NOW)["expires_at"] == datetime(
+        2029, 3, 10, 16, tzinfo=UTC
+    )
     later = datetime(2029, 3, 10, 16, tzinfo=UTC)
     with pytest.raises(errors.NotEnoughOnGiftCard):
         sell(("A", 1), now=later, tenders=(TenderRequest("gift_card", 100, codes[0]),))
@@ -239,7 +244,9 @@ def test_rivals_with_members_and_cards_crosswise_never_block_each_other_and_neve
     for thread in threads:
         thread.join()
     assert sorted(outcomes) == ["refused"] * 14 + ["sold"] * 10
-    assert [read_gift_card(code=code, now=NOW + timedelta(1))["usable_minor"] for code in codes] == [0, 0]
+    assert [
+        read_gift_card(asker=TILL, code=code, now=NOW + timedelta(1))["usable_minor"] for code in codes
+    ] == [0, 0]
     assert_books_are_right()
 
 
@@ -287,7 +294,10 @@ def test_a_returned_card_pays_out_what_is_left_and_nothing_more():
     sold = sell(("A", 1), now=NOW, tenders=pay)
     face = made[0].face_minor
     assert give_back(codes[0])["paid_minor"] == face - 1_000
-    assert (read_gift_card(code=codes[0], now=NOW)["status"], balance(made[0].id)) == ("returned", 0)
+    assert (read_gift_card(asker=TILL, code=codes[0], now=NOW)["status"], balance(made[0].id)) == (
+        "returned",
+        0,
+    )
     with pytest.raises(errors.NothingToReturn):
         give_back(codes[0])
     with pytest.raises(errors.GiftCardNotActive):

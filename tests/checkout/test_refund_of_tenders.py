@@ -52,7 +52,7 @@ def test_a_full_refund_gives_every_tender_back(prices):
     done = refund_order(actor=TILL, order_id=order["id"], reason="faulty", now=NOW + timedelta(hours=1))
     assert done["payable_minor"] == order["payable_minor"]
     assert balances(member) == {"stored_value": (5_000, 0), "bonus": (2_000, 0)}
-    assert read_gift_card(code=code, now=NOW)["usable_minor"] == 2_000
+    assert read_gift_card(asker=TILL, code=code, now=NOW)["usable_minor"] == 2_000
     # Given back, bonus money counts as unspent when the card is returned.
     assert quote_return(member_id=member.id, now=NOW)["spent_bonus_minor"] == 0
     assert_books_are_right()

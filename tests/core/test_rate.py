@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import threading
+from uuid import uuid4
 
 import pytest
 
 from shuke.core import rate
-from shuke.core.errors import RateLimited
+from shuke.core.errors import NotFound, RateLimited, TooManyWrongCodes
 from shuke.core.rate import RateLimiter, take_call
+from shuke.core.values import SYSTEM, Actor
 
 
 def test_a_full_bucket_then_an_even_refill() -> None:
@@ -85,6 +87,29 @@ def test_take_call_raises_with_the_headers(monkeypatch: pytest.MonkeyPatch) -> N
         take_call("key")
     assert refusal.value.headers["RateLimit-Limit"] == "1"
     assert refusal.value.headers["Retry-After"] == str(refusal.value.params["retry_after"])
+
+
+def test_who_guesses_codes_waits_and_codes_that_exist_cost_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rate, "_wrong_codes", RateLimiter(2))
+    guesser, other = (Actor("key", uuid4(), name) for name in ("a", "b"))
+
+    def look_up(asker: Actor, exists: bool) -> None:
+        with rate.limits_guessing(asker, NotFound):
+            if not exists:
+                raise NotFound
+
+    for _ in range(9):
+        look_up(guesser, True)
+    for _ in range(2):
+        with pytest.raises(NotFound):
+            look_up(guesser, False)
+    with pytest.raises(TooManyWrongCodes) as refused:
+        look_up(guesser, True)
+    assert 0 < int(refused.value.headers["Retry-After"]) <= 30
+    look_up(other, True)
+    for _ in range(9):
+        with pytest.raises(NotFound):
+            look_up(SYSTEM, False)
 
 
 def test_limit_can_be_switched_off(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -44,6 +44,7 @@ from shuke.checkout.posting import NewEntry, NewLot, NewTransfer
 from shuke.checkout.stored_value import check_cash, check_tender
 from shuke.core.keyset import keyset
 from shuke.core.operations import publish_event, record_audit
+from shuke.core.rate import limits_guessing
 from shuke.core.text import clean_text
 from shuke.core.values import Actor
 from shuke.kit.clock import add_months, end_of_day, local_date
@@ -172,9 +173,10 @@ def _fill(
     )
 
 
-def read_gift_card(*, code: str, now: datetime) -> dict[str, Any]:
-    """Status and balance of a card, for whoever knows its code. Raises BadGiftCardCode, UnknownGiftCard."""
-    return told(find_by_code(code, "code"), now)
+def read_gift_card(*, asker: Actor, code: str, now: datetime) -> dict[str, Any]:
+    """Status and balance of a card, for whoever knows its code. Raises BadGiftCardCode, UnknownGiftCard, TooManyWrongCodes."""
+    with limits_guessing(asker, UnknownGiftCard):
+        return told(find_by_code(code, "code"), now)
 
 
 def find_by_code(code: str, field: str) -> GiftCard:

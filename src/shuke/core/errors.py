@@ -81,6 +81,13 @@ class RateLimited(ShukeError):
         self.headers = dict(headers or {"Retry-After": str(retry_after)})
 
 
+class TooManyWrongCodes(RateLimited):
+    """One key or person has tried too many secret codes that do not exist."""
+
+    code = "too_many_wrong_codes"
+    message = _("Too many codes that do not exist. Try again in %(retry_after)s s.")
+
+
 class Unauthenticated(ShukeError):
     """No key, an unknown key or a revoked one: the answer does not tell which."""
 

@@ -1,4 +1,4 @@
-"""How often one API key may call: a token bucket per key, in the memory of one web process.
+"""How often one API key may call, and how often it may guess a code: a token bucket per key, in the memory of one web process.
 
 The limit is per web process: with N processes a key may reach N times the configured rate. It keeps a runaway
 client from starving the others; it is not a quota to bill by. No database and no shared store is asked, so
@@ -9,14 +9,17 @@ from __future__ import annotations
 
 import math
 import threading
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from time import monotonic
 
 from django.conf import settings
 
-from shuke.core.errors import RateLimited
+from shuke.core.errors import RateLimited, TooManyWrongCodes
+from shuke.core.values import Actor
+from shuke.kit.errors import ShukeError
 
 MAX_BUCKETS = 20_000
 
@@ -77,6 +80,14 @@ class RateLimiter:
             retry_after=0 if allowed else max(1, math.ceil((1 - level) / self._per_second)),
         )
 
+    def look(self, key: Hashable, *, at: float | None = None) -> int:
+        """Seconds until a call of `key` is allowed; 0: now. Uses none."""
+        moment = monotonic() if at is None else at
+        with self._lock:
+            level, since = self._buckets.get(key, (float(self._capacity), moment))
+            level += max(0.0, moment - since) * self._per_second
+        return 0 if level >= 1 else max(1, math.ceil((1 - level) / self._per_second))
+
     def _forget_full(self, moment: float) -> None:
         """Drop the keys whose bucket is full again (they lose nothing), or else the oldest half."""
         full = [
@@ -86,6 +97,30 @@ class RateLimiter:
         ]
         for key in full or sorted(self._buckets, key=lambda key: self._buckets[key][1])[: MAX_BUCKETS // 2]:
             del self._buckets[key]
+
+
+WRONG_CODES_PER_MINUTE = 10
+"""Far more than typing errors make, which the last character of a code finds before anybody looks it up."""
+_wrong_codes = RateLimiter(WRONG_CODES_PER_MINUTE)
+
+
+@contextmanager
+def limits_guessing(actor: Actor, *wrong: type[ShukeError]) -> Iterator[None]:
+    """Around the look-up of a secret code by an API key or a person: who has met `wrong` too often has to wait.
+
+    Codes that exist cost nothing, so that a busy counter is never stopped. Raises TooManyWrongCodes before looking.
+    """
+    if actor.kind == "system":
+        yield
+        return
+    wait = _wrong_codes.look(actor.reference)
+    if wait:
+        raise TooManyWrongCodes(retry_after=wait)
+    try:
+        yield
+    except wrong:
+        _wrong_codes.take(actor.reference)
+        raise
 
 
 @lru_cache(maxsize=1)

@@ -30,7 +30,7 @@ from shuke.rewards.invariants import verify_coupons
 from shuke.rewards.models import Coupon
 from shuke.rewards.operations import pass_coupon
 from tests.core.races import race
-from tests.factories.checkout import make_shop
+from tests.factories.checkout import TILL, make_shop
 from tests.factories.core import make_staff
 from tests.factories.ledger import give, owe
 from tests.factories.members import make_member
@@ -97,7 +97,7 @@ def test_points_and_money_become_a_mug_that_waits_under_a_code(shop: None) -> No
     assert Transfer.objects.get(id=made.transfer_id).store_id == made.store.id
     code = code_of(made)
     assert (len(code), code[-4:]) == (8, made.last_four)
-    assert find_by_code(f" {code[:4]}-{code[4:].lower()} ").id == made.id
+    assert find_by_code(f" {code[:4]}-{code[4:].lower()} ", asker=TILL).id == made.id
     assert mark_ready(actor=SYSTEM, redemption_id=made.id, now=NOW).status == "ready"
     mark_ready(actor=SYSTEM, redemption_id=made.id, now=NOW)
     done = hand_over(actor=SYSTEM, redemption_id=made.id, store=made.pick_up_store, now=NOW)
@@ -113,7 +113,7 @@ def test_points_and_money_become_a_mug_that_waits_under_a_code(shop: None) -> No
 
 def test_a_wrong_code_is_told_from_an_unknown_one(shop: None) -> None:
     with pytest.raises(errors.BadPickUpCode):
-        find_by_code("ABCD2345X")
+        find_by_code("ABCD2345X", asker=TILL)
     member = make_member(now=NOW)
     give(member.id, 300, at=NOW)
     made = mug(member)
@@ -121,9 +121,9 @@ def test_a_wrong_code_is_told_from_an_unknown_one(shop: None) -> None:
     for place in range(8):  # the check notices every single wrong letter
         wrong = code[:place] + ("A" if code[place] != "A" else "B") + code[place + 1 :]
         with pytest.raises(errors.BadPickUpCode):
-            find_by_code(wrong)
+            find_by_code(wrong, asker=TILL)
     cancel_redemption(actor=SYSTEM, redemption_id=made.id, reason="changed", now=NOW)
-    assert find_by_code(code).status == "cancelled"
+    assert find_by_code(code, asker=TILL).status == "cancelled"
 
 
 @pytest.mark.parametrize(

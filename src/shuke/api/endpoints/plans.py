@@ -39,7 +39,7 @@ from shuke.api.endpoint import Call, Reply, endpoint
 from shuke.catalog.errors import UnknownStore
 from shuke.catalog.models import Store
 from shuke.checkout.queries import plan_discounts
-from shuke.core.errors import InvalidInput, NotFound
+from shuke.core.errors import InvalidInput, NotFound, TooManyWrongCodes
 from shuke.core.idempotency import run_once
 from shuke.core.values import Scope
 from shuke.kit.errors import ShukeError
@@ -173,6 +173,7 @@ def begin_trial(call: Call, member_id: UUID, body: TrialIn) -> tuple[int, dict[s
         *_PLACE,
         errors.BadPlanCode,
         errors.UnknownPlanCode,
+        TooManyWrongCodes,
         errors.PlanCodeUsed,
         errors.PlanCodeExpired,
         errors.PlanLimitReached,

@@ -37,7 +37,7 @@ from shuke.checkout.gift_cards import (
     told,
 )
 from shuke.checkout.stored_value import quote_return, return_stored_value, stored_value_of, top_up
-from shuke.core.errors import InvalidInput, NotFound
+from shuke.core.errors import InvalidInput, NotFound, TooManyWrongCodes
 from shuke.core.idempotency import run_once
 from shuke.core.values import Scope
 from shuke.kit.errors import ShukeError
@@ -257,14 +257,14 @@ def activate_cards(call: Call, body: ActivateIn) -> tuple[int, dict[str, Any]]:
     body=CodeIn,
     answers={200: GiftCardOut},
     tag="prepaid",
-    refusals=(errors.BadGiftCardCode, errors.UnknownGiftCard),
+    refusals=(errors.BadGiftCardCode, errors.UnknownGiftCard, TooManyWrongCodes),
 )
 def card_balance(call: Call, body: CodeIn) -> tuple[int, dict[str, Any]]:
     """Read a gift card.
 
     Status and balance for whoever knows the code. Writes nothing.
     """
-    return 200, read_gift_card(code=body.code, now=call.now)
+    return 200, read_gift_card(asker=call.caller.as_actor(), code=body.code, now=call.now)
 
 
 @endpoint(

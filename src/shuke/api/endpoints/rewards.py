@@ -24,7 +24,7 @@ from shuke.api.cursors import BY_TIME, checked_cursor
 from shuke.api.endpoint import Call, Reply, endpoint
 from shuke.catalog.errors import UnknownStore
 from shuke.catalog.models import Store
-from shuke.core.errors import InvalidInput, NotFound
+from shuke.core.errors import InvalidInput, NotFound, TooManyWrongCodes
 from shuke.core.idempotency import run_once
 from shuke.core.values import Scope
 from shuke.ledger.errors import NotEnough, ReasonMissing, UnknownHolder
@@ -187,14 +187,16 @@ def redemptions(call: Call, query: RedemptionsQuery) -> tuple[int, dict[str, Any
     body=PickUpCodeIn,
     answers={200: RedemptionOut},
     tag="rewards",
-    refusals=(errors.BadPickUpCode, errors.UnknownRedemption),
+    refusals=(errors.BadPickUpCode, errors.UnknownRedemption, TooManyWrongCodes),
 )
 def find_redemption(call: Call, body: PickUpCodeIn) -> tuple[int, dict[str, Any]]:
     """Find a redemption by its pick-up code.
 
     The code travels in the body, so that no log of addresses holds it. Writes nothing.
     """
-    return 200, _told(find_by_code(body.code, stores=call.stores), call.language)
+    return 200, _told(
+        find_by_code(body.code, asker=call.caller.as_actor(), stores=call.stores), call.language
+    )
 
 
 @endpoint(

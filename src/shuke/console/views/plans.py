@@ -174,7 +174,7 @@ def _need(desk: Counter) -> Beyond:
 
 def _gift(desk: Counter, in_force: InForce | None) -> dict[str, Any]:
     """What a gift code stands for, before it is redeemed. Raises what redeeming it would."""
-    found = find_plan_code(code=desk.sent["code"], now=desk.now)
+    found = find_plan_code(actor=desk.actor, code=desk.sent["code"], now=desk.now)
     plan = in_force.programme.plans.get(found.plan) if in_force else None
     return {
         "code": desk.sent["code"],

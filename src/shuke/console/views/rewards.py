@@ -102,7 +102,7 @@ def redemptions(request: HttpRequest) -> HttpResponse:
     if request.method == "POST":
         typed = request.POST.get("code", "")[:40]
         try:
-            found = find_by_code(typed, stores=stores)
+            found = find_by_code(typed, asker=staff_of(request).as_actor(), stores=stores)
         except ShukeError as error:
             problem = str(error)
         else:

@@ -16,6 +16,7 @@ from django.utils.translation import gettext_lazy as _
 
 from shuke.core.errors import InvalidInput
 from shuke.core.keyset import keyset
+from shuke.core.rate import limits_guessing
 from shuke.core.text import clean_text
 from shuke.core.values import Actor
 from shuke.kit.clock import add_months, end_of_day, local_date
@@ -114,10 +115,11 @@ def codes_of(gifts: Iterable[PlanGift]) -> list[str]:
 def redeem_plan_code(*, actor: Actor, member_id: UUID, code: str, now: datetime) -> PlanTerm:
     """Give a member the plan that a code stands for: now, or after what they hold of it.
 
-    Raises BadPlanCode, UnknownPlanCode, PlanCodeUsed, PlanCodeExpired, UnknownPlan, PlanLimitReached, PlanSoldOut.
+    Raises BadPlanCode, UnknownPlanCode, TooManyWrongCodes, PlanCodeUsed, PlanCodeExpired, UnknownPlan, PlanLimitReached,
+    PlanSoldOut.
     """
     with transaction.atomic():
-        found = _find(code)
+        found = _find(actor, code)
         scene = scene_of(actor, found.plan, now)
         require_member(member_id)
         holding = holding_of(member_id, found.plan)
@@ -139,9 +141,12 @@ def redeem_plan_code(*, actor: Actor, member_id: UUID, code: str, now: datetime)
     return term
 
 
-def find_plan_code(*, code: str, now: datetime) -> PlanGift:
-    """What a code stands for that can be redeemed. Raises BadPlanCode, UnknownPlanCode, PlanCodeUsed, PlanCodeExpired."""
-    found = _find(code)
+def find_plan_code(*, actor: Actor, code: str, now: datetime) -> PlanGift:
+    """What a code stands for that can be redeemed.
+
+    Raises BadPlanCode, UnknownPlanCode, TooManyWrongCodes, PlanCodeUsed, PlanCodeExpired.
+    """
+    found = _find(actor, code)
     _require_open(found, now)
     return found
 
@@ -199,13 +204,14 @@ def _require_open(gift: PlanGift, now: datetime) -> None:
         raise PlanCodeExpired(field="code", until=gift.expires_at.isoformat())
 
 
-def _find(code: str) -> PlanGift:
+def _find(actor: Actor, code: str) -> PlanGift:
     plain = read_code(code)
     if plain is None:
         raise BadPlanCode(field="code")
-    gift = PlanGift.objects.filter(blind=_blind(keyset(), plain)).first()
-    if gift is None:
-        raise UnknownPlanCode(field="code")
+    with limits_guessing(actor, UnknownPlanCode):
+        gift = PlanGift.objects.filter(blind=_blind(keyset(), plain)).first()
+        if gift is None:
+            raise UnknownPlanCode(field="code")
     return gift
 
 

@@ -1,7 +1,7 @@
 """Pick-up codes: eight letters and digits, the last of which checks the others; a keyed function of the redemption's id.
 
-Thirty-five bits are enough: a code is worth nothing without staff or an API key that may hand over, and those are limited
-in how fast they may try. It is stored nowhere, and made again whenever the member wants to see it.
+Thirty-five bits are enough: a code is worth nothing without staff or an API key that may hand over, and those wait after a few
+codes that do not exist (`core.rate.limits_guessing`). It is stored nowhere, and made again whenever the member wants to see it.
 """
 
 from __future__ import annotations

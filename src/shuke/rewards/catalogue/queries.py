@@ -11,6 +11,8 @@ from django.db.models import Count, Exists, OuterRef, Q, QuerySet, Sum
 
 from shuke.core.keyset import keyset
 from shuke.core.pagination import decode_cursor, encode_cursor
+from shuke.core.rate import limits_guessing
+from shuke.core.values import Actor
 from shuke.members.models import Member
 from shuke.rewards.catalogue.codes import blind_pick_up_code, read_pick_up_code
 from shuke.rewards.catalogue.errors import BadPickUpCode, UnknownRedemption
@@ -73,15 +75,16 @@ def get_redemption(redemption_id: UUID, *, stores: Collection[UUID] | None = Non
     return found
 
 
-def find_by_code(code: str, *, stores: Collection[UUID] | None = None) -> Redemption:
-    """The redemption whose pick-up code this is. Raises BadPickUpCode, UnknownRedemption."""
+def find_by_code(code: str, *, asker: Actor, stores: Collection[UUID] | None = None) -> Redemption:
+    """The redemption whose pick-up code this is. Raises BadPickUpCode, UnknownRedemption, TooManyWrongCodes."""
     plain = read_pick_up_code(code)
     if plain is None:
         raise BadPickUpCode(field="code")
     rows = Redemption.objects.filter(blind=blind_pick_up_code(keyset(), plain))
-    found = _reachable(rows, stores).first()
-    if found is None:
-        raise UnknownRedemption(field="code")
+    with limits_guessing(asker, UnknownRedemption):
+        found = _reachable(rows, stores).first()
+        if found is None:
+            raise UnknownRedemption(field="code")
     return found
 
 

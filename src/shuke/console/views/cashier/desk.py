@@ -447,7 +447,7 @@ def _take_card(request: HttpRequest, counter: Counter, code: str) -> HttpRespons
     with open_cart(request) as cart:
         try:
             if code:
-                take_card(cart, code, counter.now)
+                take_card(cart, code, staff_of(request).as_actor(), counter.now)
         except ShukeError as error:
             says.places["gift"] = words_of(error)
     focus = "gift" if says else "" if not code else "commit" if cart.lines else "scan"

@@ -11,6 +11,7 @@ from shuke.checkout.gift_codes import read_gift_card_code
 from shuke.checkout.models import GiftCardStatus
 from shuke.console.views.cashier.cart import Cart
 from shuke.core.errors import InvalidInput
+from shuke.core.values import Actor
 
 MOST_CARDS = 10
 
@@ -20,9 +21,9 @@ def looks_like_card(text: str) -> bool:
     return read_gift_card_code(text) is not None
 
 
-def take_card(cart: Cart, code: str, now: datetime) -> None:
-    """Let this card pay. Raises InvalidInput in words for the till, BadGiftCardCode and UnknownGiftCard."""
-    card = read_gift_card(code=code, now=now)
+def take_card(cart: Cart, code: str, asker: Actor, now: datetime) -> None:
+    """Let this card pay. Raises InvalidInput in words for the till, BadGiftCardCode, UnknownGiftCard, TooManyWrongCodes."""
+    card = read_gift_card(asker=asker, code=code, now=now)
     if any(card["id"] == known for known, _four in cart.cards):
         return
     if len(cart.cards) >= MOST_CARDS:
