@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 from datetime import timedelta
+from uuid import UUID
 
 import pytest
 
+from shuke.checkout.impact import runs
 from shuke.core.models import AuditEvent, OutboxEvent
 from shuke.core.values import Scope
 from shuke.kit.clock import now
+from shuke.kit.ids import uuid7
 from tests.api.client import Till
 from tests.factories.checkout import make_shop, sell
 from tests.factories.core import make_key
@@ -54,3 +57,21 @@ def test_a_key_of_some_stores_is_told_to_cover_all() -> None:
     store = make_shop()
     refused = Till(make_key(Scope.REPORTS_READ, store_ids=[store.id])[1]).post(PATH, QUESTION)
     assert (refused.status, refused.code) == (403, "needs_all_stores")
+
+
+def test_a_large_book_is_looked_at_by_a_job_that_is_polled(
+    till: Till, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(runs, "MANY", 0)
+    at = now()
+    sell(("A", 20), member=make_member(now=at - timedelta(days=40)), now=at - timedelta(days=3))
+    asked = till.post(PATH, QUESTION)
+    assert (asked.status, asked.json["status"], asked.json["days"]) == (202, "waiting", 30)
+    assert till.post(PATH, QUESTION).json["id"] == asked.json["id"]
+    place = f"{PATH}/{asked.json['id']}"
+    assert till.get(place).json["report"] is None
+    runs.run_impact(impact_id=UUID(asked.json["id"]), clock=now)
+    found = till.get(place)
+    assert (found.json["status"], found.json["done"]) == ("done", 1)
+    assert found.json["report"]["tracks"][0]["in_time"]["up"] == 1
+    assert till.get(f"{PATH}/{uuid7()}").code == "unknown_impact"

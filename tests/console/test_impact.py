@@ -8,8 +8,11 @@ from datetime import timedelta
 
 import pytest
 
+from shuke.checkout.impact import runs
+from shuke.checkout.impact.models import ImpactRun
 from shuke.core.values import Role
 from shuke.kit.clock import now
+from shuke.kit.ids import uuid7
 from shuke.loyalty.models import ProgrammeVersion
 from shuke.loyalty.queries import forget_versions
 from tests.console.pages import client_of, text_of
@@ -71,3 +74,31 @@ def test_a_draft_that_cannot_be_read_says_so_and_only_who_publishes_may_ask() ->
     assert local.post("/programme/impact", {"source": draft("1")}).status_code == 403
     cashier = client_of(make_staff(Role.CASHIER))
     assert cashier.post("/programme/impact", {"source": draft("1")}).status_code == 403
+
+
+def test_a_large_book_is_followed_and_its_warnings_come_when_it_is_done(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    make_shop()
+    at = now()
+    sell(("A", 110), member=make_member(now=at - timedelta(days=40)), now=at - timedelta(days=3))
+    monkeypatch.setattr(runs, "MANY", 0)
+    client = client_of(make_staff(Role.OWNER))
+    page = text_of(client.post("/programme/publish", {"step": "check", "source": draft("2000.00")}))
+    assert "All members are being looked at." in page and "tiers_lost" not in page
+    panel = text_of(client.post("/programme/impact", {"source": draft("2000.00"), "against": "1"}))
+    row = ImpactRun.objects.get()
+    place = f"/programme/impact/{row.id}"
+    assert f'hx-get="{place}"' in panel
+    given = {"step": "publish", "source": draft("2000.00")}
+    refused = client.post("/programme/publish", given)
+    assert refused.status_code == 422 and "Wait until that is done." in text_of(refused)
+    runs.run_impact(impact_id=row.id, clock=now)
+    done = text_of(client.get(place))
+    assert "0 up, 1 down" in done and 'hx-swap-oob="true"' in done and 'value="tiers_lost:tiers"' in done
+    assert "hx-trigger" not in done
+    page = text_of(client.post("/programme/publish", {"step": "check", "source": draft("2000.00")}))
+    assert 'value="tiers_lost:tiers"' in page and "hx-swap-oob" not in page
+    assert client.post("/programme/publish", {**given, "accept": "tiers_lost:tiers"}).status_code == 302
+    assert ProgrammeVersion.objects.count() == 2
+    assert client.get(f"/programme/impact/{uuid7()}").status_code == 404

@@ -6,7 +6,7 @@ class CheckoutConfig(AppConfig):
     label = "checkout"
 
     def ready(self) -> None:
-        from shuke.checkout.impact.operations import tiers_taken
+        from shuke.checkout.impact.warnings import tiers_taken
         from shuke.loyalty.cautions import register_check
 
         register_check("checkout.tiers_taken", tiers_taken)

@@ -400,6 +400,20 @@ class SimulationNotOpen(ShukeError):
     message = _("The simulation is over; there is nothing to cancel.")
 
 
+class UnknownImpact(ShukeError):
+    code, status = "unknown_impact", 404
+    message = _("Nobody asked for this look at the members.")
+
+
+class ImpactNotCounted(ShukeError):
+    """A large book is looked at by a job, and the draft is published by what that found."""
+
+    code, status = "impact_not_counted", 409
+    message = _(
+        "The members were not looked at under this draft within the last hour. Wait until that is done."
+    )
+
+
 class ProductReserved(ShukeError):
     """Goods that only holders of some tiers and plans may buy; `holders` names them in words."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.db import models
 
 from shuke.catalog.models import Channel, Product, Store
+from shuke.checkout.impact.models import ImpactRun as ImpactRun
 from shuke.checkout.simulate.models import Simulation as Simulation
 from shuke.kit.ids import uuid7
 from shuke.loyalty.models import ProgrammeVersion

@@ -1,9 +1,11 @@
-"""Jobs of the sale: tiers whose term is over, coupons of occasions, simulations that were asked for."""
+"""Jobs of the sale: tiers whose term is over, coupons of occasions, drafts that are simulated and looked at."""
 
 from __future__ import annotations
 
 from uuid import UUID
 
+from shuke.checkout.impact.runs import JOB as IMPACT_JOB
+from shuke.checkout.impact.runs import run_impact
 from shuke.checkout.queries import first_orders, qualifying_totals
 from shuke.checkout.simulate.runs import JOB, run_simulation
 from shuke.kit import clock, jobs
@@ -51,3 +53,9 @@ def issue_coupons_on_occasions() -> None:
 def simulate(simulation_id: str) -> None:
     """Carry out a simulation; an interrupted one goes on from its last batch."""
     run_simulation(simulation_id=UUID(simulation_id), clock=clock.now)
+
+
+@jobs.task(name=IMPACT_JOB, lock=IMPACT_JOB, retries=3)
+def look_at_members(impact_id: str) -> None:
+    """Look at every member under a draft; an interrupted run begins anew."""
+    run_impact(impact_id=UUID(impact_id), clock=clock.now)

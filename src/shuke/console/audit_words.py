@@ -21,6 +21,7 @@ ACTIONS: dict[str, str | Promise] = {
     "checkout.gift_card_unblocked.v1": pgettext_lazy("audit", "Gift card unblocked"),
     "checkout.gift_cards_activated.v1": pgettext_lazy("audit", "Gift cards sold"),
     "checkout.gift_cards_issued.v1": pgettext_lazy("audit", "Gift cards made"),
+    "checkout.impact_asked.v1": pgettext_lazy("audit", "Look at all members under a draft asked for"),
     "checkout.order_attached.v1": pgettext_lazy("audit", "Sale given to a member by its receipt"),
     "checkout.order_cancelled.v1": pgettext_lazy("audit", "Order cancelled"),
     "checkout.order_committed.v1": pgettext_lazy("audit", "Order committed"),

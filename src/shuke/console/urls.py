@@ -132,6 +132,7 @@ urlpatterns = [
     path("programme/versions/<int:number>/cancel", programme.programme_cancel, name="programme_cancel"),
     path("programme/publish", programme.programme_publish, name="programme_publish"),
     path("programme/impact", impact.programme_impact, name="programme_impact"),
+    path("programme/impact/<uuid:impact_id>", impact.programme_impact_run, name="programme_impact_run"),
     path("programme/simulations", simulations.simulations, name="simulations"),
     path("programme/simulations/new", simulations.simulation_new, name="simulation_new"),
     path("programme/simulations/<uuid:simulation_id>", simulations.simulation, name="simulation"),

@@ -50,6 +50,8 @@ class Draft:
     before: Mapping[str, Any] | None
     starts: datetime
     now: datetime
+    may_count: bool = True
+    """False where somebody waits for a page: nobody looks at every member of a large book then."""
 
 
 Check = Callable[[Draft], Iterable[Caution]]

@@ -35,6 +35,7 @@ def publish_programme(
     effective_at: datetime | None = None,
     note: str = "",
     accepted: Collection[str] = (),
+    may_count: bool = True,
 ) -> ProgrammeVersion:
     """Publish a document as the next version. Numbers run without gaps, however many publish at once.
 
@@ -47,6 +48,9 @@ def publish_programme(
     :raises EffectiveInThePast: when it shall begin before `now`.
     :raises CurrencyFixed: when its currency is not that of the first version.
     :raises Unconfirmed: when it warns of something whose key is not in `accepted`.
+
+    With `may_count` False a check that would look at every member of a large book tells what it found lately, and refuses
+    where it has not looked yet.
     """
     require_chain(actor)
     if len(note) > 300 or not note.isprintable():
@@ -54,7 +58,7 @@ def publish_programme(
     document = validate(source)
     digest = digest_of(document)
     # Before the lock: a check may look at every member.
-    warned = unconfirmed(warnings_of(document, now, effective_at), accepted)
+    warned = unconfirmed(warnings_of(document, now, effective_at, may_count=may_count), accepted)
     if warned:
         raise Unconfirmed(warned)
     with transaction.atomic():
@@ -103,9 +107,13 @@ def require_chain(actor: Actor) -> None:
 
 
 def warnings_of(
-    document: Mapping[str, Any], now: datetime, effective_at: datetime | None = None
+    document: Mapping[str, Any],
+    now: datetime,
+    effective_at: datetime | None = None,
+    *,
+    may_count: bool = True,
 ) -> tuple[Caution, ...]:
-    """What has to be confirmed before a checked document is published to begin then."""
+    """What has to be confirmed before a checked document is published to begin then. `may_count` as for publishing."""
     starts = max(effective_at or now, now)
     in_force = programme_at(starts)
     return cautions_of(
@@ -115,6 +123,7 @@ def warnings_of(
             before=version_by_id(in_force.version_id).document if in_force else None,
             starts=starts,
             now=now,
+            may_count=may_count,
         )
     )
 

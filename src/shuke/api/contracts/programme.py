@@ -179,6 +179,26 @@ class ImpactReport(Out):
     notes: list[Literal["points_without_worth", "other_benefits"]]
 
 
+class ImpactProgress(Out):
+    """A look at all members that a job carries out; `done` of `total` members are through. Poll it until it is over."""
+
+    id: UUID
+    status: Literal["waiting", "running", "done", "failed"]
+    against: int
+    days: int
+    done: int
+    total: int
+    problem: Annotated[str, Meta(description="Why it failed; empty otherwise.")]
+    asked_at: datetime
+    ended_at: datetime | None
+
+
+class ImpactDetail(ImpactProgress):
+    """The look with its report, once it is done."""
+
+    report: ImpactReport | None
+
+
 class Pong(Out):
     """Nothing: the call was authenticated."""
 

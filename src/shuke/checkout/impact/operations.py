@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 from django.utils.translation import gettext_lazy as _
-from django.utils.translation import ngettext_lazy
 
 from shuke.checkout.impact.logic import (
     SCHEMA,
@@ -17,7 +16,6 @@ from shuke.checkout.impact.logic import (
     Steps,
     Tally,
     Track,
-    climbs_alike,
     told_cost,
     told_notes,
     told_tracks,
@@ -26,10 +24,8 @@ from shuke.checkout.impact.logic import (
 from shuke.checkout.impact.reading import Bought, Reader, Seen
 from shuke.checkout.simulate.operations import Against, Progress, Watch, held_against
 from shuke.core.errors import InvalidInput
-from shuke.loyalty.cautions import Caution, Draft
 from shuke.loyalty.document import digest_of
 from shuke.loyalty.programme import Programme, compile_programme
-from shuke.loyalty.tiers import MAIN
 
 MEMBERS_PER_BATCH = 5000
 DAYS = 90
@@ -64,7 +60,7 @@ def assess_impact(question: ImpactQuestion, *, watch: Watch = lambda _p: None) -
     `watch` hears of every batch. Writes nothing.
     """
     current, draft = compile_programme(question.against.document), compile_programme(question.document)
-    tally = _count(
+    tally = count_members(
         current, draft, question.now, watch=watch, since=question.now - timedelta(days=question.days)
     )
     groups = tally.groups.values()
@@ -86,7 +82,7 @@ def assess_impact(question: ImpactQuestion, *, watch: Watch = lambda _p: None) -
     }
 
 
-def _count(
+def count_members(
     current: Programme,
     draft: Programme,
     now: datetime,
@@ -138,60 +134,3 @@ class _Stepper:
                 self._known[key] = track.steps(state, figures, self._now)
             found.append(self._known[key])
         return tuple(found)
-
-
-def tiers_taken(draft: Draft) -> Iterable[Caution]:
-    """A draft under which members fall, as it begins or by their next review, has to be confirmed; by track.
-
-    The figures are those of `assess_impact`. Where both programmes take members to the same levels nobody is looked at.
-    """
-    if draft.before is None:
-        return ()
-    current = compile_programme(draft.before)
-    tracks = tracks_of(current, draft.programme)
-    if all(climbs_alike(track) and not _reassesses(track) for track in tracks):
-        return ()
-    tally = _count(current, draft.programme, draft.now)
-    cautions = []
-    for place, track in enumerate(tracks):
-        path = _path(track, draft)
-        at_once = tally.directions("at_once", place)["down"]
-        in_time = tally.directions("in_time", place)["down"]
-        if at_once:
-            cautions.append(
-                Caution(
-                    "tiers_taken",
-                    path,
-                    ngettext_lazy(
-                        "As this begins, %(members)s member falls to a lower tier.",
-                        "As this begins, %(members)s members fall to a lower tier.",
-                        at_once,
-                    ),
-                    {"members": at_once},
-                )
-            )
-        if in_time:
-            cautions.append(
-                Caution(
-                    "tiers_lost",
-                    path,
-                    ngettext_lazy(
-                        "%(members)s member comes to a lower tier by the next review than without this change.",
-                        "%(members)s members come to a lower tier by their next review than without this change.",
-                        in_time,
-                    ),
-                    {"members": in_time},
-                )
-            )
-    return cautions
-
-
-def _reassesses(track: Track) -> bool:
-    return track.draft is not None and track.draft.on_change == "reassess"
-
-
-def _path(track: Track, draft: Draft) -> str:
-    if track.code == MAIN:
-        return "tiers"
-    codes = [raw["code"] for raw in draft.document.get("tracks", ())]
-    return f"tracks[{codes.index(track.code)}]" if track.code in codes else "tracks"

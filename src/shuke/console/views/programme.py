@@ -15,12 +15,14 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_POST
 
+from shuke.checkout.impact.runs import start_impact
 from shuke.console import formats
 from shuke.console.access import requires, staff_of
 from shuke.console.days import EARLIEST_DAY, LATEST_DAY, end_of, start_of
 from shuke.console.programme_words import tell
 from shuke.console.refusals import attempt
 from shuke.console.side_by_side import compare
+from shuke.console.views.impact import told_cautions
 from shuke.console.views.simulations import simulate_form
 from shuke.core.values import Permission
 from shuke.kit import clock
@@ -29,7 +31,7 @@ from shuke.loyalty import queries
 from shuke.loyalty.diff import diff_documents
 from shuke.loyalty.document import validate
 from shuke.loyalty.errors import InvalidProgramme, Problem, UnknownVersion
-from shuke.loyalty.operations import publish_programme, warnings_of
+from shuke.loyalty.operations import publish_programme
 from shuke.loyalty.source import MAX_BYTES
 from shuke.loyalty.versions import cancel_version
 
@@ -281,10 +283,16 @@ def _review(
 ) -> HttpResponse:
     now = clock.now()
     in_force = queries.programme_at(now)
+    begins: datetime | None = getattr(form, "cleaned_data", {}).get("effective_at")
+    starts = max(begins, now) if begins else None
+    then = queries.programme_at(starts or now)
     changes, pairs = None, None
     if in_force:
         changes = diff_documents(queries.version_by_id(in_force.version_id).document, document)
         pairs = compare(queries.source_of(in_force.number), source)
+    cautions = told_cautions(document, starts)
+    if cautions["uncounted"] and then:
+        start_impact(actor=staff_of(request).as_actor(), now=now, source=source, against=then.number)
     context = {
         "form": form,
         "source": source,
@@ -292,8 +300,9 @@ def _review(
         "changes": changes,
         "pairs": pairs,
         "told": tell(document),
+        "against": then.number if then else "",
         "now": now,
-        "cautions": warnings_of(document, now),
+        **cautions,
         "accepted": request.POST.getlist("accept"),
         "simulate": simulate_form(source),
         "whole_chain": staff_of(request).all_stores,
@@ -321,6 +330,7 @@ def _publish(request: HttpRequest) -> HttpResponse:
                 effective_at=begins,
                 note=form.cleaned_data["note"],
                 accepted=request.POST.getlist("accept"),
+                may_count=False,
             ),
         )
         if version:
