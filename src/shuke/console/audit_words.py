@@ -119,6 +119,7 @@ OBJECTS: dict[str, str | Promise] = {
     "demo": pgettext_lazy("audit", "Demo data"),
     "gift_card": pgettext_lazy("audit", "Gift card"),
     "gift_cards": pgettext_lazy("audit", "Gift cards"),
+    "impact": pgettext_lazy("audit", "Look at all members under a draft"),
     "import_run": pgettext_lazy("audit", "Import"),
     "member": pgettext_lazy("audit", "Member"),
     "order": pgettext_lazy("audit", "Order"),
