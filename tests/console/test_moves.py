@@ -78,8 +78,11 @@ def test_the_forms_are_there_in_each_language(member: Member, language: str, wor
 
 def test_prepaid_money_is_an_amount(member: Member) -> None:
     give(member.id, 46_505, at=now() - DAY, asset="stored_value")
-    page = text_of(client_of().get(f"/members/{member.id}/moves"))
-    assert "¥465.05" in page and "46,505" not in page
+    client = client_of()
+    for path in (f"/members/{member.id}/moves", f"/members/{member.id}", f"/members/{member.id}?asset=all"):
+        page = text_of(client.get(path))
+        assert "¥465.05" in page and "46,505" not in page, path
+    assert "+¥465.05" in text_of(client.get(f"/members/{member.id}?asset=all"))
 
 
 def test_a_small_adjustment_is_booked_once(member: Member) -> None:

@@ -41,7 +41,7 @@ from shuke.ledger.queries import AssetBalance, balances_of, list_entries
 from shuke.loyalty.models import Standing
 from shuke.loyalty.plans.queries import held_plans
 from shuke.loyalty.programme import Programme
-from shuke.loyalty.queries import InForce, programme_at, version_by_id
+from shuke.loyalty.queries import InForce, programme_at, unit_currency_at, version_by_id
 from shuke.loyalty.tier_history import held_tiers, list_tier_changes
 from shuke.loyalty.tier_logic import window_start
 from shuke.loyalty.tiers import MAIN
@@ -314,7 +314,7 @@ def _identifiers(opened: Opened) -> list[dict[str, Any]]:
 def _balances(opened: Opened) -> list[dict[str, Any]]:
     """Each asset; points and growth also when they never moved."""
     held = {each.asset: each for each in balances_of(opened.id, opened.now)}
-    names = _assets(opened)
+    names, unit = _assets(opened), unit_currency_at(opened.now)
     rows = []
     for asset in [*names, *(each for each in held if each not in names)]:
         balance = held.get(asset) or AssetBalance(asset, 0, 0, 0, 0, 0, ())
@@ -323,6 +323,7 @@ def _balances(opened: Opened) -> list[dict[str, Any]]:
                 "asset": asset,
                 "name": asset_name(opened.document, asset) if opened.document else asset,
                 "balance": balance,
+                "unit": unit(asset),
                 "soon": sum(each.amount for each in balance.expiring),
             }
         )
@@ -404,6 +405,7 @@ def entries_part(opened: Opened) -> dict[str, Any]:
     )
     entries = page.entries if page else []
     stores = Store.objects.in_bulk({entry.store_id for entry in entries if entry.store_id})
+    unit = unit_currency_at(opened.now)
     return {
         "entries": [
             {
@@ -411,6 +413,7 @@ def entries_part(opened: Opened) -> dict[str, Any]:
                 "kind": words.kind_of(entry.kind).name,
                 "tone": words.kind_of(entry.kind).tone,
                 "asset": asset_name(opened.document, entry.asset) if opened.document else entry.asset,
+                "unit": unit(entry.asset),
                 "words": words.explain_entry(entry),
                 "last_day": entry.lot_expires_at - timedelta(microseconds=1)
                 if entry.kind == "earn" and entry.lot_expires_at
