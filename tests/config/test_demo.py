@@ -92,7 +92,7 @@ def test_a_part_of_the_demo_equals_the_source_to_the_cent(tmp_path: Path) -> Non
     assert reconcile().is_clean
     assert verify_orders()[1] == []
     assert verify_audit().ok
-    assert not verify_coupons()[1] and not verify_plans() and not verify_catalogue()
+    assert not verify_coupons()[1] and not verify_plans(now=now()) and not verify_catalogue()
 
     households = independently("SELECT DISTINCT household_id::VARCHAR FROM f ORDER BY 1")
     assert (
