@@ -16,7 +16,9 @@ from shuke.checkout.words import tier_step
 from shuke.core.models import OutboxEvent
 from shuke.loyalty.models import Standing
 from shuke.loyalty.plans.dues import end_plans
+from shuke.loyalty.plans.entitlements import redeem_entitlement
 from shuke.loyalty.plans.gifts import codes_of, gift_plan, redeem_plan_code
+from shuke.loyalty.plans.giving import give_tier_packs
 from shuke.loyalty.plans.levels import align_levels
 from shuke.loyalty.plans.models import PlanHolding
 from shuke.loyalty.plans.queries import verify_plans
@@ -28,6 +30,7 @@ from shuke.loyalty.tier_reviews import review_tiers
 from tests.factories.checkout import TILL, publish, sell
 from tests.factories.members import make_member
 from tests.factories.plans import BLACK, CASH, PLUS, buy, make_club, plan
+from tests.factories.programmes import BASE
 
 NOON = datetime(2026, 3, 2, 4, tzinfo=UTC)
 """Noon in Shanghai."""
@@ -106,6 +109,30 @@ def test_a_refund_ends_the_level_and_what_it_took_off_counts_as_used(member: Any
     assert story(member)[-1] == ("silver", "classic", "The plan Plus was paid back")
     assert news() == [("classic", "silver"), ("silver", "classic")]
     assert proved(NOON)
+
+
+@pytest.mark.parametrize(("spent", "used"), [(0, 2000 + 700), (400, 0)])
+def test_what_the_level_gives_is_given_by_the_plan_unless_the_member_has_reached_it(
+    db: Any, spent: int, used: int
+) -> None:
+    tea = {"code": "tea", "name": {"zh-Hans": "茶"}, "quota": 1, "period": "month", "worth": "20.00"}
+    packs = [
+        {"code": "kit", "period": "month", "worth": "7.00", "coupons": [{"template": "ten", "count": 1}]}
+    ]
+    low, _silver, gold = BASE["tiers"]["levels"]
+    rich = {**gold, "benefits": {"entitlements": [tea], "packs": packs}}
+    ten = {"code": "ten", "name": {"zh-Hans": "十元"}, "type": "amount_off", "amount": "10"}
+    bare = plan(PLUS, tier="gold", benefits={"discount_percent": "0", "multiplier": "1"})
+    shop = make_club(bare, tiers={"levels": [low, rich]}, coupons=[ten])
+    who = make_member(now=NOON - DAY)
+    if spent:
+        sell(("A", spent), now=NOON - timedelta(hours=1), member=who)
+    buy(who, NOON)
+    redeem_entitlement(actor=TILL, member_id=who.id, entitlement="tea", store=shop, now=NOON)
+    give_tier_packs(now=NOON)
+    quote = quote_plan_refund(member_id=who.id, plan="plus", now=NOON, enjoyed=plan_discounts)
+    assert quote["used_entitlements_minor"] + quote["used_packs_minor"] == used
+    assert quote["is_full"] == (used == 0)
 
 
 def test_what_is_earned_beneath_remains_when_the_plan_ends(member: Any) -> None:
