@@ -37,6 +37,7 @@ plans:
     duration: {months: 12}
     trial: {days: 7}
     grace_days: 3
+    tier: gold
     benefits:
       discount_percent: 5
       multiplier: 2
@@ -112,6 +113,7 @@ def test_the_pages_are_sound(
         ("plan", "/plans/plus"),
         ("plan-gifts", f"/plans/gifts/{order.id}"),
         ("member-plans", f"/members/{member.id}/plans"),
+        ("member-plan-level", f"/members/{member.id}/tiers"),
         ("member-upgrade", f"/members/{climber.id}/plans"),
     ):
         assert window.goto(path) == 200, path
