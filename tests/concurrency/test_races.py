@@ -19,7 +19,7 @@ from django.db import connection, transaction
 
 from shuke.catalog.models import Product, Store
 from shuke.checkout import errors, operations
-from shuke.checkout.bulk import HistoricOrder, commit_batch
+from shuke.checkout.bulk import HistoricOrder, commit_batch, take_books
 from shuke.checkout.invariants import verify_orders
 from shuke.checkout.logic import CartLine
 from shuke.checkout.models import Order, Refund
@@ -27,8 +27,9 @@ from shuke.checkout.operations import commit_order, quote_order
 from shuke.checkout.queries import qualifying_totals
 from shuke.checkout.refunds import refund_order
 from shuke.checkout.values import LineRequest
+from shuke.core.keyset import keyset
 from shuke.core.values import SYSTEM
-from shuke.integrations import orders_lane
+from shuke.integrations import orders_lane, orders_plan
 from shuke.integrations.errors import ImportRunning
 from shuke.integrations.mapping import read_mapping
 from shuke.integrations.runs import run_import
@@ -36,15 +37,19 @@ from shuke.integrations.values import Kind, Options
 from shuke.ledger.models import Account, Entry
 from shuke.ledger.operations import expire_lots
 from shuke.ledger.queries import reconcile
+from shuke.loyalty.counters import hold_counters, verify_counters
+from shuke.loyalty.earning import EPOCH
+from shuke.loyalty.models import Counter as BudgetCounter
 from shuke.loyalty.models import Standing, TierChange
 from shuke.loyalty.operations import publish_programme
 from shuke.loyalty.queries import forget_versions
 from shuke.loyalty.tier_reviews import review_tiers
-from shuke.members.models import Member
+from shuke.members.identifiers import blind, normalise
+from shuke.members.models import Identifier, Member
 from shuke.members.operations import change_status, update_member
 from tests.concurrency.rivals import Rivals, elsewhere
 from tests.core.races import race
-from tests.factories.checkout import TILL, make_shop, sale, sell
+from tests.factories.checkout import TILL, make_shop, publish, sale, sell
 from tests.factories.ledger import give
 from tests.factories.members import make_member
 from tests.factories.programmes import document
@@ -335,8 +340,62 @@ def test_a_till_that_sells_an_order_of_a_chunk_under_the_import_wins(
     assert Order.objects.get(number="O5").actor == TILL.reference
 
 
+def test_a_run_in_one_transaction_waits_for_a_till_before_it_holds_a_budget(
+    chain: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else the till would wait for the budget, and the run for the till."""
+    monkeypatch.setattr(orders_plan, "CHUNK_LINES", 1)
+    rule = {"id": "limited", "give": 1, "per": "1.00", "budget": "launch"}
+    budget = {"id": "launch", "name": {"zh-Hans": "开业"}, "limit": 50}
+    publish(datetime(2025, 12, 1, tzinfo=UTC), earning=[rule], budgets=[budget])
+    first = Identifier.objects.get(blind=blind(keyset(), "external", normalise("external", "h0", "old")))
+    others = sorted(Member.objects.exclude(id=first.member_id).values_list("id", flat=True))
+    taken = Event()
+
+    def till() -> None:
+        with transaction.atomic(), connection.cursor() as cursor:
+            take_books(others)
+            taken.set()
+            deadline = time.monotonic() + 20
+            waits = False
+            while not waits and time.monotonic() < deadline:
+                time.sleep(0.02)
+                cursor.execute(
+                    "SELECT EXISTS (SELECT FROM pg_locks l JOIN pg_stat_activity a USING (pid) WHERE NOT l.granted"
+                    " AND a.datname = current_database()), pg_stat_clear_snapshot()"
+                )
+                waits = cursor.fetchone()[0]
+            hold_counters([("launch", EPOCH)])
+
+    def dry_run() -> int:
+        assert taken.wait(20)
+        outcome = run_import(
+            kind=Kind.ORDERS,
+            path=orders_file(tmp_path / "orders.csv", 20),
+            mapping=read_mapping(MAPPING, Kind.ORDERS),
+            options=Options(dry_run=True),
+            clock=lambda: IMPORT_NOW,
+            progress=lambda work: None,
+        )
+        return outcome.counts.imported
+
+    assert race([till, dry_run]) == [None, 20]
+
+
 def storm(seconds: float) -> Counter[str]:
-    """Sales, refunds, imports, expiry, reviews and edits of the same members for a time; returns what was done."""
+    """Sales, refunds, imports, expiry, reviews and edits of the same members for a time, all drawing on the same budgets;
+    returns what was done."""
+    budgets = [
+        {"id": "whole", "name": {"zh-Hans": "总量"}, "limit": 10**9},
+        {"id": "daily", "name": {"zh-Hans": "每日"}, "limit": 300, "period": "day"},
+    ]
+    earning = [
+        {"id": "base", "give": 1, "per": "1.00"},
+        {"id": "growth", "asset": "growth", "give": 1, "per": "1.00"},
+        {"id": "more", "give": 1, "per": "10.00", "budget": "whole"},
+        {"id": "gift", "fixed": 3, "budget": "daily"},
+    ]
+    publish(earning=earning, budgets=budgets)
     dice = random.Random(5)
     members = [make_member(now=NOW) for _ in range(24)]
     store, product = Store.objects.get(code="S1"), Product.objects.get(sku="A")
@@ -398,6 +457,9 @@ def storm(seconds: float) -> Counter[str]:
     problems = [result for result in race([*acts, end], timeout=seconds + 120) if result is not None]
     over.set()
     assert problems == []
+    assert verify_counters() == []
+    drawn = dict(BudgetCounter.objects.filter(budget="daily").values_list("period", "used"))
+    assert max(drawn.values()) <= 300
     return done
 
 

@@ -26,10 +26,11 @@ def test_headers_in_chinese_and_english_are_guessed() -> None:
         "Tags": "tags",
     }
     orders = guess(
-        ["Order No.", "交易时间", "门店编号", "手机", "商品条码", "数量", "单价", "优惠金额"], Kind.ORDERS
+        ["Order No.", "交易时间", "门店编号", "手机", "商品条码", "数量", "单价", "优惠金额", "支付方式"],
+        Kind.ORDERS,
     )
     assert list(orders.columns.values()) == [
-        "number", "occurred_at", "store", "member_phone", "sku", "quantity", "unit_price", "discount:given",
+        "number", "occurred_at", "store", "member_phone", "sku", "quantity", "unit_price", "discount:given", "tender",
     ]  # fmt: skip
     assert guess(["商品编码", "品名", "零售价", "分类", "品牌"], Kind.PRODUCTS).fields() == [
         "sku", "name", "price", "category", "brand",

@@ -219,6 +219,16 @@ def commit_batch(*, reference: str, orders: Sequence[HistoricOrder], now: dateti
     return result
 
 
+def take_books(member_ids: Sequence[UUID]) -> None:
+    """Wait for the books of these members in the order of ids, and hold them until the transaction ends."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO ledger_book AS b (member_id, revision) SELECT id, 1 FROM unnest(%s::uuid[]) AS id ORDER BY id"
+            " ON CONFLICT (member_id) DO UPDATE SET revision = b.revision + 1",
+            [list(member_ids)],
+        )
+
+
 def _members(orders: Sequence[HistoricOrder], in_force: Mapping[datetime, InForce]) -> dict[UUID, _Member]:
     """Take the books of everyone in the batch in id order and read their states."""
     ordered = sorted({order.member_id for order in orders if order.member_id})
@@ -227,12 +237,8 @@ def _members(orders: Sequence[HistoricOrder], in_force: Mapping[datetime, InForc
     programmes = [each.programme for each in in_force.values()]
     first, last = (end(order.occurred_at for order in orders) for end in (min, max))
     members: dict[UUID, _Member] = {}
+    take_books(ordered)
     with connection.cursor() as cursor:
-        cursor.execute(
-            "INSERT INTO ledger_book AS b (member_id, revision) SELECT id, 1 FROM unnest(%s::uuid[]) AS id ORDER BY id"
-            " ON CONFLICT (member_id) DO UPDATE SET revision = b.revision + 1",
-            [ordered],
-        )
         cursor.execute(
             "SELECT m.id, m.joined_at, m.profile, k.wrapped, s.tier, s.since, s.review_at, s.held FROM members_member m"
             " LEFT JOIN members_datakey k ON k.member_id = m.id LEFT JOIN loyalty_standing s ON s.member_id = m.id"

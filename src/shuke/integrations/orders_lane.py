@@ -13,7 +13,7 @@ from uuid import UUID
 
 from django.db import IntegrityError, OperationalError, connection, transaction
 
-from shuke.checkout.bulk import HistoricOrder, commit_batch
+from shuke.checkout.bulk import HistoricOrder, commit_batch, take_books
 from shuke.checkout.logic import CartLine
 from shuke.checkout.tender_logic import Tender
 from shuke.core.values import SYSTEM
@@ -25,6 +25,7 @@ from shuke.integrations.references import Db
 from shuke.integrations.values import Counts, RowRefusal
 
 PRODUCTS_KEPT = 200_000
+BOOKS_AT_ONCE = 20_000
 _FIELDS = {"tenders_short": "tender", "tenders_exceed": "tender", "product_reserved": "sku"}
 """The field that a refusal of pricing is about; the order as a whole where it is none of them."""
 
@@ -124,6 +125,17 @@ class LaneReader:
     def _keep_products(self, query: str) -> None:
         rows = self._plan.execute(query).fetchall()
         self._products.update((idx, (id_, sku, sys.intern(category))) for idx, id_, sku, category in rows)
+
+
+def hold_books(plan: Db) -> None:
+    """Take the books of all members of the plan, for a run in one transaction.
+
+    Its first chunk takes budgets, and holds them: a till that has a book of a later chunk would wait for it, and it for the
+    till.
+    """
+    members = plan.execute("SELECT id FROM members ORDER BY idx")
+    while block := members.fetchmany(BOOKS_AT_ONCE):
+        take_books([UUID(id_) for (id_,) in block])
 
 
 def write_lane(

@@ -21,7 +21,7 @@ from shuke.integrations.journal import digest_of, find_run, finish_run, refusals
 from shuke.integrations.lanes import run_lanes
 from shuke.integrations.mapping import Mapping, complete, guess, with_options
 from shuke.integrations.models import ImportRun, RunStatus
-from shuke.integrations.orders_lane import LaneReader, write_lane
+from shuke.integrations.orders_lane import LaneReader, hold_books, write_lane
 from shuke.integrations.orders_plan import make_plan, read_facts
 from shuke.integrations.parsing import parse
 from shuke.integrations.reports import collect_row_errors, error_values, write_errors
@@ -121,6 +121,8 @@ class _Job:
         planned = time.monotonic()
         with open_plan(self.directory) as plan:
             facts = read_facts(plan)
+            if self.one_transaction:
+                hold_books(plan)
             total = Counts()
             self.progress(Work("orders", 0, facts.orders))
             for counts in self._write_orders(facts.lanes, facts.orders):
