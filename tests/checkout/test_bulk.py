@@ -165,7 +165,7 @@ def test_hostile_text_survives_the_copy_format(shop):
         now=at,
     )
     row = Order.objects.get()
-    assert (row.number, row.facts, row.sales_minor) == (number, facts, 1000)
+    assert (row.number, row.facts, row.sales_minor, row.settled) == (number, facts, 1000, True)
     assert OrderLine.objects.get().quantity == Decimal("1.000")
 
 

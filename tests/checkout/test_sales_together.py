@@ -99,7 +99,11 @@ def test_sales_of_several_members_are_written_as_each_would_be_alone(crowd: Crow
             answer["member"]["balances"]["points"] == points(member) == other["member"]["balances"]["points"]
         )
         order = Order.objects.get(id=answer["id"])
-        assert (order.member_id, order.payable_minor) == (member.id, answer["payable_minor"])
+        assert (order.member_id, order.payable_minor, order.settled) == (
+            member.id,
+            answer["payable_minor"],
+            False,
+        )
         kept = (
             OrderLine.objects.filter(order=order).order_by("line_no").values_list("payable_minor", flat=True)
         )

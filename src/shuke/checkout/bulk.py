@@ -129,7 +129,7 @@ class _Copies:
         "checkout_order": "id, member_id, store_id, channel_id, system, number, occurred_at, recorded_at, currency,"
         " list_minor, discount_minor, sales_minor, points_minor, tax_minor, tax_added_minor, payable_minor,"
         " qualifying_minor,"
-        " points_used, points_earned, growth_earned, tier, status, programme_version_id, actor, facts",
+        " points_used, points_earned, growth_earned, tier, status, programme_version_id, actor, facts, settled",
         "checkout_orderline": "order_id, line_no, member_id, product_id, quantity, list_minor, discount_minor,"
         " points_minor, payable_minor, points_earned, growth_earned, detail",
         "checkout_linetax": "order_id, line_no, code, percent, taxable_minor, tax_minor",
@@ -408,7 +408,7 @@ def _sale_rows(
         f"{priced.sales_minor}\t{priced.points_minor}\t{priced.tax_minor}\t{priced.tax_added_minor}\t"
         f"{priced.payable_minor}\t{priced.qualifying_minor}\t0\t"
         f"{priced.earned_of('points')}\t{priced.earned_of('growth')}\t{priced.tier}\tcommitted\t{_kept(in_force.version_id)}\t"
-        f"{_text(reference)}\t{_document(order.facts)}\n"
+        f"{_text(reference)}\t{_document(order.facts)}\t{order.settled}\n"
     )
     copies.rows["checkout_tender"] += [
         f"{order_text}\t{n}\t{paid.kind}\t{paid.amount_minor}\t{_text(paid.reference)}\n"

@@ -52,6 +52,7 @@ def sale_document(
         "channel": sale.channel,
         "system": sale.system,
         "number": number,
+        "settled": sale.settled,
         "currency": sale.currency,
         "list_minor": priced.list_minor,
         "discount_minor": priced.discount_minor,

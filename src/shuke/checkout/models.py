@@ -76,6 +76,8 @@ class Order(models.Model):
     actor = models.CharField(max_length=60)
     facts = models.JSONField(null=True)
     """What came with the order and is kept for later: tenders, coupon redemptions, campaign facts."""
+    settled = models.BooleanField(null=True)
+    """Whether its prices were final before they came here, so that no tier could take off anything; null: not kept then."""
 
     class Meta:
         constraints = [

@@ -69,8 +69,7 @@ def price_again(order_id: UUID) -> Repriced:
         lines=tuple(_cart_line(line, taxes.get(line.line_no)) for line in lines),
         store=order.store.code,
         channel=order.channel_id,
-        # Without a discount of the tier there was none to give, or the till had fixed its prices: the same either way.
-        settled=not any(each["kind"] == "tier" for line in lines for each in line.detail or ()),
+        settled=_settled(order, lines),
         points_to_use=order.points_used,
         tenders=_tenders(paid),
     )
@@ -79,6 +78,14 @@ def price_again(order_id: UUID) -> Repriced:
     except PricingRefusal as refusal:
         return Repriced(refused=refusal.code)
     return Repriced(tuple(_differences(order, lines, taxes, priced)))
+
+
+def _settled(order: Order, lines: Sequence[OrderLine]) -> bool:
+    """Whether the prices were final. Where that was not kept: without a discount of the tier there was none to give, or the
+    till had fixed its prices, which comes to the same."""
+    if order.settled is not None:
+        return order.settled
+    return not any(each["kind"] == "tier" for line in lines for each in line.detail or ())
 
 
 def _cart_line(line: OrderLine, tax: LineTax | None) -> CartLine:

@@ -143,8 +143,7 @@ def reassess_members(*, now: datetime, qualifying: Qualifying, limit: int = REVI
             .values_list("id", flat=True)[:limit]
         )
         if members:
-            for tiers in _tracks(in_force):
-                progress.moved += _reassess(in_force, tiers, members, now, qualifying)
+            progress.moved += _reassess(in_force, members, now, qualifying)
             progress.last_member = members[-1]
         else:
             progress.done_at = now
@@ -152,15 +151,18 @@ def reassess_members(*, now: datetime, qualifying: Qualifying, limit: int = REVI
     return len(members)
 
 
-def _reassess(
-    in_force: InForce, tiers: Tiers, members: list[UUID], now: datetime, qualifying: Qualifying
-) -> int:
-    concerned = [m for m, _move in _reassessed(tiers, members, now, qualifying)]
-    if not concerned:
-        return 0
-    take_books(concerned)
-    # Again under their books; most members were never locked.
-    moves = [(m, tiers.code, move) for m, move in _reassessed(tiers, concerned, now, qualifying)]
+def _reassess(in_force: InForce, members: list[UUID], now: datetime, qualifying: Qualifying) -> int:
+    concerned = {
+        tiers.code: [m for m, _move in _reassessed(tiers, members, now, qualifying)]
+        for tiers in _tracks(in_force)
+    }
+    # Once for all tracks: who takes books again cannot take them in the order of ids, as everybody does.
+    take_books({m for of_track in concerned.values() for m in of_track})
+    moves = []
+    for tiers in _tracks(in_force):
+        # Again under their books; most members were never locked.
+        again = _reassessed(tiers, concerned[tiers.code], now, qualifying) if concerned[tiers.code] else []
+        moves += [(m, tiers.code, move) for m, move in again]
     write_moves(in_force.version_id, moves)
     return len(moves)
 

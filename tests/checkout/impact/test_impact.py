@@ -130,6 +130,14 @@ def test_sales_under_a_discount_count_before_it_and_final_prices_do_not_count(
     )
 
 
+def test_final_prices_of_a_level_without_a_discount_do_not_count_either(two: tuple[Member, Member]) -> None:
+    _anna, ben = two
+    sell(("A", 10), member=ben, now=NOW - 5 * DAY, settled=True)
+    sell(("A", 3), member=ben, now=NOW - 5 * DAY)
+    found = impact(days=10, tiers=levels(classic={"discount_percent": "10"}))
+    assert (found["sales_minor"], found["cost"]["in_time"]["discount_minor"]) == (13000, 3 * 300)
+
+
 @pytest.mark.usefixtures("two")
 def test_points_without_worth_cost_nothing_and_the_report_says_so() -> None:
     draft = document(tiers=levels(silver={"multiplier": "3"}))

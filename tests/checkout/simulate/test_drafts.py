@@ -87,6 +87,19 @@ def test_a_lower_threshold_moves_members_up_and_its_discount_costs() -> None:
     assert found["draft"]["discounts"] == [{"kind": "tier", "code": "silver", "minor": 200}]
 
 
+def test_final_prices_stay_final_under_a_draft_although_the_level_had_no_discount_then() -> None:
+    make_shop()
+    anna = make_member(now=START)
+    sell(("A", 10), member=anna, now=START + DAY, settled=True)
+    sell(("A", 3), member=anna, now=START + 2 * DAY)
+    tiers = document()["tiers"]
+    tiers["levels"][0]["discount_percent"] = "10"
+    found = report(tiers=tiers)
+    assert found["draft"]["discounts"] == [{"kind": "tier", "code": "classic", "minor": 300}]
+    Order.objects.update(settled=None)  # sold before this was kept: nothing tells the two apart
+    assert report(tiers=tiers)["draft"]["discounts"] == [{"kind": "tier", "code": "classic", "minor": 1300}]
+
+
 @pytest.mark.usefixtures("two")
 def test_points_that_the_draft_does_not_take_are_not_spent() -> None:
     draft = document()

@@ -128,9 +128,11 @@ class _Pair:
         first = self.start.first_order_at
         is_first = first is None or first >= sale.at
         plans = self.start.codes("plan", sale.at)
-        settled = not sale.is_discounted and had_discount(
-            sale.version_id, sale.tier, plans, self.start.levels(sale.at)
-        )
+        settled = sale.settled
+        if settled is None:
+            settled = not sale.is_discounted and had_discount(
+                sale.version_id, sale.tier, plans, self.start.levels(sale.at)
+            )
         for book in (self.current, self.draft):
             book.sell(sale, is_first=is_first, settled=settled, will_return=will_return)
 

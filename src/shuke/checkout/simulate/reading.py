@@ -275,7 +275,7 @@ class Reader:
         self._know_stores({head[3] for head in heads})
         returned = {head[0] for head in heads if head[8]}
         sales = []
-        for order_id, member_id, at, store_id, channel, used, tier, version_id, _back in heads:
+        for order_id, member_id, at, store_id, channel, used, tier, version_id, _back, settled in heads:
             own, discounted, coupons = lines[order_id]
             sales.append(
                 Sale(
@@ -290,6 +290,7 @@ class Reader:
                     tier=tier,
                     version_id=version_id,
                     is_discounted=discounted,
+                    settled=settled,
                     coupons_minor=coupons,
                 )
             )
@@ -394,7 +395,7 @@ def had_discount(
     version_id: UUID | None, tier: str, plans: Collection[str], levels: Mapping[str, str]
 ) -> bool:
     """True when tier, plans or levels of further tracks had a discount under the version that priced a sale, so that none
-    given means that prices were final."""
+    given means that prices were final. For sales that do not say so themselves."""
     if version_id is None:
         return False
     programme = version_by_id(version_id).programme

@@ -116,7 +116,8 @@ class SoldLine:
 class Sale:
     """A real sale to a member, priced under `version_id` for a holder of `tier`.
 
-    `is_discounted`: its programme gave a discount on some line. `coupons_minor` is what its coupons took off; it stays
+    `is_discounted`: its programme gave a discount on some line. `settled`: its prices were final; None where that was not kept.
+    `coupons_minor` is what its coupons took off; it stays
     among what the lines carry as given.
     """
 
@@ -131,6 +132,7 @@ class Sale:
     tier: str
     version_id: UUID | None
     is_discounted: bool
+    settled: bool | None = None
     coupons_minor: int = 0
 
 

@@ -27,13 +27,13 @@ BEGIN
 
   INSERT INTO checkout_order (id, member_id, store_id, channel_id, system, number, occurred_at, recorded_at, currency,
     list_minor, discount_minor, sales_minor, points_minor, tax_minor, tax_added_minor, payable_minor, qualifying_minor,
-    points_used, points_earned, growth_earned, tier, status, programme_version_id, actor, facts)
+    points_used, points_earned, growth_earned, tier, status, programme_version_id, actor, facts, settled)
   VALUES (v_order, v_member, (p->>'store_id')::uuid, p->>'channel', p->>'system', p->>'number', v_occurred, v_recorded,
     p->>'currency', (p->>'list_minor')::bigint, (p->>'discount_minor')::bigint, (p->>'sales_minor')::bigint,
     (p->>'points_minor')::bigint, coalesce((p->>'tax_minor')::bigint, 0), coalesce((p->>'tax_added_minor')::bigint, 0),
     (p->>'payable_minor')::bigint, (p->>'qualifying_minor')::bigint,
     (p->>'points_used')::bigint, (p->>'points_earned')::bigint, (p->>'growth_earned')::bigint,
-    p->>'tier', 'committed', (p->>'programme_version_id')::uuid, p->>'actor', p->'facts');
+    p->>'tier', 'committed', (p->>'programme_version_id')::uuid, p->>'actor', p->'facts', (p->>'settled')::boolean);
 
   INSERT INTO checkout_orderline (order_id, line_no, member_id, product_id, quantity, list_minor, discount_minor,
     points_minor, payable_minor, points_earned, growth_earned, detail)
@@ -105,7 +105,7 @@ BEGIN
       list_minor bigint, discount_minor bigint, sales_minor bigint, points_minor bigint, tax_minor bigint,
       tax_added_minor bigint, payable_minor bigint, qualifying_minor bigint, points_used bigint, points_earned bigint,
       growth_earned bigint, tier text, programme_version_id uuid, actor text, facts jsonb, lines jsonb, taxes jsonb,
-      tenders jsonb)
+      tenders jsonb, settled boolean)
   ), new_call AS (
     INSERT INTO core_idempotentcall (caller_id, key, input_hash, status, body, created_at)
     SELECT caller_id, key, p_hashes[i], 201, p_answers[i], recorded_at FROM s WHERE key IS NOT NULL
@@ -126,10 +126,10 @@ BEGIN
   )
   INSERT INTO checkout_order (id, member_id, store_id, channel_id, system, number, occurred_at, recorded_at, currency,
     list_minor, discount_minor, sales_minor, points_minor, tax_minor, tax_added_minor, payable_minor, qualifying_minor,
-    points_used, points_earned, growth_earned, tier, status, programme_version_id, actor, facts)
+    points_used, points_earned, growth_earned, tier, status, programme_version_id, actor, facts, settled)
   SELECT id, member_id, store_id, channel, system, number, occurred_at, recorded_at, currency,
     list_minor, discount_minor, sales_minor, points_minor, coalesce(tax_minor, 0), coalesce(tax_added_minor, 0), payable_minor,
-    qualifying_minor, points_used, points_earned, growth_earned, tier, 'committed', programme_version_id, actor, facts
+    qualifying_minor, points_used, points_earned, growth_earned, tier, 'committed', programme_version_id, actor, facts, settled
   FROM s;
 
   PERFORM ledger_post_all(t.x) FROM (

@@ -1,12 +1,13 @@
 -- What members bought in the days that are looked at: sales, what a discount could be had on (before what tiers and plans took
--- off), points before the tier's multiplier. A sale whose tier had a discount and whose lines show none had final prices.
+-- off), points before the tier's multiplier. A sale says whether its
+-- prices were final; of older ones, those had whose tier had a discount and whose lines show none.
 WITH ruled AS (
   SELECT * FROM unnest(%(versions)s::uuid[], %(tiers)s::text[], %(discounts)s::boolean[], %(factors)s::int[])
     AS r(version_id, tier, discounts, factor)
 )
 SELECT o.member_id, sum(o.sales_minor - o.refunded_sales_minor)::bigint,
   sum(CASE
-    WHEN r.discounts AND coalesce(t.minor, 0) = 0 THEN 0
+    WHEN coalesce(o.settled, r.discounts AND coalesce(t.minor, 0) = 0) THEN 0
     WHEN o.refunded_sales_minor = 0 THEN o.sales_minor + coalesce(t.minor, 0)
     ELSE div((o.sales_minor + coalesce(t.minor, 0))::numeric * (o.sales_minor - o.refunded_sales_minor), o.sales_minor)
   END)::bigint,
