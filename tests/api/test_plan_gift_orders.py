@@ -120,6 +120,37 @@ def test_a_till_neither_orders_nor_reads_codes_and_other_stores_are_unknown(offi
     assert PlanGiftOrder.objects.get().state == "done"
 
 
+def test_what_the_head_office_sold_is_not_for_a_key_of_some_stores(office: Till) -> None:
+    path = made(office)
+    gift = office.call("POST", f"{path}/codes", WHY).json["codes"][0]["id"]
+    local = Till(make_key(*BULK, store_ids=[make_store().id])[1])
+    assert local.get(path).code == "plan_gift_order_unknown"
+    assert local.call("POST", f"{path}/codes", WHY).code == "plan_gift_order_unknown"
+    assert local.post(f"{path}/take-back", BACK).code == "plan_gift_order_unknown"
+    assert local.post(f"/plan-gifts/{gift}/take-back", BACK).code == "plan_code_not_found"
+    assert local.get("/plan-gift-orders").json["orders"] == []
+    assert office.get(path).json["open"] == 5
+
+
+def test_a_key_of_one_store_sells_there_and_a_key_of_several_names_one(office: Till) -> None:
+    here, there, beyond = make_store(), make_store(), make_store()
+    local = Till(make_key(*BULK, store_ids=[here.id])[1])
+    path = made(local)
+    assert local.get(path).json["store"] == here.code
+    assert len(local.call("POST", f"{path}/codes", WHY).json["codes"]) == 5
+    neighbour = Till(make_key(*BULK, store_ids=[beyond.id])[1])
+    assert neighbour.call("POST", f"{path}/codes", WHY).code == "plan_gift_order_unknown"
+    region = Till(make_key(*BULK, store_ids=[here.id, there.id])[1])
+    refused = region.post("/plan-gift-orders", order())
+    assert (refused.status, refused.code) == (422, "invalid_input")
+    assert PlanGiftOrder.objects.count() == 1
+    named = made(region, store=there.code)
+    assert [f"/plan-gift-orders/{each['id']}" for each in region.get("/plan-gift-orders").json["orders"]] == [
+        named,
+        path,
+    ]
+
+
 def test_what_cannot_be_ordered_or_read_is_refused(office: Till) -> None:
     for body, code in (
         (order(plan="none"), "plan_not_found"),

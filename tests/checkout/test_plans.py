@@ -304,20 +304,20 @@ def ordered(count: int = 5) -> PlanGiftOrder:
     order = order_gifts(actor=TILL, plan="plus", sale=CASH, count=count, remark="a firm", now=NOON)
     while make_gifts(order_id=order.id, now=NOON, limit=2):
         pass
-    return get_gift_order(order.id)
+    return get_gift_order(order.id, actor=TILL)
 
 
 def test_gifts_in_bulk_are_made_batch_by_batch_told_with_a_reason_and_paid_back(member: Any) -> None:
     first = order_gifts(actor=TILL, plan="plus", sale=CASH, count=5, now=NOON)
     assert make_gifts(order_id=first.id, now=NOON, limit=2) == 2
-    half = get_gift_order(first.id)
+    half = get_gift_order(first.id, actor=TILL)
     assert (half.state, half.made, PlanGift.objects.count()) == ("running", 2, 2)
     with pytest.raises(errors.GiftOrderNotReady):
         download_gift_codes(actor=TILL, order_id=first.id, now=NOON, reason="to send them")
     with pytest.raises(errors.GiftOrderNotReady):
         take_back_gifts(actor=TILL, order_id=first.id, sale=CASH, reason="x", now=NOON)
     assert [make_gifts(order_id=first.id, now=NOON, limit=2) for _ in range(3)] == [2, 1, 0]
-    assert get_gift_order(first.id).state == "done"
+    assert get_gift_order(first.id, actor=TILL).state == "done"
     totals = plan_totals(NOON + DAY, ZONE)
     assert (totals.paid_minor, totals.unearned_minor) == (60000, 60000)
     with pytest.raises(InvalidInput):
@@ -331,8 +331,10 @@ def test_gifts_in_bulk_are_made_batch_by_batch_told_with_a_reason_and_paid_back(
     left = download_gift_codes(actor=TILL, order_id=first.id, now=NOON, reason="again")
     assert list(left) == [*codes[:3], codes[4]]
     other = ordered(3)
-    assert [row.id for row in list_gift_orders(plan="plus", limit=5)] == [other.id, first.id]
-    assert [row.id for row in list_gift_orders(plan="plus", limit=5, before=other.id)] == [first.id]
+    assert [row.id for row in list_gift_orders(actor=TILL, plan="plus", limit=5)] == [other.id, first.id]
+    assert [row.id for row in list_gift_orders(actor=TILL, plan="plus", limit=5, before=other.id)] == [
+        first.id
+    ]
     done = take_back_gifts(
         actor=TILL, order_id=first.id, sale=CASH, reason="the firm is gone", now=NOON + DAY
     )

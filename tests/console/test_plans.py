@@ -7,6 +7,7 @@ from html import unescape
 
 import pytest
 from django.test import Client
+from django.urls import reverse
 
 from shuke.catalog.models import Store
 from shuke.console.views.plans import HISTORY
@@ -14,10 +15,11 @@ from shuke.core.models import AuditEvent
 from shuke.core.values import Role
 from shuke.kit.clock import now
 from shuke.loyalty.plans.entitlements import redeem_entitlement
-from shuke.loyalty.plans.gift_orders import make_gifts
+from shuke.loyalty.plans.gift_orders import make_gifts, order_gifts
 from shuke.loyalty.plans.gifts import codes_of, gift_plan
 from shuke.loyalty.plans.models import EntitlementUse, PlanGiftOrder, PlanHolding, PlanRefund, PlanTerm
 from shuke.loyalty.plans.queries import verify_plans
+from shuke.loyalty.plans.rows import Sale
 from shuke.loyalty.queries import forget_versions
 from shuke.members.models import Member
 from tests.console.pages import MOST_QUERIES, client_of, queries_of, text_of
@@ -288,3 +290,40 @@ def test_the_pages_cost_few_queries(member: Member) -> None:
     assert queries_of(client, "/plans") <= MOST_QUERIES
     assert queries_of(client, "/plans/plus") <= MOST_QUERIES
     assert queries_of(client, f"/members/{member.id}/plans") <= MOST_QUERIES
+
+
+@pytest.mark.parametrize("sold_at", ["S2", None])
+def test_gift_codes_sold_at_another_store_or_by_the_head_office_are_not_there(
+    db: object, sold_at: str | None
+) -> None:
+    make_club()
+    there = Store.objects.get(code=sold_at) if sold_at else None
+    placed = order_gifts(
+        actor=TILL, plan="plus", sale=Sale("transfer", "INV-77", there), count=3, remark="ACME", now=now()
+    )
+    make_gifts(order_id=placed.id, now=now())
+    client, address = person(Role.STORE_MANAGER), reverse("console:plan_gifts", args=[placed.id])
+    typed = {"reason": "x", "tender": "cash", "token": "t1"}
+    assert client.get(address).status_code == 404
+    assert client.get(reverse("console:plan_gifts_progress", args=[placed.id])).status_code == 404
+    assert client.post(reverse("console:plan_gifts_file", args=[placed.id]), typed).status_code == 404
+    assert client.post(reverse("console:plan_gifts_take_back", args=[placed.id]), typed).status_code == 404
+    assert "ACME" not in text_of(client.get(reverse("console:plan", args=["plus"])))
+    assert not AuditEvent.objects.filter(action="loyalty.plan_gift_codes_read.v1").exists()
+    assert not PlanRefund.objects.exists()
+    owner = client_of(make_staff(Role.OWNER))
+    assert "ACME" in text_of(owner.get(reverse("console:plan", args=["plus"])))
+    assert owner.get(address).status_code == 200
+
+
+def test_who_covers_several_stores_chooses_one_before_gift_codes_are_sold(db: object) -> None:
+    make_club()
+    mine = [Store.objects.get(code=code) for code in ("S1", "S2")]
+    client = client_of(
+        make_staff(Role.STORE_MANAGER, all_stores=False, store_ids=[store.id for store in mine])
+    )
+    typed = {"count": "3", "tender": "transfer", "reference": "", "remark": "ACME", "token": "t1"}
+    refused = client.post(reverse("console:plan", args=["plus"]), typed)
+    assert refused.status_code == 422
+    assert "Choose at which of your stores" in text_of(refused)
+    assert not PlanGiftOrder.objects.exists()

@@ -101,7 +101,9 @@ def plan(request: HttpRequest, code: str) -> HttpResponse:
                 messages.success(request, _("Sold: the codes are being made."))
                 return redirect("console:plan_gifts", made)
     before = _uuid(request.GET.get("before", ""))
-    orders = gift_orders.list_gift_orders(plan=code, limit=ORDERS + 1, before=before)
+    orders = gift_orders.list_gift_orders(
+        actor=staff_of(request).as_actor(), plan=code, limit=ORDERS + 1, before=before
+    )
     address = reverse("console:plan", args=[code])
     context = {
         "plan": found,
@@ -128,21 +130,21 @@ def plan(request: HttpRequest, code: str) -> HttpResponse:
 @never_cache
 def plan_gifts(request: HttpRequest, order_id: UUID) -> HttpResponse:
     """One order for gift codes: how far it is, and what became of them; the file, and paying them back."""
-    return _page(request, _get(order_id), TakeBackForm())
+    return _page(request, _get(request, order_id), TakeBackForm())
 
 
 @requires(Permission.PROGRAMME_VIEW)
 @never_cache
 def plan_gifts_progress(request: HttpRequest, order_id: UUID) -> HttpResponse:
     """How far the job is, asked for every two seconds; when it has ended the page is drawn anew."""
-    return progress_part(request, "console/plan_gifts_progress.html", _told(_get(order_id)))
+    return progress_part(request, "console/plan_gifts_progress.html", _told(_get(request, order_id)))
 
 
 @requires(Permission.CARDS_MANAGE)
 @require_POST
 def plan_gifts_file(request: HttpRequest, order_id: UUID) -> HttpResponseBase:
     """The codes as a file, one a line, made again while they are sent; who took them and why is on record."""
-    order = _get(order_id)
+    order = _get(request, order_id)
     try:
         told = gift_orders.download_gift_codes(
             actor=staff_of(request).as_actor(), order_id=order.id, now=clock.now(), reason=reason_of(request)
@@ -157,7 +159,7 @@ def plan_gifts_file(request: HttpRequest, order_id: UUID) -> HttpResponseBase:
 @require_POST
 def plan_gifts_take_back(request: HttpRequest, order_id: UUID) -> HttpResponse:
     """Pay back the codes that nobody has redeemed."""
-    order, form, now = _get(order_id), TakeBackForm(request.POST), clock.now()
+    order, form, now = _get(request, order_id), TakeBackForm(request.POST), clock.now()
     if form.is_valid():
         data = form.cleaned_data
 
@@ -218,9 +220,10 @@ def _order(request: HttpRequest, code: str, form: GiftsForm) -> UUID:
     return UUID(book_once(request, form, work, now=now))
 
 
-def _get(order_id: UUID) -> PlanGiftOrder:
+def _get(request: HttpRequest, order_id: UUID) -> PlanGiftOrder:
+    """What was sold out of the person's reach is not there for them."""
     try:
-        return gift_orders.get_gift_order(order_id)
+        return gift_orders.get_gift_order(order_id, actor=staff_of(request).as_actor())
     except UnknownGiftOrder as error:
         raise Http404 from error
 

@@ -1,6 +1,9 @@
 """Many gifts sold at once: ordered and paid for, made by a job that goes on where it was interrupted, told, paid back.
 
 The codes are stored nowhere (see `loyalty.plans.gifts`): whoever downloads them has them made again, and is on record.
+
+Codes are worth money, so an order is within reach only of those who cover its store. One without a store is the head
+office's: it needs somebody who covers all stores.
 """
 
 from __future__ import annotations
@@ -10,9 +13,10 @@ from datetime import datetime
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import Count, Q, QuerySet
+from django.db.models import Count, QuerySet
 from django.utils.translation import gettext_lazy as _
 
+from shuke.catalog.models import Store
 from shuke.core.errors import InvalidInput
 from shuke.core.operations import record_audit
 from shuke.core.text import clean_text
@@ -20,7 +24,7 @@ from shuke.core.values import Actor
 from shuke.kit import jobs
 from shuke.kit.ids import uuid7
 from shuke.loyalty.plans.errors import GiftOrderEnded, GiftOrderNotReady, PlanNotOnSale, UnknownGiftOrder
-from shuke.loyalty.plans.gifts import MAX_REASON, codes_of, gifts_expire, new_gifts, refund_of
+from shuke.loyalty.plans.gifts import MAX_REASON, codes_of, gifts_expire, new_gifts, refund_of, within_reach
 from shuke.loyalty.plans.models import GiftOrderState, GiftState, PlanGift, PlanGiftOrder, PlanRefund
 from shuke.loyalty.plans.rows import Sale, checked, note, scene_of
 
@@ -37,6 +41,7 @@ def order_gifts(
 ) -> PlanGiftOrder:
     """Sell so many codes for a plan; a job makes them. `remark`: what they are for.
 
+    Who covers a single store sells there; who covers several says at which.
     Raises UnknownPlan, PlanNotOnSale, InvalidInput.
     """
     scene, sale = scene_of(actor, plan, now), checked(sale)
@@ -45,6 +50,7 @@ def order_gifts(
     if not 1 <= count <= MAX_ORDERED:
         raise InvalidInput(field="count", reason=_("Up to %s codes at a time.") % MAX_ORDERED)
     remark = clean_text("remark", remark, MAX_REASON)
+    store = sale.store or _only_store(actor)
     with transaction.atomic():
         order = PlanGiftOrder.objects.create(
             id=uuid7(),
@@ -55,7 +61,7 @@ def order_gifts(
             tender=sale.tender,
             reference=sale.reference,
             note=remark,
-            store=sale.store,
+            store=store,
             occurred_at=now,
             expires_at=gifts_expire(scene),
             programme_version_id=scene.in_force.version_id,
@@ -68,7 +74,7 @@ def order_gifts(
             "currency": order.currency,
             "tender": sale.tender,
         }
-        note(actor, now, "plan_gifts_ordered", plan=plan, member_id=None, facts=facts, store=sale.store)
+        note(actor, now, "plan_gifts_ordered", plan=plan, member_id=None, facts=facts, store=store)
         jobs.defer(MAKE, lock=f"{MAKE}:{order.id}", order_id=str(order.id))
     return order
 
@@ -125,9 +131,7 @@ def read_gift_codes(
 def _opened(actor: Actor, order_id: UUID, now: datetime, reason: str) -> PlanGiftOrder:
     """An order whose codes may be told, and that they were is on record."""
     reason = _checked_reason(reason)
-    order = get_gift_order(order_id)
-    if not actor.may_touch_store(order.store_id):
-        raise UnknownGiftOrder
+    order = get_gift_order(order_id, actor=actor)
     if order.state == GiftOrderState.RUNNING:
         raise GiftOrderNotReady(made=order.made, count=order.count)
     if order.state == GiftOrderState.VOID:
@@ -152,7 +156,7 @@ def take_back_gifts(*, actor: Actor, order_id: UUID, sale: Sale, reason: str, no
     reason, sale = _checked_reason(reason), checked(sale)
     with transaction.atomic():
         order = PlanGiftOrder.objects.select_for_update().filter(id=order_id).first()
-        if order is None or not actor.may_touch_store(order.store_id):
+        if order is None or not within_reach(actor, order.store_id):
             raise UnknownGiftOrder
         if order.state == GiftOrderState.RUNNING:
             raise GiftOrderNotReady(made=order.made, count=order.count)
@@ -183,22 +187,22 @@ def take_back_gifts(*, actor: Actor, order_id: UUID, sale: Sale, reason: str, no
     return order
 
 
-def get_gift_order(order_id: UUID) -> PlanGiftOrder:
-    """One order. Raises UnknownGiftOrder."""
+def get_gift_order(order_id: UUID, *, actor: Actor) -> PlanGiftOrder:
+    """One order. Raises UnknownGiftOrder, also for one that is out of the actor's reach."""
     order = PlanGiftOrder.objects.filter(id=order_id).first()
-    if order is None:
+    if order is None or not within_reach(actor, order.store_id):
         raise UnknownGiftOrder
     return order
 
 
 def list_gift_orders(
-    *, limit: int, plan: str = "", before: UUID | None = None, store_ids: frozenset[UUID] | None = None
+    *, actor: Actor, limit: int, plan: str = "", before: UUID | None = None
 ) -> list[PlanGiftOrder]:
-    """The orders for codes of a plan, or of all, newest first. `store_ids`: only those of these stores, and of none."""
+    """The orders for codes of a plan, or of all, within the actor's reach, newest first."""
     rows = PlanGiftOrder.objects.select_related("store").order_by("-id")
     rows = rows.filter(plan=plan) if plan else rows
-    if store_ids is not None:
-        rows = rows.filter(Q(store=None) | Q(store_id__in=store_ids))
+    if not actor.all_stores:
+        rows = rows.filter(store_id__in=actor.store_ids)
     return list(rows.filter(id__lt=before)[:limit] if before else rows[:limit])
 
 
@@ -221,6 +225,15 @@ def _told(order: PlanGiftOrder) -> Iterator[str]:
 def _issued(order: PlanGiftOrder, after: UUID | None) -> QuerySet[PlanGift]:
     rows = PlanGift.objects.filter(order=order, state=GiftState.ISSUED).order_by("id")
     return rows.filter(id__gt=after) if after else rows
+
+
+def _only_store(actor: Actor) -> Store | None:
+    """Where an order belongs that names no store. Raises InvalidInput when that could be one of several."""
+    if actor.all_stores:
+        return None
+    if len(actor.store_ids) != 1:
+        raise InvalidInput(field="store", reason=_("Choose at which of your stores these codes are sold."))
+    return Store.objects.get(id__in=actor.store_ids)
 
 
 def _checked_reason(reason: str) -> str:

@@ -158,7 +158,7 @@ def take_back_gift(*, actor: Actor, gift_id: UUID, sale: Sale, reason: str, now:
     sale = checked(sale)
     with transaction.atomic():
         gift = PlanGift.objects.select_for_update().filter(id=gift_id).first()
-        if gift is None or not actor.may_touch_store(gift.store_id):
+        if gift is None or not _may_take_back(actor, gift):
             raise UnknownPlanCode(field="gift")
         if gift.state != GiftState.ISSUED:
             raise PlanCodeUsed(field="gift")
@@ -194,6 +194,19 @@ def refund_of(gift: PlanGift, actor: Actor, sale: Sale, reason: str, now: dateti
         reason=reason,
         store=sale.store,
         actor=actor.reference,
+    )
+
+
+def within_reach(actor: Actor, store_id: UUID | None) -> bool:
+    """True when an order for codes that was placed at a store, or at none by the head office, is the actor's business."""
+    return actor.all_stores or store_id in actor.store_ids
+
+
+def _may_take_back(actor: Actor, gift: PlanGift) -> bool:
+    return (
+        within_reach(actor, gift.store_id)
+        if gift.order_id is not None
+        else actor.may_touch_store(gift.store_id)
     )
 
 
