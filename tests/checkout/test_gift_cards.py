@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from shuke.checkout import errors
 from shuke.checkout.funds import read_cards
+from shuke.checkout.gift_card_queries import cards_by_code
 from shuke.checkout.gift_card_returns import return_gift_card
 from shuke.checkout.gift_cards import (
     activate_gift_cards,
@@ -28,6 +29,8 @@ from shuke.checkout.models import GiftCard, Order, OrderTender
 from shuke.checkout.operations import commit_order, quote_order
 from shuke.checkout.refunds import refund_order
 from shuke.checkout.values import TenderRequest
+from shuke.core import rate
+from shuke.core.errors import TooManyWrongCodes
 from shuke.core.models import AuditEvent, OutboxEvent
 from shuke.kit.crypto import Keyset
 from shuke.ledger.models import Account, Transfer
@@ -276,7 +279,7 @@ def test_a_twin_that_finds_the_card_spent_gets_the_answer_of_the_one_that_spent_
             twins[0] = commit()
         return read_cards(blinds)
 
-    monkeypatch.setattr("shuke.checkout.operations.read_cards", read_cards_after_the_twin)
+    monkeypatch.setattr("shuke.checkout.funds.read_cards", read_cards_after_the_twin)
     late = commit()
     assert (late.body, late.replayed, twins[0].replayed) == (twins[0].body, True, False)
     assert Order.objects.count() == 1
@@ -349,3 +352,50 @@ def test_of_many_returns_of_a_card_and_a_sale_it_pays_the_money_goes_once():
     assert sum(paid) + 1_000 * isinstance(outcomes[3], dict) == made[0].face_minor
     assert balance(made[0].id) == 0
     assert reconcile().differences == ()
+
+
+GUESSED = [gift_card_code(KEYSET, UUID(int=n)) for n in range(1, 6)]
+
+
+def paying(code, member):
+    tenders = (TenderRequest("gift_card", 1, code=code), TenderRequest("cash"))
+    return sale(("A", 1), member=member, tenders=tenders)
+
+
+@database
+@pytest.mark.parametrize("ask", [quote_order, commit_order])
+def test_a_card_that_pays_a_cart_is_no_way_round_the_limit_of_guessing(ask, monkeypatch):
+    monkeypatch.setattr(rate, "_wrong_codes", rate.RateLimiter(3))
+    make_shop(gift_cards={})
+    (code,) = cards()[1]
+    activate([code])
+    guesser, other = make_member(now=NOW), make_member(now=NOW)
+    for wrong in GUESSED[:3]:
+        with pytest.raises(errors.UnknownGiftCard):
+            ask(actor=TILL, sale=paying(wrong, guesser), now=NOW)
+    with pytest.raises(TooManyWrongCodes):
+        ask(actor=TILL, sale=paying(code, guesser), now=NOW)
+    ask(actor=TILL, sale=paying(code, other), now=NOW)
+    ask(actor=TILL, sale=paying(code, None), now=NOW)
+    ask(actor=TILL, sale=sale(("A", 1), member=guesser), now=NOW)
+
+
+@database
+def test_every_way_to_ask_for_a_card_counts_wrong_codes_together(monkeypatch):
+    monkeypatch.setattr(rate, "_wrong_codes", rate.RateLimiter(5))
+    make_shop(gift_cards={"returnable": True})
+    asks = (
+        lambda code: read_gift_card(asker=TILL, code=code, now=NOW),
+        lambda code: activate([code]),
+        lambda code: block_gift_card(actor=TILL, code=code, reason="lost", now=NOW),
+        lambda code: return_gift_card(
+            actor=TILL, code=code, store="S1", tender="cash", reason="no need", now=NOW
+        ),
+        lambda code: cards_by_code([code], asker=TILL, now=NOW),
+    )
+    for ask, code in zip(asks, GUESSED, strict=True):
+        with pytest.raises(errors.UnknownGiftCard):
+            ask(code)
+    for ask in asks:
+        with pytest.raises(TooManyWrongCodes):
+            ask(GUESSED[0])

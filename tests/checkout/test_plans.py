@@ -14,10 +14,12 @@ from shuke.checkout.invariants import verify_orders
 from shuke.checkout.operations import quote_order
 from shuke.checkout.queries import plan_discounts
 from shuke.checkout.refunds import refund_order
-from shuke.core.errors import InvalidInput
+from shuke.core import rate
+from shuke.core.errors import InvalidInput, TooManyWrongCodes
 from shuke.core.models import AuditEvent, OutboxEvent
 from shuke.core.values import Actor
 from shuke.kit.ids import uuid7
+from shuke.kit.typed_codes import with_check
 from shuke.loyalty.models import MemberGroup
 from shuke.loyalty.plans import errors
 from shuke.loyalty.plans.dues import end_plans, remind_holders
@@ -386,6 +388,21 @@ def test_codes_that_were_sold_at_a_store_are_not_for_people_of_others(member: An
     assert len(list(download_gift_codes(actor=here, order_id=order.id, now=NOON, reason="to send them"))) == 2
     done = take_back_gifts(actor=here, order_id=order.id, sale=CASH, reason="x", now=NOON)
     assert done.taken_back == 2
+
+
+def test_one_who_guesses_codes_keeps_nobody_else_of_the_same_key_waiting(
+    member: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rate, "_wrong_codes", rate.RateLimiter(2))
+    first, second = codes_of(gift_plan(actor=TILL, plan="plus", sale=CASH, count=2, now=NOON))
+    for body in ("ABCDEFGH2345672", "ABCDEFGH2345673"):
+        with pytest.raises(errors.UnknownPlanCode):
+            redeem_plan_code(actor=TILL, member_id=member.id, code=with_check(body), now=NOON)
+    with pytest.raises(TooManyWrongCodes):
+        redeem_plan_code(actor=TILL, member_id=member.id, code=first, now=NOON)
+    other = make_member(now=NOON)
+    redeem_plan_code(actor=TILL, member_id=other.id, code=second, now=NOON)
+    assert [term.holding.member_id for term in PlanTerm.objects.all()] == [other.id]
 
 
 # Refunds ---------------------------------------------------------------------------------------------------

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 
@@ -110,6 +110,38 @@ def test_who_guesses_codes_waits_and_codes_that_exist_cost_nothing(monkeypatch: 
     for _ in range(9):
         with pytest.raises(NotFound):
             look_up(SYSTEM, False)
+
+
+def test_members_who_come_through_one_key_are_counted_alone_and_the_key_has_a_ceiling(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(rate, "_wrong_codes", RateLimiter(2))
+    monkeypatch.setattr(rate, "_wrong_codes_of_key", RateLimiter(5))
+    key, guesser = Actor("key", uuid4(), "app"), uuid4()
+
+    def look_up(asker: Actor, member_id: UUID | None, exists: bool) -> None:
+        with rate.limits_guessing(asker, NotFound, member_id=member_id):
+            if not exists:
+                raise NotFound
+
+    for member_id in (guesser, guesser, None, None):
+        with pytest.raises(NotFound):
+            look_up(key, member_id, False)
+    for member_id in (guesser, None):
+        with pytest.raises(TooManyWrongCodes):
+            look_up(key, member_id, True)
+    look_up(key, uuid4(), True)
+    with pytest.raises(NotFound):
+        look_up(key, uuid4(), False)
+    with pytest.raises(TooManyWrongCodes):
+        look_up(key, uuid4(), True)
+
+    cashier = Actor("staff", uuid4(), "cashier")
+    for _ in range(2):
+        with pytest.raises(NotFound):
+            look_up(cashier, uuid4(), False)
+    with pytest.raises(TooManyWrongCodes):
+        look_up(cashier, uuid4(), True)
 
 
 def test_limit_can_be_switched_off(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,6 +12,8 @@ from shuke.checkout.gift_codes import blind_code, read_gift_card_code
 from shuke.checkout.tender_logic import Funds, Tender
 from shuke.checkout.values import TenderRequest
 from shuke.core.keyset import keyset
+from shuke.core.rate import limits_guessing
+from shuke.core.values import Actor
 from shuke.kit.prepared import Statement
 from shuke.kit.sql import load
 from shuke.ledger.logic import OpenLot, available
@@ -91,15 +93,26 @@ def card_blinds(tenders: Sequence[TenderRequest]) -> dict[int, bytes]:
     return found
 
 
+def named_cards(actor: Actor, blinds: Mapping[int, bytes], member_id: UUID | None) -> dict[bytes, CardFunds]:
+    """The gift cards that a sale of this member names (`card_blinds`). Raises UnknownGiftCard and TooManyWrongCodes.
+
+    Of several that nobody knows the answer tells the first only, so that it counts as one guess.
+    """
+    with limits_guessing(actor, UnknownGiftCard, member_id=member_id):
+        cards = read_cards(list(blinds.values()))
+        for index, blind in blinds.items():
+            if blind not in cards:
+                raise UnknownGiftCard(field=f"tenders/{index}/code")
+    return cards
+
+
 def tenders_of(tenders: Sequence[TenderRequest], blinds: Mapping[int, bytes], purse: Purse) -> list[Tender]:
-    """The tenders with their holders. Raises UnknownGiftCard and GiftCardNotActive."""
+    """The tenders with their holders, whose cards are in the purse. Raises GiftCardNotActive."""
     found = []
     for index, tender in enumerate(tenders):
         holder = None
         if index in blinds:
-            card = purse.cards.get(blinds[index])
-            if card is None:
-                raise UnknownGiftCard(field=f"tenders/{index}/code")
+            card = purse.cards[blinds[index]]
             if card.status != "active":
                 raise GiftCardNotActive(field=f"tenders/{index}/code")
             holder = card.id

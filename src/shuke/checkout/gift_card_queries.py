@@ -13,6 +13,8 @@ from shuke.checkout.errors import UnknownGiftCard
 from shuke.checkout.gift_cards import find_by_code
 from shuke.checkout.models import GiftCard, GiftCardStatus
 from shuke.core.pagination import decode_cursor, encode_cursor
+from shuke.core.rate import limits_guessing
+from shuke.core.values import Actor
 from shuke.ledger.models import Lot
 
 PAGE = 50
@@ -66,9 +68,13 @@ def get_gift_card(card_id: UUID, *, now: datetime, store_ids: Collection[UUID] |
     return with_balances([card], now)[0]
 
 
-def cards_by_code(codes: Sequence[str], now: datetime) -> list[CardView]:
-    """The cards of these codes in their order, each once. Raises BadGiftCardCode and UnknownGiftCard at `codes/i`."""
-    found = [find_by_code(code, f"codes/{index}") for index, code in enumerate(codes)]
+def cards_by_code(codes: Sequence[str], *, asker: Actor, now: datetime) -> list[CardView]:
+    """The cards of these codes in their order, each once.
+
+    Raises BadGiftCardCode and UnknownGiftCard at `codes/i`, TooManyWrongCodes.
+    """
+    with limits_guessing(asker, UnknownGiftCard):
+        found = [find_by_code(code, f"codes/{index}") for index, code in enumerate(codes)]
     return with_balances(list({card.id: card for card in found}.values()), now)
 
 

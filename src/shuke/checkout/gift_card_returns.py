@@ -34,6 +34,7 @@ from shuke.checkout.posting import NewEntry, NewTransfer
 from shuke.checkout.stored_value import check_tender
 from shuke.core.keyset import keyset
 from shuke.core.operations import publish_event, record_audit
+from shuke.core.rate import limits_guessing
 from shuke.core.text import clean_text
 from shuke.core.values import Actor
 from shuke.kit.ids import uuid7
@@ -48,7 +49,7 @@ def return_gift_card(
     """Pay out what a card holds and close it, in one transaction. What has lapsed is not paid.
 
     Raises GiftCardsNotOffered, GiftCardNotReturnable (the programme's switch), BadGiftCardCode, UnknownGiftCard,
-    GiftCardNotActive (not sold yet, or blocked), NothingToReturn and the refusals of the store.
+    TooManyWrongCodes, GiftCardNotActive (not sold yet, or blocked), NothingToReturn and the refusals of the store.
     """
     in_force = programme_in_force(now)
     if in_force.programme.gift_cards is None:
@@ -63,9 +64,10 @@ def return_gift_card(
     if plain is None:
         raise BadGiftCardCode(field="code")
     with transaction.atomic():
-        card = GiftCard.objects.select_for_update().filter(blind=blind_code(keyset(), plain)).first()
-        if card is None:
-            raise UnknownGiftCard(field="code")
+        with limits_guessing(actor, UnknownGiftCard):
+            card = GiftCard.objects.select_for_update().filter(blind=blind_code(keyset(), plain)).first()
+            if card is None:
+                raise UnknownGiftCard(field="code")
         if card.status not in _MAY_BE_PAID_BACK:
             raise GiftCardNotActive(field="code")
         # A sale that has read the card as active finds its book moved on, and looks again.

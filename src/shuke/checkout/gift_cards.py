@@ -115,7 +115,8 @@ def activate_gift_cards(
 ) -> list[GiftCard]:
     """Sell cards: they are paid for together, and each holds its face value from now on. All or none.
 
-    The legal limits look at the whole purchase. Raises UnknownGiftCard, GiftCardNotIssued, BuyerRequired, CashNotAllowed.
+    The legal limits look at the whole purchase.
+    Raises UnknownGiftCard, TooManyWrongCodes, GiftCardNotIssued, BuyerRequired, CashNotAllowed.
     """
     in_force = programme_in_force(now)
     rules, limits = _offered(in_force), in_force.programme.card_limits
@@ -132,11 +133,13 @@ def activate_gift_cards(
         zone = in_force.programme.zone
         expires_at = end_of_day(add_months(local_date(now, zone), rules.months), zone)
     with transaction.atomic():
-        rows = GiftCard.objects.select_for_update().filter(blind__in=blinds).order_by("id")
-        found = {bytes(card.blind): card for card in rows}
+        with limits_guessing(actor, UnknownGiftCard, member_id=buyer_id):
+            rows = GiftCard.objects.select_for_update().filter(blind__in=blinds).order_by("id")
+            found = {bytes(card.blind): card for card in rows}
+            for index, blind in enumerate(blinds):
+                if blind not in found:
+                    raise UnknownGiftCard(field=f"codes/{index}")
         for index, blind in enumerate(blinds):
-            if blind not in found:
-                raise UnknownGiftCard(field=f"codes/{index}")
             if found[blind].status != GiftCardStatus.ISSUED:
                 raise GiftCardNotIssued(field=f"codes/{index}")
         cards = [found[blind] for blind in dict.fromkeys(blinds)]
@@ -207,9 +210,10 @@ def block_gift_card(
     """Stop a card from paying, or let it pay again; its money stays where it is. Doing it twice changes nothing."""
     reason = one_line("reason", reason, MAX_REASON, _("Say why: the reason stays with the card."))
     with transaction.atomic():
-        card = GiftCard.objects.select_for_update().filter(blind=_blind(code, "code")).first()
-        if card is None:
-            raise UnknownGiftCard(field="code")
+        with limits_guessing(actor, UnknownGiftCard):
+            card = GiftCard.objects.select_for_update().filter(blind=_blind(code, "code")).first()
+            if card is None:
+                raise UnknownGiftCard(field="code")
         before = card.status
         if blocked and before != GiftCardStatus.RETURNED:
             card.status = GiftCardStatus.BLOCKED

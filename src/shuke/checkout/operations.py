@@ -38,7 +38,7 @@ from shuke.checkout.facts import (
     read_facts,
     read_facts_of,
 )
-from shuke.checkout.funds import EMPTY_PURSE, Purse, card_blinds, read_cards, tenders_of
+from shuke.checkout.funds import EMPTY_PURSE, Purse, card_blinds, named_cards, read_cards, tenders_of
 from shuke.checkout.logic import Cart, Priced, price
 from shuke.checkout.posting import (
     NewTransfer,
@@ -447,7 +447,8 @@ def _reviewed_facts(
     blinds = card_blinds(sale.tenders) if sale.tenders else {}
     if not blinds:
         return facts, facts.purse
-    return facts, replace(facts.purse, cards=read_cards(list(blinds.values())))
+    member_id = facts.member.id if facts.member else None
+    return facts, replace(facts.purse, cards=named_cards(actor, blinds, member_id))
 
 
 def _tenders(sale: SaleRequest, purse: Purse) -> list[Tender]:

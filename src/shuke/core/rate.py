@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from time import monotonic
+from uuid import UUID
 
 from django.conf import settings
 
@@ -100,26 +101,33 @@ class RateLimiter:
 
 
 WRONG_CODES_PER_MINUTE = 10
-"""Far more than typing errors make, which the last character of a code finds before anybody looks it up."""
+"""Of one guesser: far more than typing errors make, which the last character of a code finds before anybody looks it up."""
+WRONG_CODES_PER_KEY = 100
+"""Of one key, whoever comes through it: a guesser who takes turns with many members gets no further than this."""
 _wrong_codes = RateLimiter(WRONG_CODES_PER_MINUTE)
+_wrong_codes_of_key = RateLimiter(WRONG_CODES_PER_KEY)
 
 
 @contextmanager
-def limits_guessing(actor: Actor, *wrong: type[ShukeError]) -> Iterator[None]:
+def limits_guessing(actor: Actor, *wrong: type[ShukeError], member_id: UUID | None = None) -> Iterator[None]:
     """Around the look-up of a secret code by an API key or a person: who has met `wrong` too often has to wait.
 
-    Codes that exist cost nothing, so that a busy counter is never stopped. Raises TooManyWrongCodes before looking.
+    `member_id`: for whom the key asks, if it says so. All members may come through one key, as with a mini-programme, so
+    that each is counted alone; a person at the console is one guesser, whoever stands before them. Codes that exist cost
+    nothing, so that a busy counter is never stopped. Raises TooManyWrongCodes before looking.
     """
     if actor.kind == "system":
         yield
         return
-    wait = _wrong_codes.look(actor.reference)
+    guesser = (actor.reference, member_id if actor.kind == "key" else None)
+    wait = max(_wrong_codes.look(guesser), _wrong_codes_of_key.look(actor.reference))
     if wait:
         raise TooManyWrongCodes(retry_after=wait)
     try:
         yield
     except wrong:
-        _wrong_codes.take(actor.reference)
+        _wrong_codes.take(guesser)
+        _wrong_codes_of_key.take(actor.reference)
         raise
 
 

@@ -27,7 +27,7 @@ from shuke.checkout import errors
 from shuke.checkout.operations import commit_order, quote_order
 from shuke.checkout.queries import OrderFilters, get_order, list_orders
 from shuke.checkout.values import BEST, LineRequest, MemberRef, SaleRequest, TenderRequest
-from shuke.core.errors import InvalidInput
+from shuke.core.errors import InvalidInput, TooManyWrongCodes
 from shuke.core.values import Scope
 from shuke.kit.errors import ShukeError
 
@@ -49,6 +49,7 @@ SALE_REFUSALS: tuple[type[ShukeError], ...] = (
     errors.NoProgramme,
     errors.BadGiftCardCode,
     errors.UnknownGiftCard,
+    TooManyWrongCodes,
     errors.GiftCardNotActive,
     errors.TooManyTenders,
     errors.TooManyCoupons,

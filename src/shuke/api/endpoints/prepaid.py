@@ -225,6 +225,7 @@ def issue_cards(call: Call, body: GiftCardsIn) -> Reply:
         errors.GiftCardsNotOffered,
         errors.BadGiftCardCode,
         errors.UnknownGiftCard,
+        TooManyWrongCodes,
         errors.GiftCardNotIssued,
         errors.BuyerRequired,
         errors.CashNotAllowed,
@@ -276,7 +277,7 @@ def card_balance(call: Call, body: CodeIn) -> tuple[int, dict[str, Any]]:
     answers={200: GiftCardOut},
     tag="prepaid",
     keyed="once",
-    refusals=(errors.BadGiftCardCode, errors.UnknownGiftCard, InvalidInput),
+    refusals=(errors.BadGiftCardCode, errors.UnknownGiftCard, TooManyWrongCodes, InvalidInput),
 )
 def block_card(call: Call, body: BlockIn) -> tuple[int, dict[str, Any]]:
     """Block a gift card, or let it pay again.
@@ -303,6 +304,7 @@ def block_card(call: Call, body: BlockIn) -> tuple[int, dict[str, Any]]:
         errors.GiftCardNotReturnable,
         errors.BadGiftCardCode,
         errors.UnknownGiftCard,
+        TooManyWrongCodes,
         errors.GiftCardNotActive,
         errors.NothingToReturn,
     ),

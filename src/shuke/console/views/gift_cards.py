@@ -117,7 +117,7 @@ def gift_cards(request: HttpRequest) -> HttpResponse:
     if request.method == "POST":
         # By POST: the code of a card is money, and an address stands in logs.
         try:
-            found = cards_by_code([request.POST.get("code", "")[:40]], now)[0]
+            found = cards_by_code([request.POST.get("code", "")[:40]], asker=staff.as_actor(), now=now)[0]
         except ShukeError as error:
             problem = str(error)
     may_manage = staff.may(Permission.CARDS_MANAGE)
@@ -212,7 +212,7 @@ def gift_cards_sell(request: HttpRequest) -> HttpResponse:
                 said = once(request, sent, lambda: _sold(request, form, codes, store.code))
                 messages.success(request, said)
                 return redirect("console:gift_cards")
-            quoted = cards_by_code(codes, clock.now())
+            quoted = cards_by_code(codes, asker=staff_of(request).as_actor(), now=clock.now())
             _check_unsold(quoted)
             _buyer(form.cleaned_data["buyer"])
         except ShukeError as error:

@@ -119,9 +119,9 @@ def redeem_plan_code(*, actor: Actor, member_id: UUID, code: str, now: datetime)
     PlanSoldOut.
     """
     with transaction.atomic():
-        found = _find(actor, code)
-        scene = scene_of(actor, found.plan, now)
         require_member(member_id)
+        found = _find(actor, code, member_id)
+        scene = scene_of(actor, found.plan, now)
         holding = holding_of(member_id, found.plan)
         if holding is None or holding.grace_until <= now:
             check_places(scene)
@@ -217,11 +217,11 @@ def _require_open(gift: PlanGift, now: datetime) -> None:
         raise PlanCodeExpired(field="code", until=gift.expires_at.isoformat())
 
 
-def _find(actor: Actor, code: str) -> PlanGift:
+def _find(actor: Actor, code: str, member_id: UUID | None = None) -> PlanGift:
     plain = read_code(code)
     if plain is None:
         raise BadPlanCode(field="code")
-    with limits_guessing(actor, UnknownPlanCode):
+    with limits_guessing(actor, UnknownPlanCode, member_id=member_id):
         gift = PlanGift.objects.filter(blind=_blind(keyset(), plain)).first()
         if gift is None:
             raise UnknownPlanCode(field="code")
