@@ -14,6 +14,7 @@ from shuke.catalog.queries import (
     list_channels,
     list_stores,
     products_by_sku,
+    suggest_products,
 )
 from shuke.catalog.search import query_of
 from shuke.core.errors import InvalidInput, NotFound
@@ -152,3 +153,16 @@ def test_stores_and_channels_are_listed() -> None:
 def test_products_by_sku_leaves_out_unknown_ones() -> None:
     product = make_product(sku="1")
     assert products_by_sku(["1", "2", "\x00"]) == {"1": product}
+
+
+def test_who_chooses_sees_the_typed_name_first_then_its_beginnings_and_what_has_no_price_last() -> None:
+    make_product("Aerosol Toppings")
+    make_product("Toppings Berry")
+    make_product("Cake Toppings", price_minor=None)
+    make_product("toppings")
+    make_product("Toppings Old", is_active=False)
+    assert [each.name for each in suggest_products("Toppings ")] == [
+        "toppings", "Toppings Berry", "Aerosol Toppings", "Cake Toppings",
+    ]  # fmt: skip
+    assert [each.name for each in suggest_products("Toppings", limit=1)] == ["toppings"]
+    assert suggest_products("!!!") == []

@@ -220,6 +220,22 @@ def test_scanning_adds_and_the_total_follows(desk: Desk) -> None:
     assert desk.quantities() == {}
 
 
+def test_what_stands_untaken_in_the_scan_field_stops_the_sale(desk: Desk) -> None:
+    make_product("Toppings", sku="T1", price_minor=300)
+    desk.post("scan", text="A")
+    page = desk.post("commit", 422, **desk.ticket(), text="Toppings")
+    assert "“Toppings” is not in the cart" in page and 'id="found-1"' not in page
+    assert desk.events["desk"] == {"focus": "scan", "into": "scan", "text": "Toppings"}
+    # So does a list that was searched for and from which nothing was taken.
+    assert 'name="sought" value="Toppings"' in desk.post("scan", text="Toppings")
+    page = desk.post("commit", 422, **desk.ticket(), text="", sought="Toppings")
+    assert 'id="found-1" name="sku" value="T1"' in page
+    assert desk.events["desk"] == {"focus": "found-1", "into": "scan", "text": ""}
+    assert not Order.objects.exists()
+    desk.post("commit", 204, **desk.ticket(), text=" ")
+    assert Order.objects.count() == 1
+
+
 def test_words_of_a_name_find_products_and_one_is_added(desk: Desk) -> None:
     milk = make_product("有机纯牛奶 250ml")
     page = desk.post("scan", text="牛奶")

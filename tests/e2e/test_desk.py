@@ -159,7 +159,7 @@ def test_a_shift(screen: OpenScreen, shop: Store, look: Look) -> None:
     page.keyboard.press("Enter")
     expect(page.locator(".desk-line")).to_have_count(2)
     page.keyboard.type("牛奶")
-    page.keyboard.press("Enter")
+    page.keyboard.press("ArrowDown")  # into the list, which is searched first
     page.wait_for_selector("#found-2")
     expect(page.locator("#found-1")).to_be_focused()
     check(window, "desk-found")
@@ -190,6 +190,11 @@ def test_a_shift(screen: OpenScreen, shop: Store, look: Look) -> None:
     window.shot("desk-refused", whole=True)
     assert window.axe() == []
 
+    page.keyboard.press("F9")  # what was typed is not sold, so nothing is
+    expect(page.locator("#scan-error")).to_contain_text("nonsense-42")
+    expect(page.locator("#scan")).to_be_focused()
+    assert not Order.objects.filter(member_id=member.id, system="desk").exists()
+    page.keyboard.press("Escape")
     page.keyboard.press("F9")
     page.wait_for_url("**/cashier/receipt/*")
     order = Order.objects.filter(member_id=member.id).latest("id")

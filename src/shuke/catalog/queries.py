@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable
 from uuid import UUID
 
 from django.db import connection
-from django.db.models import BooleanField, F, Q, QuerySet, Value
+from django.db.models import BooleanField, Case, F, Q, QuerySet, Value, When
 from django.db.models.expressions import RawSQL
 from django.db.models.functions import Concat
 from django.utils.translation import gettext_lazy as _
@@ -107,6 +107,27 @@ def find_products(
     more = len(found) > wanted
     found = found[:wanted]
     return ProductPage(first + found, encode_cursor([found[-1].name, found[-1].id]) if more else None)
+
+
+def suggest_products(text: str, *, limit: int = 8) -> list[Product]:
+    """The products that are sold and have all the words of `text`, the likeliest first, for somebody who chooses one.
+
+    First the name that was typed out, then names that begin with it, then the others by name; what has no price comes
+    last, because nobody sells it every day.
+    """
+    text = storable(text[:MAX_QUERY]).strip()
+    query = query_of(text)
+    if not query:
+        return []
+    likely = Case(
+        When(name__iexact=text, then=0),
+        When(price_minor__isnull=True, then=3),
+        When(name__istartswith=text, then=1),
+        default=2,
+    )
+    return list(
+        Product.objects.filter(_has_terms(query), is_active=True).order_by(likely, "name", "id")[:limit]
+    )
 
 
 def get_product(product_id: UUID) -> Product | None:

@@ -96,6 +96,14 @@
     whenIdle(() => focus('commit'));
   }, true);
 
+  // A part just redrawn listens a moment later: a form sent in between is sent again, never as a plain page.
+  document.addEventListener('submit', (event) => {
+    const { target: form, submitter } = event;
+    if (event.defaultPrevented || !window.htmx || !form.matches('#desk form[hx-post]')) return;
+    event.preventDefault();
+    setTimeout(() => form.isConnected && form.requestSubmit(submitter || undefined), 20);
+  });
+
   function confirmSale() {
     const field = document.activeElement;
     // An exchange asks why, and sometimes for a signature: first to what is missing.
@@ -116,6 +124,10 @@
 
   function back() {
     document.querySelectorAll('.desk-list[data-arrows]').forEach((list) => list.remove());
+    const scan = byId('scan');
+    if (scan) scan.value = '';
+    if (byId('scan-error')) byId('scan-error').textContent = '';
+    scan?.setAttribute('aria-invalid', 'false');
     if (document.querySelector('.desk-new')) document.querySelector('.desk-new').remove();
     focus('scan');
   }
@@ -153,7 +165,14 @@
       const next = rows[rows.indexOf(event.target) + step];
       return focus(next ? next.id : 'scan');
     }
-    if (event.target.id === 'scan' && step === 1) return focus('found-1') || focus('qty-1');
+    if (event.target.id === 'scan' && step === 1) {
+      // Words that were typed are searched first: the arrow never leaves them behind.
+      if (event.target.value.trim()) {
+        event.target.form.requestSubmit();
+        return true;
+      }
+      return focus('found-1') || focus('qty-1');
+    }
     if (event.target.id === 'member' && step === 1) return focus('pick-1');
     if (event.target.id === 'coupon' && step === 1) return focus(document.querySelector('.desk-coupons button')?.id);
     return false;

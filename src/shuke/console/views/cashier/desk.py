@@ -20,7 +20,7 @@ from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_GET, require_POST
 
 from shuke.catalog.models import Product, Store
-from shuke.catalog.queries import find_products, products_by_sku
+from shuke.catalog.queries import products_by_sku, suggest_products
 from shuke.checkout.errors import OrderExists, OrderNotFound
 from shuke.checkout.operations import commit_order
 from shuke.checkout.queries import get_order
@@ -133,7 +133,7 @@ def scan(request: HttpRequest, counter: Counter) -> HttpResponse:
         product = products_by_sku([wanted]).get(storable(wanted)) if wanted else None
         if product is not None:
             return _add(request, counter, product, amount)
-        found = find_products(wanted, limit=RESULTS).rows if wanted else []
+        found = suggest_products(wanted, limit=RESULTS)
     except ShukeError as error:
         says.places["scan"] = words_of(error)
     else:
@@ -144,7 +144,14 @@ def scan(request: HttpRequest, counter: Counter) -> HttpResponse:
                 "text": wanted[:40]
             }
     return _draw(
-        request, counter, read_cart(request), says, focus=focus, text=text if says else "", found=found
+        request,
+        counter,
+        read_cart(request),
+        says,
+        focus=focus,
+        text=text if says else "",
+        found=found,
+        sought=text,
     )
 
 
@@ -354,6 +361,8 @@ def commit(request: HttpRequest, counter: Counter) -> HttpResponse:
     if ("reason" in request.POST) != (cart.swap is not None):
         # An exchange was begun or left elsewhere: this page no longer shows what would be booked.
         return _go(request, reverse("console:cashier"))
+    if _untaken(request):
+        return _refuse_untaken(request, counter, cart)
     staff = staff_of(request)
     sale = cart.sale(counter.store.code, counter.currency)
     sold, seen = sale, request.POST.get("seen", "")
@@ -484,6 +493,32 @@ def _add(request: HttpRequest, counter: Counter, product: Product, amount: int) 
         ):
             focus = f"price-{cart.lines.index(line) + 1}"
     return _draw(request, counter, cart, says, focus=focus, fresh=product.sku)
+
+
+def _untaken(request: HttpRequest) -> str:
+    """What still stands in the field of the scanner, or was searched there without a choice: the customer holds that too."""
+    texts = (request.POST.get(name, "")[:MAX_TEXT].strip() for name in ("text", "sought"))
+    return next((text for text in texts if text), "")
+
+
+def _refuse_untaken(request: HttpRequest, counter: Counter, cart: Cart) -> HttpResponse:
+    text = _untaken(request)
+    words = _(
+        "Not sold yet: “%(text)s” is not in the cart. Take it with Enter, or leave it out with Esc, then confirm."
+    )
+    says, found = Says({"scan": words % {"text": text[:40]}}), list[Product]()
+    if not request.POST.get("text", "").strip():
+        found = suggest_products(text, limit=RESULTS)  # the list that was open stays open
+    return _draw(
+        request,
+        counter,
+        cart,
+        says,
+        focus="found-1" if found else "scan",
+        text="" if found else text,
+        found=found,
+        sought=text,
+    )
 
 
 def _was_sold(caller_id: UUID, key: str) -> bool:
