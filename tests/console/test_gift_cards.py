@@ -102,7 +102,9 @@ def test_a_card_is_checked_by_its_code_and_its_history_is_for_those_who_manage(s
     for act, status, words in (("block", "blocked", "card is blocked"), ("unblock", "active", "pays again")):
         boss.post(f"/gift-cards/{card.id}/block", {"act": act, "reason": "lost"})
         assert GiftCard.objects.get(id=card.id).status == status
-        assert words in text_of(boss.get(f"/gift-cards/{card.id}"))
+        page = text_of(boss.get(f"/gift-cards/{card.id}"))
+        assert words in page and "¥30.00" in page  # a blocked card pays nothing; its money is still there
+        assert "¥30.00" in text_of(boss.get(f"/gift-cards?status={status}"))
     boss.post(f"/gift-cards/{card.id}/block", {"act": "block", "reason": "  "})
     assert GiftCard.objects.get(id=card.id).status == "active"
 

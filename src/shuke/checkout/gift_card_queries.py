@@ -23,10 +23,11 @@ MAX_PAGE = 200
 
 @dataclass(frozen=True, slots=True)
 class CardView:
-    """A card and what can be paid with it now."""
+    """A card, what can be paid with it now, and what stands on it: a blocked card pays nothing and keeps its money."""
 
     card: GiftCard
     usable_minor: int
+    left_minor: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +80,7 @@ def cards_by_code(codes: Sequence[str], *, asker: Actor, now: datetime) -> list[
 
 
 def with_balances(cards: Sequence[GiftCard], now: datetime) -> list[CardView]:
-    """The cards with what can be paid with each: one query, whatever their number."""
+    """The cards with what stands on each and can be paid with it: one query, whatever their number."""
     lots = Lot.objects.filter(
         Q(expires_at=None) | Q(expires_at__gt=now),
         member_id__in=[card.id for card in cards],
@@ -88,9 +89,11 @@ def with_balances(cards: Sequence[GiftCard], now: datetime) -> list[CardView]:
         active_at__lte=now,
     )
     sums = dict(lots.values_list("member_id").annotate(free=Sum(F("remaining") - F("held"))))
-    return [
-        CardView(card, sums.get(card.id, 0) if card.status == GiftCardStatus.ACTIVE else 0) for card in cards
-    ]
+    views: list[CardView] = []
+    for card in cards:
+        left = sums.get(card.id, 0)
+        views.append(CardView(card, left if card.status == GiftCardStatus.ACTIVE else 0, left))
+    return views
 
 
 def _reachable(store_ids: Collection[UUID] | None) -> QuerySet[GiftCard]:

@@ -346,4 +346,4 @@ def _programme() -> Programme | None:
 
 def _row(view: CardView) -> dict[str, Any]:
     words, kind = CARD_STATES[view.card.status]
-    return {"card": view.card, "usable": view.usable_minor, "state": words, "state_kind": kind}
+    return {"card": view.card, "left": view.left_minor, "state": words, "state_kind": kind}
