@@ -74,6 +74,28 @@ def test_an_unreachable_database_is_named(tmp_path: Path) -> None:
     assert "Traceback" not in done.stderr and "geheim" not in done.stderr
 
 
+def test_init_refuses_before_there_is_a_database(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    for asked, said in (((), "Say what to start from"), (("--template", "tea"), "There is no template")):
+        done = run("init", str(tmp_path), *asked, home=home)
+        assert done.returncode == 1 and done.stderr.startswith(f"shuke: {said}"), done.stderr
+    assert not (home / "postgres").exists()
+
+
+def test_the_first_command_of_a_new_database_prepares_its_tables(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    prepared: list[str] = []
+    monkeypatch.setattr(cli, "django_ready", lambda **_: None)
+    monkeypatch.setattr(cli, "prepare_tables", lambda: prepared.append("prepared"))
+    for has_tables, known in ((True, []), (False, ["prepared"])):
+        monkeypatch.setattr(cli, "has_tables", lambda has=has_tables: has)
+        with pytest.raises(SystemExit):
+            cli.main(["staff", "no-such-act"])
+        assert prepared == known
+    assert "preparing the tables" in capsys.readouterr().err
+
+
 def test_stop_says_when_nothing_runs(tmp_path: Path) -> None:
     done = run("stop", home=tmp_path)
     assert done.returncode == 0

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from shuke.config.opening import OpeningProblem, Wanted, list_templates, open_shop
+from shuke.config.opening import EMPTY, OpeningProblem, Wanted, list_templates, open_shop
 from shuke.core.models import Staff
 from shuke.kit import clock
 from shuke.loyalty.models import ProgrammeVersion
@@ -77,9 +77,22 @@ def test_it_says_what_there_is_to_start_from(
     tmp_path: Path, template: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("sys.stdin.isatty", lambda: False)
-    with pytest.raises(OpeningProblem, match="coffee, ecommerce, delivery, supermarket"):
+    with pytest.raises(OpeningProblem, match=r"coffee, ecommerce, delivery, supermarket.*; or empty"):
         open_shop(wanted(tmp_path, template))
     assert not list(tmp_path.iterdir())
+
+
+def test_an_empty_shop_has_its_owner_and_no_programme(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    open_shop(wanted(tmp_path, EMPTY, owner="mei"))
+    said = capsys.readouterr().out
+    assert Staff.objects.get(username="mei").role == "owner" and not ProgrammeVersion.objects.exists()
+    assert (
+        not list(tmp_path.iterdir()) and "programme apply" not in said and "Programme → New version" in said
+    )
+    with pytest.raises(OpeningProblem, match="nothing to publish"):
+        open_shop(wanted(tmp_path, EMPTY, publish=True))
 
 
 def test_the_list_names_all_nine(capsys: pytest.CaptureFixture[str]) -> None:

@@ -16,7 +16,15 @@ import typer
 from typer.core import TyperGroup
 
 from shuke.config.environment import VARIABLES, EnvironmentProblem, environment
-from shuke.config.opening import OpeningProblem, Wanted, list_templates, open_shop
+from shuke.config.opening import (
+    OpeningProblem,
+    Wanted,
+    has_tables,
+    list_templates,
+    open_shop,
+    prepare_tables,
+    settle,
+)
 from shuke.config.runtime import RuntimeProblem, django_ready
 from shuke.config.serve import ServeProblem, stop_serving
 from shuke.config.serve import serve as serve_all
@@ -44,6 +52,8 @@ ROOM_COMMANDS: dict[str, tuple[str, str]] = {
     "report": ("shuke.analytics.report_commands", "Liability to members, settlement between stores."),
     "demo": ("shuke.config.demo.commands", "Load a real grocer's year and serve it."),
 }
+# They see to the tables they need themselves: this database's, or those of one of their own.
+BRING_TABLES = frozenset({"demo", "scenario"})
 EXPECTED_PROBLEMS = (
     EnvironmentProblem,
     OpeningProblem,
@@ -73,6 +83,9 @@ class Rooms(TyperGroup):
         if name not in ROOM_COMMANDS:
             return name, command, rest
         django_ready(with_database="--help" not in rest)
+        if "--help" not in rest and name not in BRING_TABLES and not has_tables():
+            typer.echo("A new database: preparing the tables.", err=True)
+            prepare_tables()
         module = importlib.import_module(ROOM_COMMANDS[name][0])
         return name, typer.main.get_command(module.app), rest
 
@@ -90,7 +103,9 @@ app = typer.Typer(
 @app.command()
 def init(
     directory: Annotated[Path, typer.Argument(help="Where the programme's file goes.")] = Path(),
-    template: Annotated[str, typer.Option(help="What to start from; see --list. Asked for without it.")] = "",
+    template: Annotated[
+        str, typer.Option(help="What to start from; see --list; empty: nothing. Asked for.")
+    ] = "",
     owner: Annotated[str, typer.Option(help="Create this owner's account, too.")] = "",
     publish: Annotated[bool, typer.Option("--publish", help="Put the programme in force as it is.")] = False,
     listing: Annotated[bool, typer.Option("--list", help="Say what there is to start from.")] = False,
@@ -99,8 +114,9 @@ def init(
     if listing:
         list_templates()
         return
+    wanted = settle(Wanted(template, directory, owner, publish))
     django_ready()
-    open_shop(Wanted(template, directory, owner, publish))
+    open_shop(wanted)
 
 
 @app.command()
@@ -131,12 +147,7 @@ def migrate(
 ) -> None:
     """Bring the database's tables up to this version."""
     django_ready()
-    from django.core.management import call_command
-
-    from shuke.catalog.operations import ensure_first_channels
-
-    call_command("migrate", interactive=False, verbosity=0 if quiet else 1)
-    ensure_first_channels()
+    prepare_tables(verbosity=0 if quiet else 1)
 
 
 @app.command()

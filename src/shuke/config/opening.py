@@ -7,7 +7,7 @@ import string
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import click
@@ -15,6 +15,7 @@ import typer
 
 from shuke.config.runtime import called_as
 
+EMPTY = "empty"
 PROGRAMME_FILE = "programme.yaml"
 STORY_FILE = "story.yaml"
 _LETTERS = "".join(sorted(set(string.ascii_letters + string.digits) - set("0OoIl1")))
@@ -26,7 +27,7 @@ class OpeningProblem(RuntimeError):
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What the owner asked for. `owner`: a user name, empty for no account; `template`: empty to be asked."""
+    """What the owner asked for. `owner`: a user name, empty for no account; `template`: empty to be asked, EMPTY for none."""
 
     template: str
     directory: Path
@@ -41,6 +42,28 @@ def list_templates() -> None:
     for code, starter in starters().items():
         typer.echo(f"{code:12} {starter.name['zh-Hans']} · {starter.name['en']}")
         typer.echo(f"{'':12} {starter.about['en']}")
+    typer.echo(f"{EMPTY:12} 空白 · Nothing")
+    typer.echo(f"{'':12} No file and no programme: tables and accounts; build the programme in the console.")
+
+
+def settle(wanted: Wanted) -> Wanted:
+    """The wish with its template chosen; what can be refused without a database is refused here, before there is one.
+
+    :raises OpeningProblem: no template and nobody to ask, an unknown one, nothing to publish, or a file that is there already.
+    """
+    from shuke.loyalty.starters import starters
+
+    code = wanted.template or _ask()
+    if code != EMPTY and code not in starters():
+        raise OpeningProblem(f"There is no template “{code}”. Choose one of: {_choices()}.")
+    if code == EMPTY and wanted.publish:
+        raise OpeningProblem(
+            "An empty shop has nothing to publish. Leave --publish out, or choose a template."
+        )
+    for path in _paths(wanted.directory) if code != EMPTY else ():
+        if path.exists():
+            raise OpeningProblem(f"{path} is there already. Choose another directory, or move it away.")
+    return replace(wanted, template=code)
 
 
 def open_shop(wanted: Wanted) -> None:
@@ -55,24 +78,21 @@ def open_shop(wanted: Wanted) -> None:
 
     from shuke.loyalty.starters import starters
 
-    code = wanted.template or _ask()
-    starter = starters().get(code)
-    if starter is None:
-        raise OpeningProblem(f"There is no template “{code}”. Choose one of: {', '.join(starters())}.")
-    files = {
-        wanted.directory / PROGRAMME_FILE: starter.programme,
-        wanted.directory / STORY_FILE: starter.story.replace(f"../{code}.yaml", PROGRAMME_FILE),
-    }
-    for path in files:
-        if path.exists():
-            raise OpeningProblem(f"{path} is there already. Choose another directory, or move it away.")
-    _prepare_tables()
+    wanted = settle(wanted)
+    starter = starters().get(wanted.template)
+    programme, story = _paths(wanted.directory)
+    files = {}
+    if starter is not None:
+        files[programme] = starter.programme
+        files[story] = starter.story.replace(f"../{starter.code}.yaml", PROGRAMME_FILE)
+    prepare_tables()
     _check_shop(wanted)
     with _written(files), transaction.atomic():
-        _define_attributes(starter.attributes)
+        if starter is not None:
+            _define_attributes(starter.attributes)
         if wanted.owner:
             _make_owner(wanted.owner)
-        if wanted.publish:
+        if starter is not None and wanted.publish:
             _publish(starter.programme)
     _say_what_next(wanted)
 
@@ -94,24 +114,45 @@ def _written(files: Mapping[Path, str]) -> Iterator[None]:
         raise OpeningProblem(f"{error} Nothing was done.") from error
 
 
+def _paths(directory: Path) -> tuple[Path, Path]:
+    return directory / PROGRAMME_FILE, directory / STORY_FILE
+
+
+def _choices() -> str:
+    from shuke.loyalty.starters import starters
+
+    return f"{', '.join(starters())}; or {EMPTY}, to build it in the console"
+
+
 def _ask() -> str:
     from shuke.loyalty.starters import starters
 
     if not sys.stdin.isatty():
-        raise OpeningProblem(f"Say what to start from: --template, one of: {', '.join(starters())}.")
-    codes = list(starters())
+        raise OpeningProblem(f"Say what to start from: --template, one of: {_choices()}.")
+    codes = [*starters(), EMPTY]
     for number, starter in enumerate(starters().values(), 1):
         typer.echo(f"{number}  {starter.name['zh-Hans']} · {starter.name['en']}: {starter.about['en']}")
+    typer.echo(f"{len(codes)}  空白 · Nothing: build the programme in the console.")
     chosen: int = typer.prompt("Which is nearest to your business?", type=click.IntRange(1, len(codes)))
     return codes[chosen - 1]
 
 
-def _prepare_tables() -> None:
+def has_tables() -> bool:
+    """Whether this database was ever prepared."""
+    from django.db import connection
+
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT to_regclass('django_migrations') IS NOT NULL")
+        return bool(cursor.fetchone()[0])
+
+
+def prepare_tables(*, verbosity: int = 0) -> None:
+    """Tables of this version, and the channels that every shop has."""
     from django.core.management import call_command
 
     from shuke.catalog.operations import ensure_first_channels
 
-    call_command("migrate", interactive=False, verbosity=0)
+    call_command("migrate", interactive=False, verbosity=verbosity)
     ensure_first_channels()
 
 
@@ -177,15 +218,17 @@ def _publish(text: str) -> None:
 
 
 def _say_what_next(wanted: Wanted) -> None:
-    programme, story, shuke = wanted.directory / PROGRAMME_FILE, wanted.directory / STORY_FILE, called_as()
-    steps = [(f"scenario run {story}", "see what it does, in a database of its own")]
-    if not wanted.publish:
-        steps.append((f"programme apply {programme}", "once it is yours: publish"))
+    programme, story = _paths(wanted.directory)
+    shuke, steps = called_as(), []
+    if wanted.template != EMPTY:
+        steps.append((f"scenario run {story}", "see what it does, in a database of its own"))
+        if not wanted.publish:
+            steps.append((f"programme apply {programme}", "once it is yours: publish"))
     steps.append(("import stores|products|members FILE", ""))
     if not wanted.owner:
         steps.append(("staff create NAME", "the owner's account"))
-    steps.append(("serve", ""))
-    width = max(len(step) for step, why in steps if why)
+    steps.append(("serve", "" if wanted.template != EMPTY else "then Programme → New version in the console"))
+    width = max((len(step) for step, why in steps if why), default=0)
     typer.echo("\nNext:")
     for step, why in steps:
         typer.echo(f"  {shuke} {step:{width}}  # {why}" if why else f"  {shuke} {step}")
