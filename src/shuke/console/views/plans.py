@@ -301,8 +301,8 @@ def _holding(
 ) -> dict[str, Any]:
     holding, member_id, now = each.holding, desk.member_id, desk.now
     quote = None
-    if each.held and plan is not None:
-        quote = quote_plan_refund(member_id=member_id, plan=plan.code, now=now, enjoyed=plan_discounts)
+    if each.held:  # also what no version sells any more: it can be given up
+        quote = quote_plan_refund(member_id=member_id, plan=holding.plan, now=now, enjoyed=plan_discounts)
     ahead = timedelta(days=plan.renewal.ahead_days) if plan else timedelta()
     return {
         "holding": holding,

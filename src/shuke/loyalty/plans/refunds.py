@@ -40,7 +40,7 @@ MAX_REASON = 300
 
 def quote_plan_refund(*, member_id: UUID, plan: str, now: datetime, enjoyed: Enjoyed) -> dict[str, Any]:
     """What the member would get back now, and why. Writes nothing. Raises UnknownPlan, PlanNotHeld."""
-    scene = scene_of(SYSTEM, plan, now)
+    scene = scene_of(SYSTEM, plan, now, holder=member_id)
     _holding, terms, sums = _plan(scene, member_id, enjoyed)
     return {**told(sums, scene.in_force.programme.currency), "terms": len(terms)}
 
@@ -61,7 +61,7 @@ def refund_plan(
     `expected_minor`: what the quote said; refused with PlanRefundChanged when it is another by now. Raises PlanNotHeld,
     NothingPaid when no term was paid for.
     """
-    scene, sale = scene_of(actor, plan, now), checked(sale)
+    scene, sale = scene_of(actor, plan, now, holder=member_id), checked(sale)
     reason = clean_text("reason", reason, MAX_REASON)
     if not reason:
         raise InvalidInput(field="reason", reason=_("Say why: the reason stays with the refund."))
@@ -77,6 +77,8 @@ def refund_plan(
             if term.gift_id is not None:
                 term.closed_at = now
                 term.save()
+        # What was taken back whole was never bought: a mistake does not use up the purchases of a member.
+        holding.times_bought -= sums.whole_terms
         end_holding(holding, now)
         end_level(scene.in_force, holding, why=REFUNDED, by=actor.reference, now=now)
         refund = PlanRefund.objects.create(

@@ -34,7 +34,7 @@ from shuke.loyalty.plans.models import (
     TermCause,
 )
 from shuke.loyalty.plans.values import Plan, first_term, next_term
-from shuke.loyalty.queries import InForce, programme_at
+from shuke.loyalty.queries import InForce, programme_at, version_by_id
 from shuke.members.models import MemberStatus
 from shuke.members.queries import get_member
 
@@ -65,15 +65,24 @@ class Scene:
     plan: Plan
 
 
-def scene_of(actor: Actor, code: str, now: datetime) -> Scene:
-    """Raises NoProgramme, UnknownPlan."""
+def scene_of(actor: Actor, code: str, now: datetime, *, holder: UUID | None = None) -> Scene:
+    """`holder`: what they hold can be given up under the terms it was sold with, also where no version has it any more.
+
+    Raises NoProgramme, UnknownPlan.
+    """
     in_force = programme_at(now)
     if in_force is None:
         raise NoProgramme
-    plan = in_force.programme.plans.get(code)
+    plan = in_force.programme.plans.get(code) or (plan_as_sold(holder, code) if holder else None)
     if plan is None:
         raise UnknownPlan(field="plan", plan=code)
     return Scene(actor, now, in_force, plan)
+
+
+def plan_as_sold(member_id: UUID, code: str) -> Plan | None:
+    """A plan as it was when it was last sold to a member; None when it never was."""
+    term = PlanTerm.objects.filter(member_id=member_id, plan=code).order_by("-seq").first()
+    return version_by_id(term.programme_version_id).programme.plans.get(code) if term else None
 
 
 def checked(sale: Sale) -> Sale:

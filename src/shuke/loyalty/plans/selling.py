@@ -235,7 +235,7 @@ def open_terms(holding: PlanHolding, now: datetime) -> list[PlanTerm]:
 
 def as_term(term: PlanTerm) -> Term:
     """As the pure rules see it."""
-    return Term(term.starts_at, term.ends_at, term.paid_minor + term.credit_minor)
+    return Term(term.starts_at, term.ends_at, term.paid_minor + term.credit_minor, term.occurred_at)
 
 
 def close_terms(

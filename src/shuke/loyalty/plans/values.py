@@ -167,6 +167,8 @@ class Term:
     starts_at: datetime
     ends_at: datetime
     value: int
+    sold_at: datetime | None = None
+    """When it was sold; with its beginning, where nothing else is said."""
 
     def unearned(self, at: datetime, zone: ZoneInfo) -> int:
         """What of its value is not earned yet at an instant: by whole local days, the day that runs counts as served."""
@@ -180,15 +182,24 @@ class Term:
 
 @dataclass(frozen=True, slots=True)
 class Used:
-    """What a plan has given since its terms began, in minor units, each by its own measure."""
+    """What a plan has given since its terms began, in minor units, each by its own measure.
+
+    `more`: it has also given what nobody stated a worth of, such as points of its multiplier or a birthday gift. That takes
+    nothing from what is left, but the plan is not unused.
+    """
 
     discounts: int = 0
     entitlements: int = 0
     packs: int = 0
+    more: bool = False
 
     @property
     def total(self) -> int:
         return self.discounts + self.entitlements + self.packs
+
+    @property
+    def is_nothing(self) -> bool:
+        return self.total == 0 and not self.more
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,6 +213,8 @@ class RefundSum:
     fee: int
     refund: int
     is_full: bool
+    whole_terms: int = 0
+    """How many terms were taken back whole: as if they had never been sold."""
 
 
 def left_of(plan: Plan, terms: Iterable[Term], used: Used, at: datetime, zone: ZoneInfo) -> int:
@@ -221,17 +234,22 @@ def refund_of(plan: Plan, terms: Iterable[Term], used: Used, at: datetime, zone:
     """What a member gets back who gives up the plan now. `terms` are those that are still open, with what was paid.
 
     `greater`: the time that has passed or the benefits that were had, whichever is more, is kept; `added`: both;
-    `ignored`: the time only. Never more than was paid, never less than nothing.
+    `ignored`: the time only. Never more than was paid, never less than nothing. A term that was sold within the full days, and
+    of which nothing was had, is paid back whole beside that, such as a renewal that was a mistake.
     """
     terms = list(terms)
     paid = sum(term.value for term in terms)
     unearned = sum(term.unearned(at, zone) for term in terms)
-    began = min((term.starts_at for term in terms), default=at)
-    days = (local_date(at, zone) - local_date(began, zone)).days
-    if plan.refund.policy == "none" and not (days < plan.refund.full_days and used.total == 0):
-        return RefundSum(paid, unearned, used, paid, 0, 0, is_full=False)
-    if days < plan.refund.full_days and used.total == 0:
-        return RefundSum(paid, unearned, used, 0, 0, paid, is_full=True)
-    back = left_of(plan, terms, used, at, zone)
+    whole = [term for term in terms if _is_taken_back_whole(plan, term, used, at, zone)]
+    rest = [term for term in terms if term not in whole]
+    back = left_of(plan, rest, used, at, zone) if rest and plan.refund.policy != "none" else 0
     fee = back * plan.refund.fee // 100_000
-    return RefundSum(paid, unearned, used, paid - back, fee, back - fee, is_full=False)
+    refund = sum(term.value for term in whole) + back - fee
+    return RefundSum(
+        paid, unearned, used, paid - refund - fee, fee, refund, bool(whole) and not rest, len(whole)
+    )
+
+
+def _is_taken_back_whole(plan: Plan, term: Term, used: Used, at: datetime, zone: ZoneInfo) -> bool:
+    days = (local_date(at, zone) - local_date(term.sold_at or term.starts_at, zone)).days
+    return days < plan.refund.full_days and (at < term.starts_at or used.is_nothing)
