@@ -104,3 +104,12 @@ def pytest_unconfigure(config: pytest.Config) -> None:
         postgres.stop(_server_home)
     if _home is not None:
         _home.cleanup()
+
+
+@pytest.fixture(autouse=True)
+def nobody_has_guessed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The wrong codes of one test do not keep the next one waiting."""
+    from shuke.core import rate
+
+    monkeypatch.setattr(rate, "_wrong_codes", rate.RateLimiter(rate.WRONG_CODES_PER_MINUTE))
+    monkeypatch.setattr(rate, "_wrong_codes_of_key", rate.RateLimiter(rate.WRONG_CODES_PER_KEY))
