@@ -18,7 +18,7 @@ from pathlib import Path
 
 from shuke.config.environment import Environment, environment
 from shuke.config.runtime import called_as, database_ready, say_on_stderr
-from shuke.config.supervisor import SUPERVISED, Child, Supervisor
+from shuke.config.supervisor import ACCESS_LOG, SUPERVISED, Child, Supervisor
 from shuke.kit import postgres
 
 DEFAULT_PORT = 8787
@@ -43,8 +43,8 @@ class Serving:
     children: dict[str, int]
 
 
-def serve(*, port: int | None = None, say: Callable[[str], None] = say_on_stderr) -> None:
-    """Serve until SIGTERM or SIGINT. `port` wins over SHUKE_PORT.
+def serve(*, port: int | None = None, say: Callable[[str], None] = say_on_stderr, parting: str = "") -> None:
+    """Serve until SIGTERM or SIGINT. `port` wins over SHUKE_PORT; `parting` is said after the address, as the last word.
 
     :raises ServeProblem: when this home is already served, the port is taken, or the migrations fail.
     """
@@ -58,7 +58,12 @@ def serve(*, port: int | None = None, say: Callable[[str], None] = say_on_stderr
         keep_database = _database_keeper(say) if embedded else (lambda: None)
         _migrate()
         (env.home / "static").mkdir(exist_ok=True)  # the static file middleware complains when it is missing
-        _supervise(env, chosen, keep_database, say)
+        if sys.stderr.isatty():
+            log = env.home / ACCESS_LOG  # begun anew at every start, so that it cannot grow for ever
+            log.parent.mkdir(parents=True, exist_ok=True)
+            log.write_bytes(b"")
+            say(f"Requests are logged in {log}.")
+        _supervise(env, chosen, keep_database, say, parting)
     finally:
         with suppress(FileNotFoundError):
             (env.home / RECORD_FILE).unlink()
@@ -114,7 +119,7 @@ def worker_command() -> list[str]:
 
 
 def _supervise(
-    env: Environment, port: int, keep_database: Callable[[], None], say: Callable[[str], None]
+    env: Environment, port: int, keep_database: Callable[[], None], say: Callable[[str], None], parting: str
 ) -> None:
     os.environ[SUPERVISED] = "1"
     shown = "127.0.0.1" if env.host in {"0.0.0.0", "::"} else env.host  # noqa: S104 - shown, not bound
@@ -130,6 +135,8 @@ def _supervise(
         if not announced and _answers(shown, port):
             announced = True
             say(f"Shuke 熟客 is served at {url}  (stop: Ctrl-C or {called_as()} stop)")
+            if parting:
+                say(parting)
         elif not announced and time.monotonic() - began > READY_TIMEOUT_SECONDS:
             announced = True
             say(f"No answer at {url} yet; what the web server says stands above.")

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from pathlib import Path
 from typing import Any
 
 from csp.constants import NONE, SELF
 
 from shuke.config.environment import environment
+from shuke.config.supervisor import ACCESS_LOG, SUPERVISED
 from shuke.kit.postgres.dsn import django_database
 
 ENV = environment()
@@ -160,17 +163,29 @@ WHITENOISE_MAX_AGE = 3600
 DATA_UPLOAD_MAX_MEMORY_SIZE = 2 * 1024 * 1024
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 2000
 
+# Somebody who runs `shuke serve` at a terminal wants to read what it says: there the lines of the requests go to a file.
+ACCESS_TO_FILE = SUPERVISED in os.environ and sys.stderr.isatty()
 LOGGING: dict[str, Any] = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
     "filters": {"plain": {"()": "shuke.core.requests.PlainErrors"}},
-    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line", "filters": ["plain"]}},
+    "handlers": {
+        "stderr": {"class": "logging.StreamHandler", "formatter": "line", "filters": ["plain"]},
+        "access": {
+            "class": "logging.FileHandler",
+            "filename": ENV.home / ACCESS_LOG,
+            "delay": True,
+            "encoding": "utf-8",
+            "formatter": "line",
+        },
+    },
     "root": {"handlers": ["stderr"], "level": ENV.log_level},
     "loggers": {
         "django.request": {"level": "ERROR"},
         "axes": {"level": "ERROR"},
         "procrastinate": {"level": "WARNING"},
+        **({"shuke.access": {"handlers": ["access"], "propagate": False}} if ACCESS_TO_FILE else {}),
     },
 }
 SILENCED_SYSTEM_CHECKS = ["axes.W006"]

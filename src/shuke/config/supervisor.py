@@ -23,6 +23,7 @@ HEALTHY_AFTER_SECONDS = 60.0
 STOP_PATIENCE_SECONDS = 20.0
 PARENT_CHECK_SECONDS = 1.0
 SUPERVISED = "SHUKE_SUPERVISED"  # set in the environment of the children
+ACCESS_LOG = "log/access.log"  # below the home: the requests, where a terminal shows the rest
 
 
 @dataclass

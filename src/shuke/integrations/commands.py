@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -28,6 +29,8 @@ from shuke.integrations.values import Kind, OnExisting, Options, Outcome, Work
 from shuke.kit.clock import now
 from shuke.kit.errors import ShukeError
 from shuke.kit.money import to_text
+
+QUIET_SECONDS = 60.0
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -136,7 +139,10 @@ def describe(outcome: Outcome, path: Path, options: Options, seconds: float) -> 
 
 @contextmanager
 def progress_bar(what: str) -> Iterator[Callable[[Work], None]]:
-    """A bar with rows done, rows per second and the time left, on a terminal; nothing elsewhere."""
+    """A bar with rows done, rows per second and the time left, on a terminal; a line a minute elsewhere."""
+    if not sys.stderr.isatty():
+        yield lines_of_progress(what, time.monotonic)
+        return
     bar = Progress(
         TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[rate]}"),
         TimeElapsedColumn(), TimeRemainingColumn(), console=Console(stderr=True), transient=True,
@@ -161,6 +167,19 @@ def progress_bar(what: str) -> Iterator[Callable[[Work], None]]:
             )
 
         yield show
+
+
+def lines_of_progress(what: str, seconds: Callable[[], float]) -> Callable[[Work], None]:
+    """For pipes and logs: a line on stderr at most every `QUIET_SECONDS`, none for what is over before."""
+    said = seconds()
+
+    def show(work: Work) -> None:
+        nonlocal said
+        if work.done and seconds() - said >= QUIET_SECONDS:
+            said = seconds()
+            typer.echo(f"{what}: {work.done:,} of {work.total:,} {work.phase}", err=True)
+
+    return show
 
 
 def _language() -> str:

@@ -70,6 +70,12 @@ def create_accounts(*, now: datetime, secrets_dir: Path) -> list[str]:
     return [*lines, f"Kept in {path}, for your eyes only."] if lines else []
 
 
+def kept_accounts(secrets_dir: Path) -> str:
+    """What the file says, to be printed once more beside the address; empty without it."""
+    path = secrets_dir / FILE
+    return f"{path.read_text(encoding='utf-8')}Kept in {path}." if path.exists() else ""
+
+
 def _keep(path: Path, lines: list[str]) -> None:
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     with os.fdopen(

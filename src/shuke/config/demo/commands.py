@@ -80,11 +80,14 @@ def _load(*, shift: bool, orders: int, workers: int) -> None:
 
 
 def _serve(port: int | None) -> None:
-    """Serve this home. The embedded database's address was put into our environment; there it would pass for another
+    """Serve this home; the accounts come last, below the address.
+
+    The embedded database's address was put into our environment; there it would pass for another
     server, which `serve` would not look after.
     """
     from django.db import connections
 
+    from shuke.config.demo.accounts import kept_accounts
     from shuke.config.environment import environment
     from shuke.config.serve import serve
     from shuke.kit import postgres
@@ -94,4 +97,4 @@ def _serve(port: int | None) -> None:
     if state is not None and state.dsn == os.environ.get("DATABASE_URL"):
         del os.environ["DATABASE_URL"]
         environment.cache_clear()
-    serve(port=port)
+    serve(port=port, parting=kept_accounts(environment().secrets_dir))
