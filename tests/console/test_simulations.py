@@ -6,10 +6,12 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from django.utils.translation import override
 
 from shuke.catalog.models import Product
 from shuke.checkout.simulate.models import Simulation
 from shuke.checkout.simulate.runs import run_simulation
+from shuke.console.simulation_words import _classes, _tables
 from shuke.core.values import Role
 from shuke.kit.clock import now
 from shuke.loyalty import cautions
@@ -80,12 +82,13 @@ def test_asked_for_followed_and_told(language: str, words: list[str]) -> None:
     row = Simulation.objects.get()
     assert answer["Location"] == f"/programme/simulations/{row.id}"
     running = text_of(client.get(answer["Location"], headers={"HX-Request": "true"}))
-    assert 'id="state"' in running
+    assert 'id="state"' in running and 'id="sim-pill" hx-swap-oob="true"' in running
     run_simulation(simulation_id=row.id, clock=now)
     assert client.get(answer["Location"], headers={"HX-Request": "true"})["HX-Refresh"] == "true"
     page = text_of(client.get(answer["Location"]))
     assert [word for word in words if word not in page] == []
-    assert "双倍积分" in text_of(client.get("/programme/simulations"))
+    listed = text_of(client.get("/programme/simulations"))
+    assert "双倍积分" in listed and f'datetime="{LAST}"' in listed  # the last day, not the one after it
     assert client.get(answer["Location"] + "?as=json").json()["difference"]["points_issued"] == 50
 
 
@@ -147,3 +150,21 @@ def test_a_scheduled_version_is_taken_back_and_a_former_one_returned_to() -> Non
     client.post(f"/programme/versions/{later.number}/cancel")
     page = text_of(client.get(f"/programme/versions/{later.number}"))
     assert "Take it back" not in page and "Return to this version" in page
+
+
+def test_stores_are_told_by_name_the_largest_differences_first_and_twenty_at_once() -> None:
+    def store(code: str, draft: int) -> dict[str, object]:
+        return {"store": code, "current": {"cost_minor": 100}, "draft": {"cost_minor": draft}}
+
+    report = {
+        "currency": "CNY",
+        "stores": [store(f"S{n}", 100 + n) for n in range(25)],
+        **{side: {"by_rule": {}, "discounts": []} for side in ("current", "draft")},
+        "members": {"classes": [{"from_minor": 1, "members": 2}, {"from_minor": -500, "members": 1}]},
+    }
+    with override("en"):
+        [table] = _tables(report, ({}, {}), {"S24": "River Street"})
+        classes = _classes(report)
+    assert [row[0] for row in table.rows[:2]] == ["River Street", "S23"] and len(table.rows) == 20
+    assert [row[0] for row in table.more] == ["S4", "S3", "S2", "S1", "S0"]
+    assert classes is not None and list(classes.labels) == ["+ under ¥5.00", "− from ¥5.00"]

@@ -9,10 +9,12 @@ from typing import Any
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext, pgettext
 
+from shuke.checkout.simulate.tally import STEPS_MINOR
 from shuke.console import formats
 from shuke.console.charts import Series, Trend
 from shuke.loyalty.words import Document, plan_name, rule_name, tier_name, track_name
 
+ROWS = 20
 Report = Mapping[str, Any]
 
 
@@ -29,10 +31,20 @@ class Tile:
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """A table of both sides: rows are (label, current, draft, difference)."""
+    """A table of both sides: rows are (label, current, draft, difference); those of a long one beyond `ROWS` are asked for."""
 
     title: str
-    rows: list[tuple[str, str, str, str]]
+    all_rows: list[tuple[str, str, str, str]]
+
+    @property
+    def rows(self) -> list[tuple[str, str, str, str]]:
+        """Those that are shown."""
+        return self.all_rows[:ROWS]
+
+    @property
+    def more(self) -> list[tuple[str, str, str, str]]:
+        """The rest."""
+        return self.all_rows[ROWS:]
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +72,13 @@ class ToldReport:
     losers: list[tuple[str, str, str, str, str]]
 
 
-def tell_report(report: Report, documents: tuple[Document, Document], *, with_margin: bool) -> ToldReport:
-    """The report of `documents` (what stands, the draft). Margins only for those who may see what goods cost."""
+def tell_report(
+    report: Report, documents: tuple[Document, Document], *, stores: Mapping[str, str], with_margin: bool
+) -> ToldReport:
+    """The report of `documents` (what stands, the draft). Margins only for those who may see what goods cost.
+
+    `stores`: names by code.
+    """
     currency = report["currency"]
     members = report["members"]
     counts = {key: formats.number(members[key]) for key in ("counted", "better", "worse", "same")}
@@ -82,7 +99,7 @@ def tell_report(report: Report, documents: tuple[Document, Document], *, with_ma
         classes=_classes(report),
         sentence=sentence % {**counts, **money},
         tracks=_tracks(report, documents),
-        tables=_tables(report, documents),
+        tables=_tables(report, documents, stores),
         winners=[_listed(each, currency, documents) for each in members["winners"]],
         losers=[_listed(each, currency, documents) for each in members["losers"]],
     )
@@ -218,7 +235,12 @@ def _classes(report: Report) -> Trend | None:
     currency = report["currency"]
 
     def label(minor: int) -> str:
-        words = _("from %(amount)s") % {"amount": formats.money(abs(minor), currency)}
+        least, second = STEPS_MINOR[:2]
+        words = (
+            _("under %(amount)s") % {"amount": formats.money(second, currency)}
+            if abs(minor) == least
+            else _("from %(amount)s") % {"amount": formats.money(abs(minor), currency)}
+        )
         return f"{'+' if minor > 0 else '−'} {words}"
 
     return Trend(
@@ -279,15 +301,17 @@ def _holder(documents: tuple[Document, Document], kind: str, code: str) -> str:
     return found if found != code else plan_name(documents[0], code)
 
 
-def _tables(report: Report, documents: tuple[Document, Document]) -> list[Figures]:
+def _tables(report: Report, documents: tuple[Document, Document], stores: Mapping[str, str]) -> list[Figures]:
     currency = report["currency"]
+    places = [
+        (each["store"], each["current"]["cost_minor"], each["draft"]["cost_minor"])
+        for each in report["stores"]
+    ]
+    places.sort(key=lambda place: (-abs(place[2] - place[1]), place[0]))
     found = [
         Figures(
             _("By store"),
-            [
-                (each["store"], *_three(each["current"]["cost_minor"], each["draft"]["cost_minor"], currency))
-                for each in report["stores"]
-            ],
+            [(stores.get(code, code), *_three(current, draft, currency)) for code, current, draft in places],
         )
     ]
     rules = [
@@ -309,7 +333,7 @@ def _tables(report: Report, documents: tuple[Document, Document]) -> list[Figure
     ]
     if rows:
         found.insert(1, Figures(_("Discounts by tier and plan"), rows))
-    return [table for table in found if table.rows]
+    return [table for table in found if table.all_rows]
 
 
 def _rule(documents: tuple[Document, Document], code: str) -> str:

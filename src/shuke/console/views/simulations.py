@@ -17,6 +17,7 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_POST
 
 from shuke.analytics.errors import NeedsAllStores
+from shuke.catalog.queries import store_names
 from shuke.checkout.errors import UnknownSimulation
 from shuke.checkout.simulate.models import Simulation
 from shuke.checkout.simulate.runs import (
@@ -135,8 +136,11 @@ def simulation(request: HttpRequest, simulation_id: UUID) -> HttpResponse:
     context: dict[str, Any] = {"row": row, "told": None, "last_day": row.until - timedelta(seconds=1)}
     if row.report is not None:
         documents = (version_by_number(row.against).document, validate(row.source))
-        told = tell_report(row.report, documents, with_margin=with_margin)
+        told = tell_report(
+            row.report, documents, stores=dict(store_names().values()), with_margin=with_margin
+        )
         context["told"] = told
+    context["polled"] = "HX-Request" in request.headers  # then the pill in the page's head is brought along
     page = "console/simulation_state.html" if request.headers.get("HX-Request") else "console/simulation.html"
     answer = render(request, page, context)
     if request.headers.get("HX-Request") and not row.is_open:
