@@ -171,6 +171,17 @@ def test_problems_stand_beside_their_field_and_are_counted(owner: Client) -> Non
     assert "tiers.levels[1].threshold" in page
 
 
+def test_what_was_just_added_is_called_new_and_not_complained_of_before_it_is_left(owner: Client) -> None:
+    owner.cookies["shuke_language"] = "en"
+    page = owner.post(PAGE, {"source": STARTER, "do": "go:earning"}).content.decode()
+    page = send(owner, page, "add:earning").content.decode()
+    assert "New…" in page and "field-error" not in page and "earning[1]" not in page
+    page = send(owner, page, "refresh", **{"s:earning.1.id": "drinks"}).content.decode()
+    assert "New…" not in page and "field-error" not in page
+    page = send(owner, page, "go:earning").content.decode()
+    assert "field-error" in page and "earning[1]" in page
+
+
 def test_another_type_of_coupon_brings_its_own_fields(owner: Client) -> None:
     page = owner.post(PAGE, {"source": RICH.strip(), "do": "go:coupons"}).content.decode()
     assert "s:coupons.0.amount" in page

@@ -310,6 +310,7 @@ _CHOICES: dict[str, str | Promise] = {
 
 _CHOICES_OF: dict[tuple[str, str], str | Promise] = {
     ("policy", "none"): pgettext_lazy("editor choice", "nothing"),
+    ("window", "rolling"): pgettext_lazy("editor choice", "the last so many months"),
     **{
         (key, "none"): pgettext_lazy("editor choice", "no limit")
         for key in (

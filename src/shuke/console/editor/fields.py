@@ -10,12 +10,15 @@ from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Any
 
+from django.utils.translation import pgettext
+
 from shuke.console.editor.words import MAIN, REFERENCES, choice_word, help_of, label_of
 from shuke.loyalty.document import described
 from shuke.loyalty.errors import Problem
 from shuke.loyalty.probes import Shape
 from shuke.loyalty.words import localized
 
+_NAMED_BY = ("name", "code", "id")
 LANGUAGES = ("zh-Hans", "zh-Hant", "en")
 
 
@@ -101,26 +104,32 @@ def sections() -> dict[str, Shape]:
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """What fields look at beside their own value: the whole draft, its problems by path, and the path just added."""
+    """What fields look at beside their own value: the whole draft, its problems by path, and the path to stand open."""
 
     tree: Mapping[str, Any]
     problems: Mapping[str, Sequence[str]]
-    fresh: str = ""
+    opened: str = ""
 
     def of(self, path: str) -> Sequence[str]:
         """The problems of a place."""
-        if self.fresh and f"{path}.".startswith(f"{self.fresh}."):
-            return ()
         return self.problems.get(path, ())
+
+
+def seen_problems(problems: Sequence[Problem], fresh: str) -> list[Problem]:
+    """Without those of what was just added at `fresh`: nobody is told of gaps before having typed."""
+    return [each for each in problems if not fresh or not f"{_dotted(each.path)}.".startswith(f"{fresh}.")]
 
 
 def problems_by_path(problems: Sequence[Problem]) -> dict[str, list[str]]:
     """The messages by the path of fields: `earning[0].give` is `earning.0.give` there."""
     found: dict[str, list[str]] = {}
     for each in problems:
-        path = each.path.replace("[", ".").replace("]", "")
-        found.setdefault(path, []).append(str(each.message))
+        found.setdefault(_dotted(each.path), []).append(str(each.message))
     return found
+
+
+def _dotted(path: str) -> str:
+    return path.replace("[", ".").replace("]", "")
 
 
 def section_form(section: str, context: Context) -> Any:
@@ -274,10 +283,12 @@ def _items(shape: Shape, value: Any, path: str, context: Context) -> Items:
     groups = []
     for index, each in enumerate(value if isinstance(value, list) else ()):
         group = _group(_objects(shape), each, f"{path}.{index}", context)
-        group.label = _title(each, index)
+        has_name = any(name in variant["properties"] for variant in _objects(shape) for name in _NAMED_BY)
+        group.label = _title(each, pgettext("editor", "New…") if has_name else str(index + 1))
         group.removable = True
         here = f"{path}.{index}"
-        group.open = here == context.fresh or any(p.startswith(f"{here}.") for p in context.problems)
+        is_opened = f"{context.opened}.".startswith(f"{here}.")
+        group.open = is_opened or any(p.startswith(f"{here}.") for p in context.problems)
         groups.append(group)
     return Items(path, label_of(key), help_of(key), groups, context.of(path))
 
@@ -290,19 +301,22 @@ def _table(shape: Shape, value: Any, path: str, context: Context) -> Items:
         variants = _objects(shape["properties"].get(code, shape["additionalProperties"]))
         group = _group(variants, each, f"{path}.{code}", context)
         group.label = _title(each, code)
-        group.removable, group.open = True, code == "points" or f"{path}.{code}" == context.fresh
+        group.removable, group.open = (
+            True,
+            code == "points" or f"{context.opened}.".startswith(f"{path}.{code}."),
+        )
         groups.append(group)
     known = () if key == "assets" else [option[:2] for option in _references("asset", "", context)]
     left = [each for each in known if each[0] not in own]
     return Items(path, label_of(key), help_of(key), groups, context.of(path), coded=True, known=left)
 
 
-def _title(value: Any, place: int | str) -> str:
+def _title(value: Any, otherwise: str) -> str:
     names = value.get("name") if isinstance(value, dict) else None
     if isinstance(names, dict) and any(names.values()):
         return localized({key: each for key, each in names.items() if each})
     code = (value.get("code") or value.get("id")) if isinstance(value, dict) else ""
-    return str(code or (place + 1 if isinstance(place, int) else place))
+    return str(code or otherwise)
 
 
 # Single fields ---------------------------------------------------------------------------------------

@@ -30,6 +30,7 @@ from shuke.console.editor.fields import (
     problems_by_path,
     section_form,
     sections,
+    seen_problems,
 )
 from shuke.console.editor.posted import section_of, with_item, without
 from shuke.console.editor.tree import rewritten, tree_of
@@ -144,9 +145,11 @@ def edit(request: HttpRequest, posted: QueryDict | dict[str, str]) -> HttpRespon
     if isinstance(posted, QueryDict) and section in section_keys():
         tree = _taken(tree, section, posted)
     action, _colon, place = str(posted.get("do", "")).partition(":")
-    fresh = ""
+    fresh = str(posted.get("fresh", "")) if action in ("", "refresh", "add") else ""
+    opened = ""
     if action == "add":
-        tree, fresh = _added(tree, place, posted)
+        tree, opened = _added(tree, place, posted)
+        fresh = fresh if fresh and f"{opened}.".startswith(f"{fresh}.") else opened
     elif action == "remove":
         tree = without(tree, place.split("."))
     elif action == "go" and place in section_keys():
@@ -158,7 +161,9 @@ def edit(request: HttpRequest, posted: QueryDict | dict[str, str]) -> HttpRespon
         return show_source(request, SourceForm(initial={"source": text}), problems_of(text))
     if action == "check":
         return review_source(request, text)
-    return _page(request, tree, text, section if section in section_keys() else "basics", fresh, posted)
+    return _page(
+        request, tree, text, section if section in section_keys() else "basics", (fresh, opened), posted
+    )
 
 
 def _taken(tree: dict[str, Any], section: str, posted: QueryDict) -> dict[str, Any]:
@@ -238,10 +243,12 @@ def with_key(value: Any, path: list[str], code: str) -> Any:
 
 
 def _page(
-    request: HttpRequest, tree: dict[str, Any], text: str, section: str, fresh: str, posted: Any
+    request: HttpRequest, tree: dict[str, Any], text: str, section: str, added: tuple[str, str], posted: Any
 ) -> HttpResponse:
-    problems = problems_of(text)
-    context = Context(tree, problems_by_path(problems), fresh)
+    fresh, opened = added
+    all_problems = problems_of(text)
+    problems = seen_problems(all_problems, fresh)
+    context = Context(tree, problems_by_path(problems), opened)
     keys = BASICS if section == "basics" else (section,)
     parts = [section_form(key, context) for key in keys]
     counts: dict[str, int] = {}
@@ -271,8 +278,9 @@ def _page(
             for key in section_keys()
         ],
         "problems": problems,
+        "fresh": fresh,
         "sample": sample,
-        "tried": tried(text, sample, problems),
+        "tried": tried(text, sample, all_problems),
         "in_force": queries.programme_at(clock.now()),
     }
     name = (
