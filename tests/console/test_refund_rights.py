@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 from typing import Any
 
@@ -89,6 +90,28 @@ def test_an_old_sale_and_a_signature_that_does_not_count(shop: Store) -> None:
     for person in (elsewhere, colleague, inactive):
         assert till.post(path, signed(person)).status_code == 422, person.role
     assert not Refund.objects.exists() and not AuditEvent.objects.filter(action="checkout.refund_approved.v1")
+
+
+def test_after_a_part_nothing_of_the_rest_is_chosen_unasked(shop: Store) -> None:
+    order = sell(("A", 2), ("B", 1), now=clock.now())
+    till, path = cashier(shop), f"/cashier/refund/{order['id']}"
+    page = text_of(till.get(path))
+    assert re.search(r'name="goods1"[^>]* autofocus', page) and page.count(" autofocus") == 2
+    assert 'data-confirm="sure"' in page and "Refund the whole sale?" in page
+    page = text_of(till.get(path, {"goods1": "1"}))
+    assert 'data-confirm="sure"' not in page and re.search(r'id="reason"[^>]* autofocus', page)
+    done = till.post(path, {"reason": "x", "goods1": "1"})
+    assert done.headers["Location"] == f"{path}?done=1"
+    page = text_of(till.get(done.headers["Location"]))
+    assert re.search(r'id="to-desk"[^>]* autofocus', page) and page.count(" autofocus") == 1
+    assert (
+        'id="refund"' not in page
+        and 'id="reason"' not in page
+        and 'id="refund"' not in text_of(till.get(path))
+    )
+    page = text_of(till.get(path, {"rest": "1"}))
+    assert "Refund everything that is left?" in page and re.search(r'id="reason"[^>]* autofocus', page)
+    assert Refund.objects.count() == 1
 
 
 def test_a_void_undoes_a_sale_of_today_and_only_of_today(shop: Store) -> None:

@@ -12,7 +12,7 @@ from playwright.sync_api import Page, expect
 
 from shuke.catalog.models import Category, Product, Store
 from shuke.catalog.operations import create_product, create_store, ensure_channel
-from shuke.checkout.models import Order
+from shuke.checkout.models import Order, Refund
 from shuke.core.models import Staff
 from shuke.core.values import SYSTEM, Role
 from shuke.kit import clock
@@ -191,7 +191,7 @@ def test_a_shift(screen: OpenScreen, shop: Store, look: Look) -> None:
     assert window.axe() == []
 
     page.keyboard.press("F9")  # what was typed is not sold, so nothing is
-    expect(page.locator("#scan-error")).to_contain_text("nonsense-42")
+    expect(page.locator("#scan-error")).to_contain_text(re.compile("尚未|Not sold yet"))
     expect(page.locator("#scan")).to_be_focused()
     assert not Order.objects.filter(member_id=member.id, system="desk").exists()
     page.keyboard.press("Escape")
@@ -226,8 +226,14 @@ def test_a_shift(screen: OpenScreen, shop: Store, look: Look) -> None:
     page.keyboard.type(order.number)
     page.keyboard.press("Enter")
     page.wait_for_selector("#reason")
+    expect(page.locator("#part [name=goods1]")).to_be_focused()
     check(manager, "refund-plan")
+    page.locator("#reason").focus()
     page.keyboard.type("顾客退货")
+    page.keyboard.press("Enter")  # asks first: the whole sale
+    page.wait_for_selector("#sure[open]")
+    assert not Refund.objects.filter(order_id=order.id).exists()
+    page.keyboard.press("Tab")
     page.keyboard.press("Enter")
     page.wait_for_selector(".slip footer b")
     assert page.locator("#reason").count() == 0

@@ -153,9 +153,19 @@ def test_a_sale_is_paid_with_a_gift_card_and_stored_value_and_goes_back_in_parts
     page.wait_for_selector(".desk-sold .text-ok")
     first = Refund.objects.get(order_id=order.id)
     assert 0 < first.payable_minor < order.payable_minor
+    expect(page.locator("#to-desk")).to_be_focused()
+    assert page.locator("#refund").count() == 0  # the rest is not worked out unasked
+    assert page.evaluate("() => scrollY") == 0
     check(window, "part-done")
-    page.locator("#reason").focus()
+    page.locator("#rest").focus()
+    page.keyboard.press("Enter")
+    page.wait_for_url("**rest=1**")
+    page.wait_for_load_state("load")
+    expect(page.locator("#reason")).to_be_focused()
     page.keyboard.type("顾客退货")
+    page.keyboard.press("Enter")
+    page.wait_for_selector("#sure[open]")
+    page.keyboard.press("Tab")
     page.keyboard.press("Enter")
     page.wait_for_selector(".slip footer b")
     given = [each.payable_minor for each in Refund.objects.filter(order_id=order.id)]
@@ -177,10 +187,12 @@ def test_beyond_the_limit_the_page_asks_for_a_second_person(
     page.fill("#approver", boss.username)
     page.fill("#approver_password", "wrong password")
     page.keyboard.press("Enter")
+    page.locator("#sure [data-yes]").click()
     page.wait_for_selector("#approver_error")
     check(window, "refund-signing-refused", words=frozenset({boss.username}))
     page.fill("#approver_password", "correct horse battery")
     page.keyboard.press("Enter")
+    page.locator("#sure [data-yes]").click()
     page.wait_for_selector(".slip footer b")
     assert Refund.objects.filter(order_id=order["id"]).count() == 1
     today = sell((PEARS, 1), store="S01", now=clock.now(), number=secrets.token_hex(6))

@@ -88,6 +88,16 @@
     }
   });
 
+  // ---- a part that was typed is worked out before anything is given back; on the window, before the question is asked
+  window.addEventListener('submit', (event) => {
+    const part = byId('part');
+    if (event.target.id !== 'give-back' || !part) return;
+    if (![...part.elements].some((field) => field.name && field.value !== field.defaultValue)) return;
+    event.preventDefault();
+    event.stopImmediatePropagation();
+    part.requestSubmit();
+  }, true);
+
   // ---- the commit never overtakes a change that is still on its way
   document.addEventListener('submit', (event) => {
     if (!event.target.matches('[data-commit]') || busy === 0) return;

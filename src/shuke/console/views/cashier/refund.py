@@ -124,6 +124,23 @@ class Page:
         """Whether anything of the order is left."""
         return bool(self.order["status"] == OrderStatus.COMMITTED)
 
+    @property
+    def is_rest(self) -> bool:
+        """Whether it is about all that is left, because no part was typed."""
+        return self.part == ALL_THAT_IS_LEFT
+
+    @property
+    def is_chosen(self) -> bool:
+        """Whether somebody said what comes back."""
+        return self.is_void or not self.is_rest or "rest" in self.asked
+
+    @property
+    def focus(self) -> str:
+        """Where the cursor stands: what was booked leads away, what was chosen asks why, and before that comes the choice."""
+        if "done" in self.asked or not self.is_open:
+            return "away"
+        return "reason" if self.plan and (self.is_chosen or self.errors) else "part"
+
     def refuse(self, refusal: ShukeError) -> None:
         """Keep a refusal where the page shows it."""
         at = refusal.field if refusal.field in _AT_A_FIELD else ""
@@ -137,7 +154,8 @@ def refund(request: HttpRequest, order_id: UUID) -> HttpResponse:
     """What a refund of the chosen part would do; with a reason, do it. What was done before is shown as well.
 
     The part is chosen by the address (how many or how much of each line, or an amount of the whole), so that a page can
-    be loaded again; the confirmation sends it along with what of the order was left when the page was drawn.
+    be loaded again; the confirmation sends it along with what of the order was left when the page was drawn. Once a part
+    was given back, the rest is worked out only when somebody asks for it.
     """
     return _give_back(request, order_id, is_void=False)
 
@@ -160,12 +178,13 @@ def _give_back(request: HttpRequest, order_id: UUID, *, is_void: bool) -> HttpRe
     page = Page(order, now, is_void, asked)
     try:
         page.part = ALL_THAT_IS_LEFT if is_void else part_of(asked, order)
-        if page.is_open:
+        if page.is_open and (request.method == "POST" or page.is_chosen or not order["refunds"]):
             page.plan = _plan(request, page)
         if request.method == "POST":
             if page.plan is not None and asked.get("seen", _seen(order)) == _seen(order):
                 _carry_out(request, page)
-            # Also after a second click, or a colleague: the page shows what stands.
+                return HttpResponseRedirect(f"{reverse('console:refund', args=[order_id])}?done=1")
+            # After a second click, or a colleague: the page shows what stands.
             return HttpResponseRedirect(reverse("console:refund", args=[order_id]))
     except AlreadyRefunded:
         return HttpResponseRedirect(reverse("console:refund", args=[order_id]))
@@ -243,6 +262,7 @@ def write_off(request: HttpRequest, refund_id: UUID) -> HttpResponse:
 
 def _context(staff: Staff, page: Page) -> dict[str, Any]:
     order, plan, errors = page.order, page.plan, page.errors or {}
+    lines = [_shown(line, page.asked) for line in order["lines"]]
     return {
         **receipt_context(order, page.now),
         "plan": plan,
@@ -250,7 +270,10 @@ def _context(staff: Staff, page: Page) -> dict[str, Any]:
         "is_void": page.is_void,
         "to_collect": -plan["money_back_minor"] if plan and plan["money_back_minor"] < 0 else 0,
         "is_open": page.is_open,
-        "lines": [_shown(line, page.asked) for line in order["lines"]],
+        "is_rest": page.is_rest,
+        "focus": page.focus,
+        "lines": lines,
+        "first": next((line["line_no"] for line in lines if line["is_left"]), None),
         "amount": page.asked.get("amount", "")[:MAX_TYPED],
         "seen": _seen(order),
         "may_sell": staff.may(Permission.CHECKOUT_USE),
