@@ -2,21 +2,32 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
+from shuke.catalog.models import Store
 from shuke.checkout.queries import plan_discounts
+from shuke.checkout.refunds import refund_order
+from shuke.ledger.models import Account
+from shuke.loyalty.models import Standing
 from shuke.loyalty.plans import errors
+from shuke.loyalty.plans.entitlements import entitlements_of, redeem_entitlement
 from shuke.loyalty.plans.gifts import codes_of, gift_plan, redeem_plan_code
+from shuke.loyalty.plans.giving import give_birthday_gifts, give_plan_packs, give_tier_packs
 from shuke.loyalty.plans.models import PlanRefund
 from shuke.loyalty.plans.queries import verify_plans
 from shuke.loyalty.plans.refunds import quote_plan_refund, refund_plan
 from shuke.loyalty.plans.selling import renew_plan, start_trial
-from tests.factories.checkout import TILL, make_shop, publish
+from shuke.rewards.models import Coupon
+from tests.factories.checkout import TILL, make_shop, publish, sell
 from tests.factories.members import make_member
 from tests.factories.plans import BLACK, CASH, PLUS, buy
+from tests.factories.programmes import BASE
+from tests.loyalty.test_giving import MONTHLY as MONTHLY_PACK
+from tests.loyalty.test_giving import coupon
 
 pytestmark = pytest.mark.django_db
 NOON = datetime(2026, 3, 2, 4, tzinfo=UTC)
@@ -94,3 +105,145 @@ def test_a_plan_that_a_new_version_dropped_is_paid_back_as_it_was_sold() -> None
     assert verify_plans(now=NOON + 2 * DAY) == []
     with pytest.raises(errors.UnknownPlan):
         quote(make_member(now=NOON), NOON + 2 * DAY)
+
+
+# What counts as had -----------------------------------------------------------------------------------------
+
+BY_DEFAULT = {"policy": "pro_rata", "full_days": 1, "used": "greater"}
+CHECK = {"code": "check", "name": {"zh-Hans": "体测"}, "quota": 2, "period": "year", "worth": "30.00"}
+
+
+def bare(base: dict[str, Any] = PLUS, **changes: Any) -> dict[str, Any]:
+    """A plan that brings nothing but what is said."""
+    return {**base, "benefits": {}, "refund": BY_DEFAULT, **changes}
+
+
+def with_gold(**gold: Any) -> dict[str, Any]:
+    tiers = deepcopy(BASE["tiers"])
+    tiers["levels"][2] |= gold
+    return tiers
+
+
+def check(who: Any, now: datetime = NOON) -> None:
+    shop = Store.objects.get(code="S1")
+    redeem_entitlement(actor=TILL, member_id=who.id, entitlement="check", store=shop, now=now)
+
+
+def test_a_level_that_is_reached_afterwards_does_not_make_its_gifts_the_members_own() -> None:
+    """Had through the plan's level, which a purchase then reaches for an instant: it still was the plan's."""
+    gold = with_gold(benefits={"entitlements": [CHECK], "packs": [MONTHLY_PACK]}, discount_percent="0")
+    make_shop(tiers=gold, coupons=[coupon("five")], plans=[bare(tier="gold"), BLACK])
+    who = make_member(now=NOON - DAY)
+    buy(who, NOON)
+    check(who)
+    give_tier_packs(now=NOON)
+    sold = sell(("A", 400), now=NOON, member=who)
+    told = quote(who, NOON)
+    assert (told["used_entitlements_minor"], told["used_packs_minor"]) == (3000, 1000)
+    made = give_back(who, NOON)
+    refund_order(actor=TILL, order_id=sold["id"], reason="x", now=NOON)
+    assert Standing.objects.get().tier == "classic"
+    assert made.refund_minor == 12000 - 4000
+
+
+def test_what_two_plans_of_one_level_give_is_kept_once() -> None:
+    make_shop(
+        tiers=with_gold(benefits={"entitlements": [CHECK]}),
+        plans=[bare(tier="gold"), bare(BLACK, tier="gold")],
+    )
+    who, hour = make_member(now=NOON - DAY), timedelta(hours=1)
+    buy(who, NOON)
+    buy(who, NOON + hour, "black")
+    check(who, NOON + 2 * hour)
+    sell(("A", 100), now=NOON + 2 * hour, member=who)  # 5 %
+    now = NOON + 3 * hour
+    # The one that is held longest gave it, whichever is given up first.
+    assert [quote(who, now, code)["is_full"] for code in ("plus", "black")] == [False, True]
+    assert give_back(who, now, "black").refund_minor == 36500
+    assert give_back(who, now).refund_minor == 12000 - 3000 - 5000
+
+
+def test_what_two_plans_both_give_themselves_is_kept_once() -> None:
+    both = {"benefits": {"entitlements": [CHECK]}}
+    make_shop(plans=[bare(**both), bare(BLACK, **both)])
+    who, hour = make_member(now=NOON - DAY), timedelta(hours=1)
+    buy(who, NOON)
+    buy(who, NOON + hour, "black")
+    check(who, NOON + 2 * hour)
+    used = [quote(who, NOON + 3 * hour, code)["used_entitlements_minor"] for code in ("plus", "black")]
+    assert used == [3000, 0]
+
+
+@pytest.mark.parametrize("level", ["", "gold"])
+def test_points_that_a_plan_multiplied_are_use_of_it_while_the_sale_stands(level: str) -> None:
+    make_shop(plans=[bare(**({"tier": level} if level else {"benefits": {"multiplier": "3"}})), BLACK],
+        tiers=with_gold(discount_percent="0", multiplier="2"))  # fmt: skip
+    who = make_member(now=NOON - DAY)
+    buy(who, NOON)
+    sold = sell(("A", 50), now=NOON, member=who)
+    assert not quote(who, NOON)["is_full"]
+    refund_order(actor=TILL, order_id=sold["id"], reason="back", now=NOON)
+    assert quote(who, NOON)["is_full"]
+
+
+def test_what_has_no_stated_worth_is_used_all_the_same() -> None:
+    free = {k: v for k, v in CHECK.items() if k != "worth"}
+    make_shop(plans=[bare(benefits={"entitlements": [free]}), BLACK])
+    who = make_member(now=NOON - DAY)
+    buy(who, NOON)
+    assert quote(who, NOON)["is_full"]
+    check(who)
+    told = quote(who, NOON)
+    assert (told["is_full"], told["refund_minor"]) == (False, 12000 - 32)  # by its days
+
+
+def test_packs_without_a_worth_are_use() -> None:
+    pack = {k: v for k, v in MONTHLY_PACK.items() if k != "worth"}
+    make_shop(plans=[bare(benefits={"packs": [pack]}), BLACK], coupons=[coupon("five")])
+    who = make_member(now=NOON - DAY)
+    buy(who, NOON)
+    give_plan_packs(now=NOON)
+    assert not quote(who, NOON)["is_full"]
+
+
+@pytest.mark.parametrize("level", ["", "gold"])
+def test_a_birthday_gift_is_use_of_the_plan_that_brought_it(level: str) -> None:
+    gift = {"birthday": {"points": 888}}
+    made = bare(tier="gold") if level else bare(benefits=gift)
+    make_shop(plans=[made, BLACK], tiers=with_gold(benefits=gift if level else {}))
+    birthday = datetime(2026, 5, 17, 4, tzinfo=UTC)
+    who = make_member(now=birthday - DAY)
+    buy(who, birthday)
+    assert quote(who, birthday)["is_full"]
+    give_birthday_gifts(now=birthday)
+    assert Account.objects.get(member_id=who.id, asset="points").balance == 888
+    assert not quote(who, birthday)["is_full"]
+
+
+@pytest.mark.parametrize(("bought", "had"), [(False, 0), (True, 2)])
+def test_a_trial_brings_no_packs_through_its_level_either(bought: bool, had: int) -> None:
+    gold = bare(tier="gold", trial={"days": 7})
+    make_shop(
+        tiers=with_gold(benefits={"packs": [MONTHLY_PACK]}), coupons=[coupon("five")], plans=[gold, BLACK]
+    )
+    who = make_member(now=NOON - DAY)
+    start_trial(actor=TILL, member_id=who.id, plan="plus", now=NOON)
+    give_tier_packs(now=NOON)
+    if bought:
+        buy(who, NOON)
+    give_tier_packs(now=NOON + DAY)
+    assert not Coupon.objects.exists()  # also bought, its paid time only begins when the trial is over
+    give_tier_packs(now=NOON + 8 * DAY)
+    assert Coupon.objects.count() == had
+
+
+def test_no_quota_of_a_level_begins_anew_when_another_plan_ends() -> None:
+    term = {**CHECK, "period": "term"}
+    monthly = bare(duration={"months": 1}, grace_days=0, benefits={"multiplier": "2"})
+    make_shop(tiers=with_gold(benefits={"entitlements": [term]}), plans=[monthly, bare(BLACK, tier="gold")])
+    who = make_member(now=NOON - 60 * DAY)
+    buy(who, NOON)
+    buy(who, NOON + 5 * DAY, "black")
+    for _ in range(2):
+        check(who, NOON + 6 * DAY)
+    assert [each.left for each in entitlements_of(member_id=who.id, now=NOON + 40 * DAY)] == [0]

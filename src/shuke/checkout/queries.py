@@ -21,6 +21,9 @@ from shuke.checkout.values import OUTSIDE_TENDERS
 from shuke.core.pagination import decode_cursor, encode_cursor
 from shuke.core.text import storable
 from shuke.kit.sql import load
+from shuke.loyalty.plans.queries import held_before
+from shuke.loyalty.plans.rows import plan_as_sold
+from shuke.loyalty.plans.use import Enjoyed
 from shuke.loyalty.queries import programme_at
 from shuke.loyalty.tier_logic import review_window_start, window_start
 from shuke.loyalty.tiers import MAIN, Metric
@@ -312,15 +315,21 @@ def first_orders(pairs: Sequence[tuple[UUID, UUID]]) -> set[UUID]:
         return {member_id for (member_id,) in cursor.fetchall()}
 
 
-def plan_discounts(member_id: UUID, plan: str, begin: datetime, end: datetime) -> int:
-    """What a paid plan took off the member's sales in a span, in minor units, less what they brought back.
+def plan_discounts(member_id: UUID, plan: str, begin: datetime, end: datetime) -> Enjoyed:
+    """What a paid plan took off the member's sales in a span, in minor units, less what they brought back; and whether it
+    multiplied points that they still have.
 
-    A plan that has its holders served as a level gives what that level takes off beyond the member's own.
+    A plan that has its holders served as a level gives what that level takes off beyond the member's own. Where another
+    plan that is held longer brings the same level, that one gave it.
     """
     in_force = programme_at(end)
-    sold = in_force.programme.plans.get(plan) if in_force else None
-    levels = in_force.programme.tiers.levels if in_force and sold and sold.tier else ()
+    plans = in_force.programme.plans if in_force else {}
+    sold = plans.get(plan) or plan_as_sold(member_id, plan)
+    level = sold.tier if sold else ""
+    levels = in_force.programme.tiers.levels if in_force and level else ()
     own = {level.code: level.benefit.discount for level in levels}
+    rivals = {code for code, each in plans.items() if level and each.tier == level and code != plan}
+    others = held_before(member_id, plan, rivals, begin) if rivals else []
     with connection.cursor() as cursor:
         cursor.execute(
             load("checkout", "plan_discounts"),
@@ -329,8 +338,10 @@ def plan_discounts(member_id: UUID, plan: str, begin: datetime, end: datetime) -
                 "plan": plan,
                 "begin": begin,
                 "end": end,
-                "level": sold.tier if sold else "",
+                "level": level,
                 "own": json.dumps(own),
+                "others_begin": [first for first, _last in others],
+                "others_end": [last for _first, last in others],
             },
         )
-        return int(cursor.fetchone()[0])
+        return Enjoyed(*cursor.fetchone())

@@ -1,9 +1,19 @@
 -- What a plan took off the member's sales in a span, less the share of what they brought back: its own discount, and what the
--- level that its holders are served as took off beyond the level that the member has (`own`: its percentage by level).
+-- level that its holders are served as took off beyond the level that the member has (`own`: its percentage by level), but not
+-- while another plan brought that level (`others`). And whether it multiplied points of sales that stand.
 SELECT coalesce(sum(g.minor
   - CASE WHEN l.list_minor - l.discount_minor > 0
       THEN g.minor * coalesce(b.sales, 0) / (l.list_minor - l.discount_minor)
-      WHEN b.sales IS NOT NULL THEN g.minor ELSE 0 END), 0)::bigint
+      WHEN b.sales IS NOT NULL THEN g.minor ELSE 0 END), 0)::bigint,
+  EXISTS (SELECT FROM checkout_order o
+    JOIN ledger_transfer t ON t.order_id = o.id AND t.kind = 'earn'
+    JOIN ledger_entry e ON e.transfer_id = t.id AND e.asset = 'points'
+    CROSS JOIN LATERAL jsonb_array_elements(e.explain->'rules') AS r(value)
+    WHERE o.member_id = %(member)s AND o.occurred_at >= %(begin)s AND o.occurred_at <= %(end)s
+      AND o.refunded_points < o.points_earned
+      AND (r.value->>'plan' = %(plan)s OR r.value->>'tier' = %(level)s AND o.tier <> %(level)s
+        AND NOT EXISTS (SELECT FROM unnest(%(others_begin)s::timestamptz[], %(others_end)s::timestamptz[]) AS s(a, b)
+          WHERE o.occurred_at >= s.a AND o.occurred_at < s.b)))
 FROM checkout_order o
 JOIN checkout_orderline l ON l.order_id = o.id
 CROSS JOIN LATERAL jsonb_array_elements(l.detail) AS d(value)
@@ -15,4 +25,6 @@ LEFT JOIN LATERAL (SELECT sum(r.sales_minor) AS sales FROM checkout_refundline r
 WHERE o.member_id = %(member)s AND o.occurred_at >= %(begin)s AND o.occurred_at <= %(end)s AND l.detail IS NOT NULL
   AND (d.value->>'kind' = 'plan' AND d.value->>'code' = %(plan)s
     OR d.value->>'kind' = 'tier' AND d.value->>'code' = %(level)s AND o.tier <> %(level)s
-      AND (d.value->>'percent')::bigint > 0)
+      AND (d.value->>'percent')::bigint > 0
+      AND NOT EXISTS (SELECT FROM unnest(%(others_begin)s::timestamptz[], %(others_end)s::timestamptz[]) AS s(a, b)
+        WHERE o.occurred_at >= s.a AND o.occurred_at < s.b))

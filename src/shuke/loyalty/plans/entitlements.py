@@ -35,6 +35,7 @@ from shuke.loyalty.plans.errors import (
 )
 from shuke.loyalty.plans.models import EntitlementUse, GiftStock, PlanTerm
 from shuke.loyalty.plans.rows import lock_member, require_member
+from shuke.loyalty.plans.use import bringer
 from shuke.loyalty.programme import Programme
 from shuke.loyalty.queries import InForce, programme_at
 from shuke.loyalty.tier_logic import beside_plans
@@ -59,8 +60,31 @@ class EntitlementState:
         return left if self.stock_left is None else min(left, self.stock_left)
 
 
-def held_of(programme: Programme, member_id: UUID, now: datetime) -> tuple[list[Held], dict[str, date]]:
-    """The member's tier and plans with the local day on which the present term of each began."""
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """A member's tier and plans, and the local day on which the present term of each began.
+
+    `through`: the plan through which the member is served as a level above their own; "" for none.
+    """
+
+    held: list[Held]
+    terms: dict[str, date]
+    through: str
+    plans: dict[str, datetime]
+    """Those held, by code, and since when."""
+
+    def givers(self, sources: Sequence[str]) -> list[str]:
+        """Who is said to have given a use: a level that a plan brought was given by the plan, and of several plans the one
+        that is held longest comes first."""
+        level = self.held[0].source
+        own = [f"plan:{self.through}" if self.through and each == level else each for each in sources]
+        since = {f"plan:{code}": (at, code) for code, at in self.plans.items()}
+        tiers = [each for each in own if each not in since]
+        return tiers + sorted({each for each in own if each in since}, key=since.__getitem__)
+
+
+def holder_of(programme: Programme, member_id: UUID, now: datetime) -> Holder:
+    """What a member holds now, with since when."""
     joined = joined_days([member_id])
     stored = states_of([member_id], MAIN, joined).get(member_id)
     own = beside_plans(programme.tiers, stored or lowest(programme.tiers, joined[member_id]))
@@ -71,24 +95,27 @@ def held_of(programme: Programme, member_id: UUID, now: datetime) -> tuple[list[
     levels = {row.track: row for row in rows}
     held = programme.held(tier, plans, {track: row.tier for track, row in levels.items()})
     began = {f"tier:{tier}": own.since}
-    if held[0].code != tier and plans:  # served as a higher level, through a plan
-        began[held[0].source] = min(plans.values())
+    through = bringer(programme, held[0].code, plans) if held[0].code != tier else ""
+    if through:
+        began[held[0].source] = plans[through]
+    if stored and stored.tier == held[0].code:
+        # Held without a gap since then, whatever brought it meanwhile: no quota begins anew when one of two plans ends.
+        began[held[0].source] = stored.since
     began |= {f"tier:{row.tier}": row.since for row in levels.values()}
     terms = PlanTerm.objects.filter(
         member_id=member_id, plan__in=list(plans), starts_at__lte=now, closed_at=None
     ).order_by("seq")
     began |= {f"plan:{code}": since for code, since in plans.items()}
     began |= {f"plan:{code}": starts for code, starts in terms.values_list("plan", "starts_at")}
-    return held, {source: local_date(at, programme.zone) for source, at in began.items()}
+    days = {source: local_date(at, programme.zone) for source, at in began.items()}
+    return Holder(held, days, through, plans)
 
 
 def entitlements_of(*, member_id: UUID, now: datetime) -> list[EntitlementState]:
     """What the member is entitled to now, and what is left of it. Raises NoProgramme."""
     programme = _in_force(now).programme
-    held, terms = held_of(programme, member_id, now)
-    allowances = allowances_of(
-        held, terms, local_date(now, programme.zone), programme.policies.benefit_stacking
-    )
+    holder, day = holder_of(programme, member_id, now), local_date(now, programme.zone)
+    allowances = allowances_of(holder.held, holder.terms, day, programme.policies.benefit_stacking)
     taken = dict(
         GiftStock.objects.filter(
             entitlement__in=[a.entitlement.code for a in allowances if a.entitlement.stock]
@@ -116,11 +143,10 @@ def redeem_entitlement(
     with transaction.atomic():
         require_member(member_id)
         lock_member(member_id)
-        held, terms = held_of(programme, member_id, now)
-        day = local_date(now, programme.zone)
+        holder, day = holder_of(programme, member_id, now), local_date(now, programme.zone)
         found = {
             a.entitlement.code: a
-            for a in allowances_of(held, terms, day, programme.policies.benefit_stacking)
+            for a in allowances_of(holder.held, holder.terms, day, programme.policies.benefit_stacking)
         }
         allowance = found.get(entitlement)
         if allowance is None:
@@ -136,7 +162,7 @@ def redeem_entitlement(
             id=uuid7(),
             member_id=member_id,
             entitlement=spec.code,
-            sources=" ".join(sources),
+            sources=" ".join(holder.givers(sources)),
             period=period,
             amount=1,
             counted=spec.stock is not None,

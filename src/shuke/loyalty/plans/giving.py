@@ -2,13 +2,14 @@
 
 What is given is once per member, source and period, whatever is repeated: coupons by their reference, and every gift by its
 row. A walk through members goes on where it was killed. Packs of a plan come in periods that run from the day its paid time
-began, not in a trial and not in grace; packs of a tier come in calendar periods.
+began, not in a trial and not in grace; packs of a tier come in calendar periods. A tier that a plan brought gives them as the
+plan: in its paid time only, and counted as given by it.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from uuid import UUID
@@ -26,7 +27,11 @@ from shuke.loyalty.benefits import Held, Pack, birthday_due, next_pack_start, pa
 from shuke.loyalty.earning import Batch, Earned
 from shuke.loyalty.models import MemberGroup, Standing
 from shuke.loyalty.plans.models import BenefitGrant, PlanHolding, PlanState, PlanTerm, TermCause
+from shuke.loyalty.plans.use import bringer
 from shuke.loyalty.queries import InForce, programme_at
+from shuke.loyalty.tier_logic import beside_plans
+from shuke.loyalty.tier_rows import states_of
+from shuke.loyalty.tiers import MAIN
 from shuke.members.models import Member, MemberStatus
 from shuke.members.queries import open_profiles
 from shuke.rewards.errors import CouponTemplateOver
@@ -49,6 +54,8 @@ class _Due:
     period: date
     pack: Pack
     members: tuple[UUID, ...]
+    through: Mapping[UUID, str]
+    """Of these members those to whom a plan brought the tier that gives it, by plan."""
 
     @property
     def reference(self) -> str:
@@ -100,7 +107,7 @@ def give_plan_packs(*, now: datetime, limit: int = HOLDINGS) -> int:
         _give(
             in_force,
             [
-                _Due(f"plan:{plan}/{pack}", period, packs[plan, pack], tuple(ids))
+                _Due(f"plan:{plan}/{pack}", period, packs[plan, pack], tuple(ids), {})
                 for (plan, pack, period), ids in members.items()
             ],
             now,
@@ -150,16 +157,43 @@ def give_tier_packs(*, now: datetime, limit: int = MEMBERS) -> int:
                 },
             )
             rows = cursor.fetchall()
+        through = _brought(in_force, [member_id for member_id, _tier in rows], now, paid=True)
         due = []
         for tier in with_packs:
-            members = tuple(member_id for member_id, held in rows if held == tier)
+            members = tuple(m for m, held in rows if held == tier and through.get(m) != "")
             for pack in levels[tier] if members else ():
-                due.append(
-                    _Due(f"tier:{tier}/{pack.code}", period_start(pack.period, today, today), pack, members)
-                )
+                period = period_start(pack.period, today, today)
+                due.append(_Due(f"tier:{tier}/{pack.code}", period, pack, members, through))
         _give(in_force, due, now)
         _go_on(walk, [member_id for member_id, _tier in rows], limit)
     return len(rows)
+
+
+def _brought(
+    in_force: InForce, members: Iterable[UUID], now: datetime, *, paid: bool = False
+) -> dict[UUID, str]:
+    """Of these members those whose tier is not their own, each with the plan that brought it.
+
+    With `paid` only a plan counts whose paid time runs; "" where none does, as in a trial.
+    """
+    tiers = in_force.programme.tiers
+    states = {
+        member_id: state
+        for member_id, state in states_of(members, MAIN, {}).items()
+        if beside_plans(tiers, state).tier != state.tier
+    }
+    if not states:
+        return {}
+    holdings = list(
+        PlanHolding.objects.filter(member__in=states, grace_until__gt=now).exclude(state=PlanState.ENDED)
+    )
+    if paid:
+        began = _paid_since(holdings)
+        holdings = [h for h in holdings if h.until > now and h.id in began and began[h.id] <= now]
+    plans: dict[UUID, dict[str, datetime]] = defaultdict(dict)
+    for holding in holdings:
+        plans[holding.member_id][holding.plan] = holding.since
+    return {m: bringer(in_force.programme, state.tier, plans[m]) for m, state in states.items()}
 
 
 def _begin(name: str, today: date) -> Sweep | None:
@@ -204,6 +238,7 @@ def _give(in_force: InForce, due: Iterable[_Due], now: datetime) -> None:
                 code=each.code,
                 period=each.period.isoformat(),
                 worth_minor=each.pack.worth,
+                through=each.through.get(member_id, ""),
                 occurred_at=now,
             )
             for each, _members in fresh
@@ -296,8 +331,10 @@ def _greet(in_force: InForce, members: Sequence[UUID], today: date, now: datetim
     if not due:
         return
     take_books(member_id for member_id, _held, _year in due)
+    brought = _brought(in_force, {member_id for member_id, _held, _year in due}, now)
     for member_id, each, year in due:
-        _write_down(in_force, member_id, each, year, now)
+        through = brought.get(member_id, "") if each.kind == "tier" else ""
+        _write_down(in_force, member_id, each, year, through, now)
     for template, count, reference, member_id in sorted(
         (template, count, f"birthday:{_giver(each)}:{year}", member_id)
         for member_id, each, year in due
@@ -311,13 +348,21 @@ def _giver(held: Held) -> str:
     return held.source if held.kind == "plan" else "tier"
 
 
-def _write_down(in_force: InForce, member_id: UUID, held: Held, year: int, now: datetime) -> None:
+def _write_down(
+    in_force: InForce, member_id: UUID, held: Held, year: int, through: str, now: datetime
+) -> None:
     """The gift's row, its points and its event. The caller holds the book and has seen that there is no such row."""
     gift = held.benefit.birthday
     if gift is None:
         return
     BenefitGrant.objects.create(
-        id=uuid7(), member_id=member_id, kind="birthday", code=_giver(held), period=str(year), occurred_at=now
+        id=uuid7(),
+        member_id=member_id,
+        kind="birthday",
+        code=_giver(held),
+        period=str(year),
+        through=through,
+        occurred_at=now,
     )
     if gift.points:
         part = {"id": "birthday_gift", held.kind: held.code, "points": gift.points}

@@ -323,7 +323,8 @@ class EntitlementUse(models.Model):
     member = models.ForeignKey(Member, on_delete=models.PROTECT, related_name="+", db_index=False)
     entitlement = models.CharField(max_length=40)
     sources = models.CharField(max_length=200)
-    """Through which tier and plans, as `tier:gold plan:vip`."""
+    """Through which tier and plans, as `tier:gold plan:vip`; a tier that a plan brought is the plan, and of several plans the
+    one that was held longest comes first."""
     period = models.DateField()
     amount = models.SmallIntegerField()
     counted = models.BooleanField()
@@ -368,6 +369,8 @@ class BenefitGrant(models.Model):
     period = models.CharField(max_length=40)
     """What it was for: the year of the birthday, the first day of the pack's period."""
     worth_minor = models.BigIntegerField(default=0)
+    through = models.CharField(max_length=40, default="", db_default="")
+    """The plan whose holder was served as the tier that gave it; empty: the member's own tier, or a plan's own benefit."""
     occurred_at = models.DateTimeField()
 
     class Meta:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -65,6 +65,21 @@ def plan_spans(member_ids: Sequence[UUID]) -> list[tuple[UUID, str, datetime, da
         sold = version_by_id(version_id).programme.plans.get(plan)
         spans.append((member_id, plan, begin, end + timedelta(days=sold.grace_days if sold else 0)))
     return spans
+
+
+def held_before(
+    member_id: UUID, plan: str, others: Collection[str], begin: datetime
+) -> list[tuple[datetime, datetime]]:
+    """The times at which one of other plans was held that the member had before the run of a plan that holds `begin`."""
+    runs: dict[str, list[tuple[datetime, datetime]]] = {}
+    for _member, code, first, last in plan_spans([member_id]):
+        before = runs.setdefault(code, [])
+        if before and first <= before[-1][1]:
+            before[-1] = (before[-1][0], max(before[-1][1], last))
+        else:
+            before.append((first, last))
+    own = max((first for first, _last in runs.get(plan, []) if first <= begin), default=begin)
+    return [span for code in sorted(others) for span in runs.get(code, []) if (span[0], code) < (own, plan)]
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,13 +32,13 @@ from shuke.loyalty.plans.rows import (
     scene_of,
 )
 from shuke.loyalty.plans.selling import as_term, close_terms, open_terms
-from shuke.loyalty.plans.use import Enjoyed, used_since
+from shuke.loyalty.plans.use import SalesOf, used_since
 from shuke.loyalty.plans.values import RefundSum, refund_of
 
 MAX_REASON = 300
 
 
-def quote_plan_refund(*, member_id: UUID, plan: str, now: datetime, enjoyed: Enjoyed) -> dict[str, Any]:
+def quote_plan_refund(*, member_id: UUID, plan: str, now: datetime, enjoyed: SalesOf) -> dict[str, Any]:
     """What the member would get back now, and why. Writes nothing. Raises UnknownPlan, PlanNotHeld."""
     scene = scene_of(SYSTEM, plan, now, holder=member_id)
     _holding, terms, sums = _plan(scene, member_id, enjoyed)
@@ -53,7 +53,7 @@ def refund_plan(
     sale: Sale,
     reason: str,
     now: datetime,
-    enjoyed: Enjoyed,
+    enjoyed: SalesOf,
     expected_minor: int | None = None,
 ) -> PlanRefund:
     """End a plan now and pay back what is due. Terms that were given as a gift end with it and pay nothing.
@@ -124,7 +124,7 @@ def told(sums: RefundSum, currency: str) -> dict[str, Any]:
     }
 
 
-def _plan(scene: Scene, member_id: UUID, enjoyed: Enjoyed) -> tuple[PlanHolding, list[PlanTerm], RefundSum]:
+def _plan(scene: Scene, member_id: UUID, enjoyed: SalesOf) -> tuple[PlanHolding, list[PlanTerm], RefundSum]:
     now = scene.now
     holding = holding_of(member_id, scene.plan.code)
     if holding is None or not is_held(holding, now):

@@ -42,7 +42,7 @@ from shuke.loyalty.plans.rows import (
     require_member,
     scene_of,
 )
-from shuke.loyalty.plans.use import Enjoyed, used_since
+from shuke.loyalty.plans.use import SalesOf, used_since
 from shuke.loyalty.plans.values import Plan, Term, left_of
 
 LEASE = timedelta(minutes=15)
@@ -109,7 +109,7 @@ def renew_plan(*, actor: Actor, member_id: UUID, plan: str, sale: Sale, now: dat
 
 
 def quote_upgrade(
-    *, member_id: UUID, plan: str, target: str, now: datetime, enjoyed: Enjoyed
+    *, member_id: UUID, plan: str, target: str, now: datetime, enjoyed: SalesOf
 ) -> dict[str, Any]:
     """What an upgrade would cost now. Writes nothing. Raises as `upgrade_plan`."""
     scene = scene_of(SYSTEM, target, now)
@@ -132,7 +132,7 @@ def upgrade_plan(
     target: str,
     sale: Sale,
     now: datetime,
-    enjoyed: Enjoyed,
+    enjoyed: SalesOf,
     expected_minor: int | None = None,
 ) -> PlanTerm:
     """Give up a plan for a better one that begins now. What time and use have left of the former pays for it.
@@ -190,7 +190,7 @@ def _paid_for(terms: Iterable[PlanTerm]) -> list[PlanTerm]:
 
 
 def _credit(
-    scene: Scene, former: Plan, terms: list[PlanTerm], member_id: UUID, enjoyed: Enjoyed
+    scene: Scene, former: Plan, terms: list[PlanTerm], member_id: UUID, enjoyed: SalesOf
 ) -> tuple[int, int]:
     """(what pays for the new plan, what is paid back)."""
     used = used_since(member_id, former.code, terms, scene.now, enjoyed)
