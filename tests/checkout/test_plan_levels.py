@@ -8,9 +8,15 @@ from typing import Any
 import pytest
 from django.utils.translation import override
 
+from shuke.catalog.models import Product, Store
+from shuke.checkout.bulk import HistoricOrder, commit_batch
 from shuke.checkout.explain import explain_tier
+from shuke.checkout.logic import CartLine
 from shuke.checkout.models import Order
+from shuke.checkout.offline import OfflineSale, commit_offline_sales
 from shuke.checkout.queries import plan_discounts, qualifying_totals
+from shuke.checkout.simulate.operations import ask, simulate
+from shuke.checkout.simulate.reading import Reader, Wanted
 from shuke.checkout.tiers import replay_tiers
 from shuke.checkout.words import tier_step
 from shuke.core.models import OutboxEvent
@@ -24,13 +30,14 @@ from shuke.loyalty.plans.models import PlanHolding
 from shuke.loyalty.plans.queries import verify_plans
 from shuke.loyalty.plans.refunds import quote_plan_refund, refund_plan
 from shuke.loyalty.plans.selling import renew_plan, start_trial, upgrade_plan
+from shuke.loyalty.programme import compile_programme
 from shuke.loyalty.queries import forget_versions
 from shuke.loyalty.tier_history import held_tiers, list_tier_changes
 from shuke.loyalty.tier_reviews import review_tiers
-from tests.factories.checkout import TILL, publish, sell
+from tests.factories.checkout import TILL, publish, sale, sell
 from tests.factories.members import make_member
 from tests.factories.plans import BLACK, CASH, PLUS, buy, make_club, plan
-from tests.factories.programmes import BASE
+from tests.factories.programmes import BASE, document
 
 NOON = datetime(2026, 3, 2, 4, tzinfo=UTC)
 """Noon in Shanghai."""
@@ -220,3 +227,45 @@ def test_a_level_without_its_plan_is_found(member: Any) -> None:
     buy(member, NOON)
     PlanHolding.objects.update(grace_until=NOON + DAY)
     assert {"level of the plan", "plan with a level"} <= {each.what for each in verify_plans(now=NOON)}
+
+
+@pytest.mark.parametrize("way", ["import", "offline"])
+def test_a_sale_from_before_the_plan_that_arrives_late_gives_nobody_its_level_earlier(
+    member: Any, way: str
+) -> None:
+    buy(member, NOON, "black")
+    at, now = NOON - timedelta(hours=20), NOON + DAY
+    store, product = Store.objects.get(code="S1"), Product.objects.get(sku="A")
+    if way == "import":
+        line = CartLine(str(product.id), "A", "FOOD", 1000, 200_000)
+        order = HistoricOrder("old", "1", member.id, store.id, "S1", "pos", at, [line])
+        commit_batch(reference="system:test", orders=[order], now=now)
+    else:
+        (got,) = commit_offline_sales(
+            actor=TILL, rows=[OfflineSale(sale(("A", 200), member=member), at)], now=now
+        )
+        assert got.status == "committed"
+    (track,) = held_tiers(member.id, now)
+    assert (track.state.tier, track.state.earned.tier) == ("gold", "silver")
+    hours = (at - timedelta(hours=1), at + timedelta(hours=1), NOON)
+    assert [tier_at(member, when)[0] for when in hours] == ["classic", "silver", "gold"]
+    assert proved(now)
+    # A simulation begins with what was earned, too.
+    programme = compile_programme(document(plans=[SILVER, GOLD]))
+    wanted = Wanted(NOON + 5 * DAY, NOON + 30 * DAY, (programme, programme))
+    start = Reader(wanted).starts([member.id])[member.id]
+    assert (start.standings[""].tier, start.standings[""].earned.tier) == ("gold", "silver")
+
+
+def test_an_upgrade_is_one_rise_in_a_simulation_too(member: Any) -> None:
+    buy(member, NOON + 2 * DAY)
+    upgrade_plan(
+        actor=TILL, member_id=member.id, plan="plus", target="black", sale=CASH, now=NOON + 5 * DAY,
+        enjoyed=plan_discounts,
+    )  # fmt: skip
+    since = NOON - timedelta(hours=12)
+    asked = ask(
+        document=document(plans=[SILVER, GOLD]), since=since, until=since + 20 * DAY, now=since + 30 * DAY
+    )
+    moves = simulate(asked)["tiers"]["moves"]["current"]
+    assert {(each["from"], each["to"]) for each in moves} == {("classic", "silver"), ("silver", "gold")}

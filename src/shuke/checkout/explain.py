@@ -199,6 +199,22 @@ class TierExplained:
         return self.track.above(self.level)
 
 
+def _held(change: TierChange, as_of: datetime) -> str:
+    """The tier held after the last change before an instant. A sale that arrived late was recorded beneath the level that a
+    grant had brought meanwhile; before that grant the member held what the sale brought."""
+    if change.cause != "qualified":
+        return change.to_tier
+    after = TierGrant.objects.filter(
+        member_id=change.member_id,
+        track=change.track,
+        tier=change.to_tier,
+        id__lt=change.id,
+        granted_at__gt=as_of,
+    )
+    tiers = version_by_id(change.programme_version_id).programme.track(change.track)
+    return tiers.reached(change.metric).code if tiers and after.exists() else change.to_tier
+
+
 def explain_tier(
     *,
     member_id: UUID,
@@ -250,7 +266,7 @@ def explain_tier(
     return TierExplained(
         member_id=member_id,
         as_of=as_of,
-        tier=change.to_tier if change else tiers.levels[0].code,
+        tier=_held(change, as_of) if change else tiers.levels[0].code,
         since=since or joined_at,
         review_at=change.review_at if change else None,
         cause=change.cause if change else "joined",

@@ -229,7 +229,8 @@ class Reader:
             start.had_given = start.had_given or ends > since
         for start in starts.values():
             for acts in start.to_come.values():
-                acts.sort(key=itemgetter(0))
+                # Of one instant what was given comes first, as it did live: with an upgrade nobody falls in between.
+                acts.sort(key=lambda come: (come[0], not isinstance(come[1], Grant)))
                 acts.reverse()
         changes = _rows(
             "SELECT member_id, track, occurred_at, from_tier, to_tier, review_at, cause, metric, grant_id,"

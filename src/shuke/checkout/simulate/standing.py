@@ -98,11 +98,14 @@ def standing_of(
     """What recorded changes of a member's level on a track led to, in their order; None when there are none.
 
     A change says which level was held after it. What had been earned beneath a level that was given is on record only as the
-    figure of each decision: it is decided again, by the tiers of its day.
+    figure of each decision: it is decided again, by the tiers of its day. So is what tells of a level that was given at some
+    time: a sale that arrived late was recorded beneath a level that was given after it.
     """
     state: TierState | None = None
+    levels = {each.tier for each in grants.values()}
     for change in changes:
-        if change.tiers is not None and ((state and state.held) or change.cause in _BY_GIVING):
+        beneath = (state and state.held) or change.cause in _BY_GIVING or change.after in levels
+        if change.tiers is not None and beneath:
             move = _again(change.tiers, state or lowest(change.tiers, joined), change, grants)
             if move is not None:
                 state = move.after
