@@ -30,13 +30,20 @@ def test_every_role_has_permissions_and_only_owners_and_administrators_manage() 
         (Role.ANALYST, Permission.MEMBERS_VIEW, False),
         (Role.AUDITOR, Permission.AUDIT_VIEW, True),
         (Role.AUDITOR, Permission.MEMBERS_WRITE, False),
-        (Role.MARKETER, Permission.PROGRAMME_PUBLISH, True),
         (Role.STORE_MANAGER, Permission.AUDIT_VIEW, False),
     ],
 )
 def test_role_grants(role: Role, permission: Permission, granted: bool) -> None:
     assert Staff(role=role, is_active=True).may(permission) is granted
     assert not Staff(role=role, is_active=False).may(permission)
+
+
+@pytest.mark.parametrize("role", [Role.OWNER, Role.MARKETER])
+def test_the_programme_of_the_chain_is_published_by_who_covers_all_stores(role: Role) -> None:
+    for all_stores in (True, False):
+        staff = Staff(role=role, is_active=True, all_stores=all_stores)
+        assert staff.may(Permission.PROGRAMME_PUBLISH) is all_stores
+        assert not Staff(role=role, is_active=False, all_stores=all_stores).may(Permission.PROGRAMME_PUBLISH)
 
 
 def test_actor_reference_and_store_scope() -> None:
