@@ -15,7 +15,7 @@ from threading import Event
 from typing import Any
 
 import pytest
-from django.db import connection, transaction
+from django.db import OperationalError, connection, transaction
 
 from shuke.catalog.models import Product, Store
 from shuke.checkout import errors, operations
@@ -380,6 +380,45 @@ def test_a_run_in_one_transaction_waits_for_a_till_before_it_holds_a_budget(
         return outcome.counts.imported
 
     assert race([till, dry_run]) == [None, 20]
+
+
+def test_a_dry_run_lets_go_of_members_as_soon_as_their_chunk_is_counted(
+    chain: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While it tries a chunk, a till sells to members of those before and after it; the members of the chunk wait."""
+    monkeypatch.setattr(orders_plan, "CHUNK_LINES", 1)
+    write, sold = orders_lane._write_chunk, Counter[bool]()
+    everybody = list(Member.objects.values_list("id", flat=True))
+
+    def sells_to(member_id: Any) -> bool:
+        with transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute("SET LOCAL lock_timeout = '300ms'")
+            try:
+                take_books([member_id])
+            except OperationalError:
+                return False
+            return True
+
+    def write_and_sell(run: Any, orders: Any, now: datetime) -> Any:
+        result = write(run, orders, now)
+        mine = {order.member_id for _row, order in orders}
+        for member_id in everybody:
+            free = elsewhere(partial(sells_to, member_id))
+            assert free == (member_id not in mine)
+            sold[free] += 1
+        return result
+
+    monkeypatch.setattr(orders_lane, "_write_chunk", write_and_sell)
+    outcome = run_import(
+        kind=Kind.ORDERS,
+        path=orders_file(tmp_path / "orders.csv", 6),
+        mapping=read_mapping(MAPPING, Kind.ORDERS),
+        options=Options(dry_run=True),
+        clock=lambda: IMPORT_NOW,
+        progress=lambda work: None,
+    )
+    assert (outcome.counts.imported, sold[True], sold[False]) == (6, 54, 6)
+    assert Order.objects.count() == 0
 
 
 def storm(seconds: float) -> Counter[str]:

@@ -13,13 +13,17 @@ from shuke.checkout.models import Order, OrderLine, OrderTender
 from shuke.core.models import AuditEvent, OutboxEvent
 from shuke.integrations import orders_lane, orders_plan
 from shuke.integrations.errors import MappingInvalid
+from shuke.integrations.mapping import read_mapping
 from shuke.integrations.models import ImportChunk, ImportRun
+from shuke.integrations.runs import run_import
+from shuke.integrations.values import Kind, Options, Work
 from shuke.ledger.models import Account
 from shuke.ledger.queries import reconcile
 from shuke.loyalty.counters import verify_counters
 from shuke.loyalty.models import Counter
 from shuke.members.models import Identifier
 from tests.factories.checkout import publish
+from tests.integrations.conftest import NOW
 
 MAPPING = {
     "columns": {
@@ -293,6 +297,45 @@ def test_a_dry_run_tells_everything_and_changes_nothing(chain, importer, tmp_pat
     assert AuditEvent.objects.filter(action__startswith="integrations.").count() == 0
     assert len(errors_of(tmp_path / "orders.csv.errors.csv")) == 1
     assert importer("orders", text, mapping=MAPPING).counts.imported == 1
+
+
+def test_a_dry_run_that_lets_go_of_each_chunk_tells_the_same_figures(chain, importer, monkeypatch) -> None:
+    """A member becomes gold on the way, and their orders lie in several chunks of the plan."""
+    monkeypatch.setattr(orders_plan, "CHUNK_LINES", 2)
+    importer("orders", HEADER + "B1,2026-01-02,S1,h1,P1,1,5,\n", mapping=MAPPING)
+    rows = [f"A{n},2026-01-{5 + n:02d},S1,{'h' * (n % 4 > 0)}{n % 4 or ''},P1,1,40,\n" for n in range(16)]
+    text = HEADER + "".join(rows) + "B1,2026-01-02,S1,h1,P1,1,5,\n"
+    tried = importer("orders", text, mapping=MAPPING, dry_run=True)
+    assert (Order.objects.count(), ImportRun.objects.count()) == (1, 1)
+    done = importer("orders", text, mapping=MAPPING)
+    assert (done.counts.imported, done.counts.skipped) == (16, 1)
+    assert done.counts.points > 12 * 40  # who is gold earns twice
+    assert (tried.counts, tried.error_codes, tried.rows) == (done.counts, done.error_codes, done.rows)
+
+
+def test_a_run_that_keeps_tills_waiting_says_so(chain, tmp_path, monkeypatch) -> None:
+    path = tmp_path / "orders.csv"
+    path.write_text(HEADER + "A1,2026-02-05,S1,h1,P1,1,5,\nA2,2026-02-05,S1,h1,P1,1,5,\n")
+
+    def phases(**options: bool) -> list[str]:
+        works: list[Work] = []
+        run_import(
+            kind=Kind.ORDERS,
+            path=path,
+            mapping=read_mapping(MAPPING, Kind.ORDERS),
+            options=Options(**options),
+            clock=lambda: NOW,
+            progress=works.append,
+        )
+        return list(dict.fromkeys(work.phase for work in works))
+
+    assert phases(dry_run=True) == ["plan", "orders"]
+    with monkeypatch.context() as patch:
+        patch.setattr(orders_lane, "LINES_OF_ONE_MEMBER", 1)
+        assert phases(dry_run=True) == ["plan", "hold", "orders"]
+    publish(effective_at=FEBRUARY, earning=[LIMITED], budgets=[LAUNCH])
+    assert phases(dry_run=True) == ["plan", "hold", "orders"]
+    assert phases(all_or_nothing=True) == ["plan", "hold", "orders"]
 
 
 def test_all_or_nothing_imports_nothing_when_one_row_is_wrong(chain, importer) -> None:

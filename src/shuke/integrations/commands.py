@@ -30,6 +30,7 @@ from shuke.kit.clock import now
 from shuke.kit.errors import ShukeError
 from shuke.kit.money import to_text
 
+HOLDS = "Until this run ends, tills cannot sell to the members of the file."
 QUIET_SECONDS = 60.0
 
 app = typer.Typer(
@@ -139,7 +140,8 @@ def describe(outcome: Outcome, path: Path, options: Options, seconds: float) -> 
 
 @contextmanager
 def progress_bar(what: str) -> Iterator[Callable[[Work], None]]:
-    """A bar with rows done, rows per second and the time left, on a terminal; a line a minute elsewhere."""
+    """A bar with rows done, rows per second and the time left, on a terminal; elsewhere a line a minute. Both tell at once whom
+    a run keeps waiting."""
     if not sys.stderr.isatty():
         yield lines_of_progress(what, time.monotonic)
         return
@@ -154,6 +156,9 @@ def progress_bar(what: str) -> Iterator[Callable[[Work], None]]:
         def show(work: Work) -> None:
             nonlocal began
             if work.phase == "plan":
+                return
+            if work.phase == "hold":
+                bar.console.print(HOLDS)
                 return
             if work.done == 0:
                 began = time.monotonic()
@@ -175,7 +180,9 @@ def lines_of_progress(what: str, seconds: Callable[[], float]) -> Callable[[Work
 
     def show(work: Work) -> None:
         nonlocal said
-        if work.done and seconds() - said >= QUIET_SECONDS:
+        if work.phase == "hold":
+            typer.echo(HOLDS, err=True)
+        elif work.done and seconds() - said >= QUIET_SECONDS:
             said = seconds()
             typer.echo(f"{what}: {work.done:,} of {work.total:,} {work.phase}", err=True)
 

@@ -7,6 +7,7 @@ import json
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -26,6 +27,8 @@ from shuke.integrations.values import Counts, RowRefusal
 
 PRODUCTS_KEPT = 200_000
 BOOKS_AT_ONCE = 20_000
+LINES_OF_ONE_MEMBER = 100_000
+"""As many are read into memory at once by a dry run; some shops ring up everybody as one member."""
 _FIELDS = {"tenders_short": "tender", "tenders_exceed": "tender", "product_reserved": "sku"}
 """The field that a refusal of pricing is about; the order as a whole where it is none of them."""
 
@@ -46,10 +49,18 @@ class LaneReader:
         if self._knows_all:
             self._keep_products("SELECT idx, id, sku, category FROM products")
 
-    def chunks(self, lane: int) -> list[tuple[int, int, int]]:
-        """(number, first, last sequence number) of every chunk of a lane, in order."""
+    def chunks(self, lane: int, *, of_whole_members: bool = False) -> list[tuple[int, int, int]]:
+        """(number, first, last sequence number) of every chunk of a lane, in order.
+
+        `of_whole_members`, in a plan that is not by time: a chunk ends only where the next member begins.
+        """
+        chunk = "chunk"
+        if of_whole_members:
+            # Members come one after the other, and orders without one after them all.
+            chunk = "CASE WHEN midx IS NULL THEN chunk ELSE min(chunk) OVER (PARTITION BY midx) END"
         return self._plan.execute(
-            "SELECT chunk, min(seq), max(seq) FROM orders WHERE lane = ? GROUP BY chunk ORDER BY chunk",
+            f"SELECT number, min(seq), max(seq) FROM (SELECT seq, {chunk} AS number FROM orders WHERE lane = ?)"
+            " GROUP BY number ORDER BY number",
             [lane],
         ).fetchall()
 
@@ -127,6 +138,18 @@ class LaneReader:
         self._products.update((idx, (id_, sku, sys.intern(category))) for idx, id_, sku, category in rows)
 
 
+def comes_apart(plan: Db, *, by_time: bool) -> bool:
+    """True when each chunk of the plan can be tried without those before it: budgets tie none, and no member has so many
+    lines that they could not be one chunk."""
+    if by_time:
+        return False
+    row = plan.execute(
+        "SELECT coalesce(max(lines), 0) FROM (SELECT count(*) AS lines FROM lines JOIN orders USING (seq)"
+        " WHERE midx IS NOT NULL GROUP BY midx)"
+    ).fetchone()
+    return row is not None and int(row[0]) <= LINES_OF_ONE_MEMBER
+
+
 def hold_books(plan: Db) -> None:
     """Take the books of all members of the plan, for a run in one transaction.
 
@@ -139,20 +162,30 @@ def hold_books(plan: Db) -> None:
 
 
 def write_lane(
-    *, run: ImportRun, reader: LaneReader, lane: int, clock: Callable[[], datetime]
+    *, run: ImportRun, reader: LaneReader, lane: int, clock: Callable[[], datetime], tries: bool = False
 ) -> Iterator[Counts]:
-    """Write the chunks of a lane that are not written yet; yields the figures of each after it is committed."""
+    """Write the chunks of a lane that are not written yet; yields the figures of each after it is committed.
+
+    `tries`, within the transaction of a dry run of a plan that is not by time: the sales of each chunk are taken back as
+    soon as they are counted, so that the tills of its members wait for one chunk and not for all. The figures are the
+    same: no chunk needs what another has written.
+    """
     done = chunks_done(run.id)
-    for number, first, last in reader.chunks(lane):
+    for number, first, last in reader.chunks(lane, of_whole_members=tries):
         if (lane, number) in done:
             continue
-        counts = _write_claimed(run, lane, number, reader.orders(first, last), clock())
+        counts = _write_claimed(run, lane, number, reader.orders(first, last), clock(), tries)
         if counts is not None:
             yield counts
 
 
 def _write_claimed(
-    run: ImportRun, lane: int, number: int, orders: list[tuple[int, HistoricOrder]], now: datetime
+    run: ImportRun,
+    lane: int,
+    number: int,
+    orders: list[tuple[int, HistoricOrder]],
+    now: datetime,
+    tries: bool,
 ) -> Counts | None:
     """Write a chunk in a transaction of its own; None when it is written already.
 
@@ -164,7 +197,8 @@ def _write_claimed(
             with transaction.atomic():
                 if not claim_chunk(run_id=run.id, lane=lane, number=number, now=now):
                     return None
-                counts, refused, data = _write_chunk(run, orders, now)
+                with _taken_back() if tries else nullcontext():
+                    counts, refused, data = _write_chunk(run, orders, now)
                 close_chunk(
                     run=run, lane=lane, number=number, now=now, counts=counts, refused=refused, data=data
                 )
@@ -173,6 +207,14 @@ def _write_claimed(
             if not _is_lost_race(error):
                 raise
     raise ImportFailed(reason=f"chunk {number} of lane {lane} lost every race")
+
+
+@contextmanager
+def _taken_back() -> Iterator[None]:
+    """What is written within is undone at the end, and its locks are let go, although the transaction goes on."""
+    with transaction.atomic():
+        yield
+        transaction.set_rollback(True)
 
 
 def _is_lost_race(error: Exception) -> bool:

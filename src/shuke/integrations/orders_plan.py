@@ -45,13 +45,14 @@ DEFAULT_CHANNEL = "pos"
 
 @dataclass(frozen=True, slots=True)
 class PlanFacts:
-    """How large the plan is. `refused` counts orders."""
+    """How large the plan is. `refused` counts orders. `by_time`: one lane in the order of time, and not by member."""
 
     rows: int
     orders: int
     lines: int
     refused: int
     lanes: int
+    by_time: bool
 
 
 def make_plan(path: Path, mapping: Mapping, directory: Path, *, lanes: int, now: datetime) -> PlanFacts:
@@ -76,13 +77,14 @@ def make_plan(path: Path, mapping: Mapping, directory: Path, *, lanes: int, now:
         lanes = 1 if by_time else max(min(lanes, source.rows // LANE_LINES), 1)
         _write(db, columns, lanes, by_time=by_time)
         error_values(db, source, mapping, list(columns.values()))
-        facts = _facts(db, source, lanes)
+        facts = _facts(db, source, lanes, by_time)
         db.execute(
-            "CREATE TABLE plan.facts (rows BIGINT, orders BIGINT, lines BIGINT, refused BIGINT, lanes INTEGER)"
+            "CREATE TABLE plan.facts"
+            " (rows BIGINT, orders BIGINT, lines BIGINT, refused BIGINT, lanes INTEGER, by_time BOOLEAN)"
         )
         db.execute(
-            "INSERT INTO plan.facts VALUES (?, ?, ?, ?, ?)",
-            [facts.rows, facts.orders, facts.lines, facts.refused, facts.lanes],
+            "INSERT INTO plan.facts VALUES (?, ?, ?, ?, ?, ?)",
+            [facts.rows, facts.orders, facts.lines, facts.refused, facts.lanes, facts.by_time],
         )
         db.execute("DETACH plan")
         (directory / READY).touch()
@@ -91,7 +93,7 @@ def make_plan(path: Path, mapping: Mapping, directory: Path, *, lanes: int, now:
 
 def read_facts(db: Db) -> PlanFacts:
     """The facts of a plan that is open."""
-    row = db.execute("SELECT rows, orders, lines, refused, lanes FROM facts").fetchone()
+    row = db.execute("SELECT rows, orders, lines, refused, lanes, by_time FROM facts").fetchone()
     assert row is not None
     return PlanFacts(*row)
 
@@ -267,10 +269,10 @@ def _write(db: Db, columns: dict[str, Column], lanes: int, *, by_time: bool) -> 
     )
 
 
-def _facts(db: Db, source: Source, lanes: int) -> PlanFacts:
+def _facts(db: Db, source: Source, lanes: int, by_time: bool) -> PlanFacts:
     counted = db.execute(
         "SELECT (SELECT count(*) FROM plan.orders), (SELECT count(*) FROM plan.lines), (SELECT count(*) FROM bad_orders)"
     ).fetchone()
     assert counted is not None
     orders, lines, refused = counted
-    return PlanFacts(source.rows, orders, lines, refused, lanes)
+    return PlanFacts(source.rows, orders, lines, refused, lanes, by_time)

@@ -2,6 +2,9 @@
 
 Orders are planned first and written by lanes; everything else is written in file order. A dry run and an all-or-nothing
 run do the same within one transaction, which a dry run rolls back in the end, and the other one at the first error.
+
+Such a transaction keeps the tills of its members waiting. A dry run of orders lets go of each chunk as soon as it is counted,
+unless budgets tie all chunks together.
 """
 
 from __future__ import annotations
@@ -21,7 +24,7 @@ from shuke.integrations.journal import digest_of, find_run, finish_run, refusals
 from shuke.integrations.lanes import run_lanes
 from shuke.integrations.mapping import Mapping, complete, guess, with_options
 from shuke.integrations.models import ImportRun, RunStatus
-from shuke.integrations.orders_lane import LaneReader, hold_books, write_lane
+from shuke.integrations.orders_lane import LaneReader, comes_apart, hold_books, write_lane
 from shuke.integrations.orders_plan import make_plan, read_facts
 from shuke.integrations.parsing import parse
 from shuke.integrations.reports import collect_row_errors, error_values, write_errors
@@ -121,11 +124,13 @@ class _Job:
         planned = time.monotonic()
         with open_plan(self.directory) as plan:
             facts = read_facts(plan)
-            if self.one_transaction:
+            tries = self.options.dry_run and comes_apart(plan, by_time=facts.by_time)
+            if self.one_transaction and not tries:
+                self.progress(Work("hold", 0, 0))
                 hold_books(plan)
             total = Counts()
             self.progress(Work("orders", 0, facts.orders))
-            for counts in self._write_orders(facts.lanes, facts.orders):
+            for counts in self._write_orders(facts.lanes, facts.orders, tries):
                 total.add(counts)
                 done = total.imported + total.skipped + total.refused
                 self.progress(Work("orders", done, facts.orders))
@@ -134,12 +139,12 @@ class _Job:
         seconds = {"plan": planned - began, "write": time.monotonic() - planned}
         return self._outcome(counts, facts.rows, codes, seconds)
 
-    def _write_orders(self, lanes: int, orders: int) -> Iterator[Counts]:
+    def _write_orders(self, lanes: int, orders: int, tries: bool) -> Iterator[Counts]:
         codes = [name.partition(":")[2] for name in self.mapping.fields() if name.startswith("discount:")]
         if lanes == 1 or orders == 0:
             with open_plan(self.directory) as plan:
                 reader = LaneReader(plan, self.mapping.settled, codes)
-                yield from write_lane(run=self.run, reader=reader, lane=0, clock=self.clock)
+                yield from write_lane(run=self.run, reader=reader, lane=0, clock=self.clock, tries=tries)
         else:
             settled = "settled" if self.mapping.settled else "open"
             yield from run_lanes([str(self.run.id), str(self.directory)], lanes, [settled, json.dumps(codes)])
