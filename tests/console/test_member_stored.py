@@ -18,6 +18,7 @@ from shuke.ledger.queries import balances_of, reconcile
 from shuke.loyalty.queries import forget_versions
 from shuke.members.models import Member
 from tests.console.pages import MOST_QUERIES, client_of, queries_of, text_of
+from tests.factories.catalog import make_store
 from tests.factories.checkout import TILL, make_shop, publish, sell
 from tests.factories.core import PASSWORD, make_staff
 from tests.factories.members import make_member
@@ -164,3 +165,24 @@ def test_it_speaks_chinese(shop: Store, member: Member, language: str, words: st
     filled(member)
     page = text_of(client_of(language=language).get(f"/members/{member.id}/stored-value"))
     assert words in page and "Top up" not in page and "Return the card" not in page
+
+
+def test_the_member_at_the_desk_is_served_wherever_they_joined_and_their_file_stays_shut(shop: Store) -> None:
+    stranger = make_member("王小明", now=clock.now(), phone="13812349999", join_store_id=make_store("S9").id)
+    till, page = cashier(shop), f"/members/{stranger.id}/stored-value"
+    # Not before they stand there, and not for a colleague at another desk.
+    assert till.get(page).status_code == till.get(f"/members/{stranger.id}/plans").status_code == 404
+    till.post("/cashier/pick", {"member": str(stranger.id)})
+    assert cashier(shop).get(page).status_code == 404
+    shown = text_of(till.get(page))
+    assert f'href="/members/{stranger.id}"' not in shown
+    assert till.get(f"/members/{stranger.id}").status_code == 404
+    plans = till.get(f"/members/{stranger.id}/plans")
+    assert plans.status_code == 200 and f'href="/members/{stranger.id}"' not in text_of(plans)
+    sent = {"part": "top_up", "token": token_of(shown), "amount": "200", "tender": "cash", "act": "do"}
+    quoted = text_of(till.post(page, {**sent, "act": "quote"}))
+    seen = re.search(r'name="seen" value="(\d+)"', quoted)
+    assert seen and till.post(page, {**sent, "seen": seen[1]}).status_code == 302
+    assert held(stranger) == 20_000
+    till.post("/cashier/pick", {"member": ""})
+    assert till.get(page).status_code == 404

@@ -6,7 +6,9 @@ through the members of stores that are not theirs. People who cover all stores s
 - find any member by a whole identifier (number, phone, e-mail, card, external id), never by name or last four digits;
 - open the file of a member who joined at one of their stores or at none, who bought there, or whom they found by a whole
   identifier in this session;
-- see there what belongs to the member (tier, balances, habits), and the orders of their own stores only.
+- see there what belongs to the member (tier, balances, habits), and the orders of their own stores only;
+- top up for, and sell and hand out plans to, the member who stands at their desk, however they were found there: the desk
+  shows who it is and what they hold already. The rest of the file stays shut.
 """
 
 from __future__ import annotations
@@ -39,18 +41,28 @@ def remember_found(request: HttpRequest, member_ids: Iterable[UUID]) -> None:
 
 def open_member(request: HttpRequest, member_id: UUID) -> Candidate:
     """The member, masked. Raises Http404 when there is none, or none that this person may open."""
-    try:
-        member = get_candidate(member_id)
-    except NotFound as error:
-        raise Http404 from error
-    actor = staff_of(request).as_actor()
-    if (
-        actor.may_touch_store(member.join_store_id)
-        or str(member_id) in request.session.get(SESSION_KEY, [])
-        or Order.objects.filter(member_id=member_id, store_id__in=actor.store_ids).exists()
-    ):
+    member = existing(member_id)
+    if may_open(request, member):
         return member
     raise Http404
+
+
+def may_open(request: HttpRequest, member: Candidate) -> bool:
+    """Whether this person may open the file of the member."""
+    actor = staff_of(request).as_actor()
+    return (
+        actor.may_touch_store(member.join_store_id)
+        or str(member.member_id) in request.session.get(SESSION_KEY, [])
+        or Order.objects.filter(member_id=member.member_id, store_id__in=actor.store_ids).exists()
+    )
+
+
+def existing(member_id: UUID) -> Candidate:
+    """The member, masked. Raises Http404 when there is none."""
+    try:
+        return get_candidate(member_id)
+    except NotFound as error:
+        raise Http404 from error
 
 
 def visible_stores(request: HttpRequest) -> frozenset[UUID] | None:

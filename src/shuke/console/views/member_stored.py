@@ -28,12 +28,13 @@ from shuke.checkout.stored_value import (
 )
 from shuke.console import formats
 from shuke.console.access import requires, staff_of
-from shuke.console.member_access import open_member
+from shuke.console.member_access import may_open
 from shuke.console.once import new_token, once
 from shuke.console.prepaid_words import refusal_words, tender_choices
 from shuke.console.scope import place_of
 from shuke.console.views.cashier import signing, typed
 from shuke.console.views.cashier.receipt import TENDER_NAMES
+from shuke.console.views.cashier.serving import serve_member
 from shuke.core.errors import InvalidInput
 from shuke.core.values import Permission
 from shuke.kit import clock
@@ -95,12 +96,15 @@ class ReturnForm(Prepaid):
 @sensitive_post_parameters(signing.PASSWORD)
 def member_stored(request: HttpRequest, member_id: UUID) -> HttpResponse:
     """What the member holds, a form to top it up, and where the person may refund a form to return the card."""
-    member, now = open_member(request, member_id), clock.now()
+    member, now = serve_member(request, member_id), clock.now()
     in_force, store = programme_at(now), place_of(request)
+    shown = {
+        "member": member,
+        "name": member.name or member.number,
+        "may_open": may_open(request, member),
+    }
     if in_force is None or in_force.programme.stored_value is None:
-        return render(
-            request, "console/member_stored.html", {"member": member, "name": member.name or member.number}
-        )
+        return render(request, "console/member_stored.html", shown)
     programme = in_force.programme
     desk = _Desk(request, member_id, store, programme, now)
     part = request.POST.get("part", "") if request.method == "POST" else ""
@@ -109,7 +113,7 @@ def member_stored(request: HttpRequest, member_id: UUID) -> HttpResponse:
         messages.success(request, said)
         return redirect("console:member_stored", member_id)
     status = 422 if desk.refused else 200
-    context = {"member": member, "name": member.name or member.number, **desk.context(part)}
+    context = {**shown, **desk.context(part)}
     return render(request, "console/member_stored.html", context, status=status)
 
 

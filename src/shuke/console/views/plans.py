@@ -27,11 +27,12 @@ from shuke.checkout.refunds.approval import Beyond
 from shuke.console import formats
 from shuke.console.access import requires, staff_of
 from shuke.console.book_words import people_of
-from shuke.console.member_access import open_member
+from shuke.console.member_access import may_open
 from shuke.console.once import new_token, once
 from shuke.console.prepaid_words import tender_choices
 from shuke.console.scope import place_of
 from shuke.console.views.cashier import signing
+from shuke.console.views.cashier.serving import serve_member
 from shuke.console.views.plan_counter import ACTS, NEEDS_REFUND, Counter, need_of
 from shuke.core.errors import InvalidInput
 from shuke.core.values import Permission
@@ -121,7 +122,7 @@ def plans(request: HttpRequest) -> HttpResponse:
 @never_cache
 def member_plans(request: HttpRequest, member_id: UUID) -> HttpResponse:
     """What the member holds and is entitled to, with a form for each act that is possible now."""
-    member, now = open_member(request, member_id), clock.now()
+    member, now = serve_member(request, member_id), clock.now()
     store, in_force = place_of(request), programme_at(now)
     desk = Counter(staff_of(request), member_id, store, request.POST, now)
     problem, wrong_signer, gift = "", "", None
@@ -150,6 +151,7 @@ def member_plans(request: HttpRequest, member_id: UUID) -> HttpResponse:
         "approver_error": wrong_signer,
         "gift": gift,
         "member": member,
+        "may_open": may_open(request, member),
         "name": member.name or member.number,
         "store": store,
         "problem": problem,
