@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from django.contrib.sessions.backends.db import SessionStore
 from django.contrib.sessions.models import Session
@@ -45,6 +47,15 @@ def test_stored_value_is_shown_used_and_printed(desk):
     assert list(kinds) == [("stored_value", 10_000), ("bonus", 1_000)]
     slip = desk.client.get(desk.location).content.decode()
     assert "Bonus money" in slip and "¥100.00" in slip
+    # The headline is what was taken now, and every tender is a line.
+    told = (
+        r"Taken at the till</p><p class=\"desk-amount num\">¥10.00</p><p class=\"meta num\">Total ¥120.00 · "
+    )
+    assert re.search(told, slip) and "<dt>Taken at the till</dt><dd>¥10.00</dd>" in slip
+    manager = Desk(make_staff(Role.STORE_MANAGER)).client
+    refund = manager.get(f"/cashier/refund/{Order.objects.get().id}").content.decode()
+    assert re.search(r"Give back</p><p class=\"desk-amount num\">¥120.00<", refund)
+    assert "Refund ¥120.00" in refund and "To pay out ¥10.00" in refund
     assert Order.objects.get().payable_minor == 12_000
 
 

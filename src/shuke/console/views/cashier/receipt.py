@@ -39,8 +39,13 @@ def receipt_context(order: dict[str, Any], now: datetime) -> dict[str, Any]:
         .annotate(is_exchange=Exists(Refund.objects.filter(exchange_order_id=OuterRef("id"))))
         .get(id=order["id"])
     )
+    came_back = _came_back(order) if row.is_exchange else None
+    named = sum(each["amount_minor"] for each in order["tenders"])
     context = {
         "order": order,
+        # What no purse and no named tender paid went over the counter; in an exchange what came back pays first.
+        "rest_minor": 0 if came_back else order["payable_minor"] - named,
+        "taken_minor": came_back["balance_minor"] if came_back else order["due_minor"],
         "store": row.store,
         "seller": _seller(row.actor),
         "who": None,
@@ -49,7 +54,7 @@ def receipt_context(order: dict[str, Any], now: datetime) -> dict[str, Any]:
             for each in order["tenders"]
         ],
         "refunded": order["status"] != OrderStatus.COMMITTED,
-        "came_back": _came_back(order) if row.is_exchange else None,
+        "came_back": came_back,
         "exchanged_for": _exchanged_for(order),
     }
     in_force = programme_at(now)
