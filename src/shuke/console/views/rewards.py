@@ -285,9 +285,6 @@ def _row(each: Shelf) -> dict[str, Any]:
         "kind": KINDS[each.offer.kind],
         "way": WAYS[each.offer.fulfilment],
         "missing": MISSING.get(each.missing, ""),
-        "taken": each.offer.stock - each.left
-        if each.offer.stock is not None and each.left is not None
-        else 0,
     }
 
 
