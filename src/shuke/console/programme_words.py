@@ -16,6 +16,7 @@ from django.utils.translation import ngettext, pgettext, pgettext_lazy
 
 from shuke.console import formats
 from shuke.console.money_words import Section, tell_sections
+from shuke.console.offer_words import tell_offers
 from shuke.kit.money import exponent, to_minor
 from shuke.loyalty.earning_words import (
     CAUSES,
@@ -67,6 +68,7 @@ class Told:
     expiry: list[tuple[str, str]]
     policies: list[tuple[str, str]]
     sections: list[Section]
+    offers: list[Section]
 
 
 _POLICIES: tuple[tuple[str, str | Promise], ...] = (
@@ -107,6 +109,7 @@ def tell(document: Document) -> Told:
         ],
         policies=_policies(document),
         sections=tell_sections(document),
+        offers=[Section(title, rows) for title, rows in tell_offers(document)],
     )
 
 

@@ -17,7 +17,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy, ngettext
+from django.utils.translation import gettext_lazy
 from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods
@@ -28,6 +28,7 @@ from shuke.console import formats
 from shuke.console.access import requires, staff_of
 from shuke.console.book_words import people_of
 from shuke.console.member_access import may_open
+from shuke.console.offer_words import lasts
 from shuke.console.once import new_token, once
 from shuke.console.prepaid_words import tender_choices
 from shuke.console.scope import place_of
@@ -44,7 +45,7 @@ from shuke.loyalty.plans.models import PlanState, TermCause
 from shuke.loyalty.plans.queries import PlanOfMember, plan_figures, plan_history, plan_totals, plans_of
 from shuke.loyalty.plans.refunds import quote_plan_refund
 from shuke.loyalty.plans.selling import quote_upgrade
-from shuke.loyalty.plans.values import Duration, Plan, brings_nothing_beyond
+from shuke.loyalty.plans.values import Plan, brings_nothing_beyond
 from shuke.loyalty.programme import Programme
 from shuke.loyalty.queries import InForce, programme_at, version_by_id
 from shuke.loyalty.words import localized, plan_name, tier_name
@@ -345,18 +346,6 @@ def _entitlement(each: EntitlementState, document: Mapping[str, Any]) -> dict[st
         "through": " · ".join(names),
         "stores": sorted(spec.stores),
     }
-
-
-def lasts(duration: Duration) -> str:
-    """ "12 months", "7 days"."""
-    parts = []
-    if duration.months:
-        parts.append(
-            ngettext("%(count)d month", "%(count)d months", duration.months) % {"count": duration.months}
-        )
-    if duration.days:
-        parts.append(ngettext("%(count)d day", "%(count)d days", duration.days) % {"count": duration.days})
-    return " ".join(parts)
 
 
 def told_benefits(plan: Plan) -> str:
