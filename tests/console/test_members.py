@@ -131,6 +131,17 @@ def test_filters_narrow_alone_and_together(shop: Store) -> None:
     assert listed(client, **{"from": "2026-10-01", "to": "2026-10-31"}) == [two.id]
 
 
+def test_tags_are_offered_and_found_by_the_word_that_is_shown(shop: Store) -> None:
+    one = make_member("甲", tags=["sample", "vip"], join_store_id=shop.id)
+    make_member("乙", tags=["other"], join_store_id=store_id("S2"))
+    client = visitor(language="zh-hans")
+    page = client.get("/members").content.decode()
+    offered = re.search(r'<datalist id="known-tags">(.*?)</datalist>', page)
+    assert offered
+    assert re.findall(r'value="([^"]*)"', offered[1]) == ["other", "示例操作", "vip"]
+    assert listed(client, tag="示例操作") == listed(client, tag="sample") == [one.id]
+
+
 def test_a_field_of_the_value_grid_lists_its_members(shop: Store) -> None:
     recent, older = (
         make_member("甲", now=NOW - timedelta(days=60)),

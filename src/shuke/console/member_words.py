@@ -41,6 +41,20 @@ GENERATED = "generated"
 """The tag of people who were invented for the demo."""
 SAMPLE = "sample"
 """The tag of those with whom the demo's sample days were played."""
+_TAGS: Mapping[str, str | Promise] = {
+    GENERATED: gettext_lazy("Invented for the demo"),
+    SAMPLE: gettext_lazy("Sample act of the demo"),
+}
+
+
+def tag_word(tag: str) -> str:
+    """What a tag is shown as."""
+    return str(_TAGS.get(tag, tag))
+
+
+def tag_of(word: str) -> str:
+    """The tag that is shown as this word; any other word is a tag itself."""
+    return next((tag for tag, words in _TAGS.items() if word == str(words)), word)
 
 
 def describe_act(event: AuditEvent, definitions: Mapping[str, AttributeDefinition]) -> tuple[str, str]:

@@ -33,7 +33,7 @@ from shuke.console import formats, scope
 from shuke.console.access import requires, staff_of
 from shuke.console.member_access import remember_found
 from shuke.console.member_forms import RegisterForm, refuse, split_tags
-from shuke.console.member_words import GENERATED, SAMPLE, STATUS_KINDS, attribute_label
+from shuke.console.member_words import GENERATED, SAMPLE, STATUS_KINDS, attribute_label, tag_of, tag_word
 from shuke.core.errors import InvalidInput
 from shuke.core.values import Permission
 from shuke.kit import clock
@@ -46,7 +46,7 @@ from shuke.loyalty.words import tier_name
 from shuke.members.models import AttributeDefinition, AttributeKind, Member, MemberStatus
 from shuke.members.operations import register_member
 from shuke.members.qr import looks_like_qr
-from shuke.members.queries import count_members, list_attribute_definitions, list_members
+from shuke.members.queries import count_members, list_attribute_definitions, list_members, tags_in_use
 from shuke.members.queries.matching import clean_query, members_by_identifier
 from shuke.members.queries.reading import candidates
 from shuke.members.values import Candidate, MemberFilters, MemberPage
@@ -137,6 +137,7 @@ def members(request: HttpRequest) -> HttpResponse:
     choice = read_choice(request.GET, stores, definitions, tiers)
     page, count = _find(request, choice, stores, tiers, reporting_zone(now))
     fixed = scope.chosen_store(request)
+    own = None if staff.all_stores else frozenset(store.id for store in stores)
     answer = render(
         request,
         "console/members_body.html"
@@ -150,6 +151,8 @@ def members(request: HttpRequest) -> HttpResponse:
             "first_page": choice.href() if choice.cursor else "",
             "currency": reporting_currency(now),
             "statuses": [("", _("Any status")), *MemberStatus.choices],
+            "tag": tag_word(choice.tag),
+            "tags": [tag_word(tag) for tag in tags_in_use(own)],
             "tiers": [
                 ("", _("Any tier")),
                 *((level.code, name(level.code)) for level in (tiers.levels if tiers else ())),
@@ -194,7 +197,7 @@ def read_choice(
         text=asked.get("q", "").strip(),
         status=status,
         tier=tier,
-        tag=asked.get("tag", "").strip(),
+        tag=tag_of(asked.get("tag", "").strip()),
         codes=codes,
         regions=regions,
         first=_day(asked.get("from", ""), problems),

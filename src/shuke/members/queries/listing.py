@@ -26,6 +26,8 @@ from shuke.members.search import blind_terms, query_terms
 from shuke.members.values import Candidate, CappedCount, MemberFilters, MemberPage
 
 MAX_LIMIT = 200
+NEWEST = 3_000
+"""So many members are looked at for their tags: a list to choose from must not wait for a whole chain."""
 COUNT_CAP = 1000
 
 
@@ -64,6 +66,14 @@ def count_members(filters: MemberFilters, *, cap: int = COUNT_CAP) -> CappedCoun
     found = members.order_by() if members is not None else _matching(filters).order_by().values("member_id")
     counted = found[: cap + 1].count()
     return CappedCount(min(counted, cap), counted <= cap)
+
+
+def tags_in_use(store_ids: Collection[UUID] | None) -> list[str]:
+    """The tags of the newest members, sorted, to be offered while one is typed; of some stores, or (None) of all."""
+    members = Member.objects.order_by("-id")
+    if store_ids is not None:
+        members = members.filter(join_store_id__in=store_ids)
+    return sorted({tag for tags in members.values_list("tags", flat=True)[:NEWEST] for tag in tags})
 
 
 def _plainly_filtered(filters: MemberFilters) -> QuerySet[Member] | None:
