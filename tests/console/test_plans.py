@@ -209,6 +209,13 @@ def test_gift_codes_are_sold_in_bulk_watched_downloaded_redeemed_and_paid_back(m
     assert cashier.get("/plans/plus").status_code == 403
     assert client_of(make_staff(Role.MARKETER)).post("/plans/plus", form).status_code == 403
     assert manager.post("/plans/plus", {**form, "count": "0"}).status_code == 422
+    assert 'name="count" value=' not in text_of(manager.get("/plans/plus"))
+    # First what it comes to; another count or price asks again.
+    for seen in ({}, {"seen": "12000"}):
+        asked = text_of(manager.post("/plans/plus", {**form, **seen}))
+        assert "3 × ¥120.00" in asked and 'name="seen" value="36000"' in asked
+    assert not PlanGiftOrder.objects.exists()
+    form["seen"] = "36000"
     sent = [manager.post("/plans/plus", form) for _ in range(2)]
     order = PlanGiftOrder.objects.get()
     assert [answer["Location"] for answer in sent] == [f"/plans/gifts/{order.id}"] * 2

@@ -46,7 +46,7 @@ KINDS = {"running": "info", "done": "ok", "void": "bad"}
 class GiftsForm(forms.Form):
     """How many codes, how they are paid and what for; a token makes one order of however many clicks."""
 
-    count = forms.IntegerField(label=gettext_lazy("How many"), min_value=1, max_value=MAX_ORDERED, initial=50)
+    count = forms.IntegerField(label=gettext_lazy("How many"), min_value=1, max_value=MAX_ORDERED)
     tender = forms.ChoiceField(label=gettext_lazy("Paid by"), choices=tender_choices, initial="transfer")
     reference = forms.CharField(
         label=gettext_lazy("Number of the payment"),
@@ -93,10 +93,15 @@ def plan(request: HttpRequest, code: str) -> HttpResponse:
         raise Http404
     may_order = found.on_sale and staff_of(request).may(Permission.CARDS_MANAGE)
     form = GiftsForm(request.POST if request.method == "POST" else None)
+    to_pay = None
     if request.method == "POST":
         if not may_order:
             raise PermissionDenied
-        if form.is_valid():
+        if form.is_valid() and request.POST.get("seen") != str(found.price * form.cleaned_data["count"]):
+            to_pay = (
+                found.price * form.cleaned_data["count"]
+            )  # first what it comes to; then this price is confirmed
+        elif form.is_valid():
             made = attempt(form, lambda: _order(request, code, form))
             if made is not None:
                 messages.success(request, _("Sold: the codes are being made."))
@@ -123,6 +128,7 @@ def plan(request: HttpRequest, code: str) -> HttpResponse:
         "first_page": address if before else "",
         "next_page": f"{address}?before={orders[ORDERS - 1].id}" if len(orders) > ORDERS else "",
         "form": form if may_order else None,
+        "to_pay": to_pay,
     }
     return render(request, "console/plan.html", context, status=422 if form.errors else 200)
 
