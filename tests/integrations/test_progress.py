@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from shuke.integrations.commands import lines_of_progress
+from shuke.integrations.commands import HELD, lines_of_progress
 from shuke.integrations.values import Work
 
 
@@ -15,3 +15,10 @@ def test_a_line_a_minute_goes_into_a_pipe(capsys: pytest.CaptureFixture[str]) ->
         clock[0] = float(at)
         show(Work("rows", done, 9_000))
     assert capsys.readouterr().err == "orders: 3,000 of 9,000 rows\norders: 6,000 of 9,000 rows\n"
+
+
+def test_that_a_run_keeps_tills_waiting_is_said_at_once(capsys: pytest.CaptureFixture[str]) -> None:
+    show = lines_of_progress("orders", lambda: 0.0)
+    for work in (Work("plan", 0, 0), Work("hold", 0, 0), Work("orders", 0, 5)):
+        show(work)
+    assert capsys.readouterr().err == f"{HELD}\n"

@@ -30,7 +30,7 @@ from shuke.kit.clock import now
 from shuke.kit.errors import ShukeError
 from shuke.kit.money import to_text
 
-HOLDS = "Until this run ends, tills cannot sell to the members of the file."
+HELD = "Until this run ends, tills cannot sell to the members of the file."
 QUIET_SECONDS = 60.0
 
 app = typer.Typer(
@@ -140,8 +140,7 @@ def describe(outcome: Outcome, path: Path, options: Options, seconds: float) -> 
 
 @contextmanager
 def progress_bar(what: str) -> Iterator[Callable[[Work], None]]:
-    """A bar with rows done, rows per second and the time left, on a terminal; elsewhere a line a minute. Both tell at once whom
-    a run keeps waiting."""
+    """A bar with rows done, rows per second and the time left, on a terminal; a line a minute elsewhere."""
     if not sys.stderr.isatty():
         yield lines_of_progress(what, time.monotonic)
         return
@@ -158,7 +157,7 @@ def progress_bar(what: str) -> Iterator[Callable[[Work], None]]:
             if work.phase == "plan":
                 return
             if work.phase == "hold":
-                bar.console.print(HOLDS)
+                bar.console.print(HELD)
                 return
             if work.done == 0:
                 began = time.monotonic()
@@ -175,14 +174,17 @@ def progress_bar(what: str) -> Iterator[Callable[[Work], None]]:
 
 
 def lines_of_progress(what: str, seconds: Callable[[], float]) -> Callable[[Work], None]:
-    """For pipes and logs: a line on stderr at most every `QUIET_SECONDS`, none for what is over before."""
+    """For pipes and logs: a line on stderr at most every `QUIET_SECONDS`, none for what is over before.
+
+    That a run keeps tills waiting is said at once.
+    """
     said = seconds()
 
     def show(work: Work) -> None:
         nonlocal said
         if work.phase == "hold":
-            typer.echo(HOLDS, err=True)
-        elif work.done and seconds() - said >= QUIET_SECONDS:
+            typer.echo(HELD, err=True)
+        if work.done and seconds() - said >= QUIET_SECONDS:
             said = seconds()
             typer.echo(f"{what}: {work.done:,} of {work.total:,} {work.phase}", err=True)
 
