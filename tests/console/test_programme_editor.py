@@ -20,7 +20,7 @@ from shuke.loyalty.models import ProgrammeVersion
 from shuke.loyalty.queries import forget_versions
 from tests.console.pages import client_of
 from tests.factories.core import make_staff
-from tests.factories.loyalty import DEMO
+from tests.factories.loyalty import DEMO, publish
 from tests.loyalty.test_schema import RICH
 
 PAGE = "/programme/editor"
@@ -180,6 +180,17 @@ def test_what_was_just_added_is_called_new_and_not_complained_of_before_it_is_le
     assert "New…" not in page and "field-error" not in page
     page = send(owner, page, "go:earning").content.decode()
     assert "field-error" in page and "earning[1]" in page
+
+
+def test_side_by_side_shows_only_what_a_form_changed(owner: Client) -> None:
+    publish(DEMO)
+    page = owner.get(PAGE).content.decode()
+    page = send(owner, page, "go:tiers").content.decode()
+    review = send(owner, page, "check", **{"s:tiers.levels.1.threshold": "1234"}).content.decode()
+    assert review.count("bg-bad-soft") == review.count("bg-ok-soft") == 1 and "1234" in review
+    shown = fields_of(review)
+    again = owner.post("/programme/publish", {**shown, "step": "publish", "effective_at": "no date"})
+    assert again.status_code == 422 and again.content.decode().count("bg-ok-soft") == 1
 
 
 def test_another_type_of_coupon_brings_its_own_fields(owner: Client) -> None:

@@ -82,6 +82,11 @@ def source_of_tree(tree: Any) -> str:
     return "".join(_section(key, value) for key, value in tree.items())
 
 
+def evenly(text: str) -> str:
+    """The same values as the forms write them, comments left out: what was not touched looks the same in two such texts."""
+    return source_of_tree(tree_of(text))
+
+
 def _section(key: str, value: Any) -> str:
     if isinstance(value, str):
         return _yaml({key: value}).strip().strip("{}") + "\n"

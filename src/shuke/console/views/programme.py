@@ -19,6 +19,7 @@ from shuke.checkout.impact.runs import start_impact
 from shuke.console import formats
 from shuke.console.access import requires, staff_of
 from shuke.console.days import EARLIEST_DAY, LATEST_DAY, end_of, start_of
+from shuke.console.editor.tree import evenly
 from shuke.console.programme_words import tell
 from shuke.console.refusals import attempt
 from shuke.console.side_by_side import compare
@@ -249,8 +250,11 @@ def _check(request: HttpRequest) -> HttpResponse:
     return review_source(request, form.document())
 
 
-def review_source(request: HttpRequest, source: str | bytes) -> HttpResponse:
-    """What a draft would change, and what has to be confirmed; or everything that is wrong with it."""
+def review_source(request: HttpRequest, source: str | bytes, *, by_forms: bool = False) -> HttpResponse:
+    """What a draft would change, and what has to be confirmed; or everything that is wrong with it.
+
+    `by_forms`: the forms wrote the draft, which wrap lines anew; both texts are then compared as they would write them.
+    """
     try:
         document = validate(source)
     except InvalidProgramme as error:
@@ -258,7 +262,7 @@ def review_source(request: HttpRequest, source: str | bytes) -> HttpResponse:
         shown = SourceForm(initial={"source": text.replace("\r\n", "\n").replace("\x00", "\ufffd")})
         return show_source(request, shown, error.problems)
     text = source if isinstance(source, str) else source.decode("utf-8-sig")
-    return _review(request, PublishForm(initial={"source": text}), document, text)
+    return _review(request, PublishForm(initial={"source": text}), document, text, by_forms=by_forms)
 
 
 def show_source(request: HttpRequest, form: SourceForm, problems: tuple[Problem, ...]) -> HttpResponse:
@@ -279,7 +283,13 @@ def show_source(request: HttpRequest, form: SourceForm, problems: tuple[Problem,
 
 
 def _review(
-    request: HttpRequest, form: PublishForm, document: dict[str, Any], source: str, *, status: int = 200
+    request: HttpRequest,
+    form: PublishForm,
+    document: dict[str, Any],
+    source: str,
+    *,
+    by_forms: bool,
+    status: int = 200,
 ) -> HttpResponse:
     now = clock.now()
     in_force = queries.programme_at(now)
@@ -289,7 +299,8 @@ def _review(
     changes, pairs = None, None
     if in_force:
         changes = diff_documents(queries.version_by_id(in_force.version_id).document, document)
-        pairs = compare(queries.source_of(in_force.number), source)
+        texts = (queries.source_of(in_force.number), source)
+        pairs = compare(*(map(evenly, texts) if by_forms else texts))
     cautions = told_cautions(document, starts)
     if cautions["uncounted"] and then:
         start_impact(actor=staff_of(request).as_actor(), now=now, source=source, against=then.number)
@@ -299,6 +310,7 @@ def _review(
         "in_force": in_force,
         "changes": changes,
         "pairs": pairs,
+        "by_forms": by_forms,
         "told": tell(document),
         "against": then.number if then else "",
         "now": now,
@@ -338,7 +350,7 @@ def _publish(request: HttpRequest) -> HttpResponse:
             when = formats.moment(version.effective_at)
             messages.success(request, words % {"number": version.number, "moment": when})
             return redirect("console:programme_version", version.number)
-    return _review(request, form, document, source, status=422)
+    return _review(request, form, document, source, by_forms="by_forms" in request.POST, status=422)
 
 
 def _choices(versions: list[queries.VersionRow]) -> list[tuple[int, str]]:

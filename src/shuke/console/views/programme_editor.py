@@ -160,7 +160,7 @@ def edit(request: HttpRequest, posted: QueryDict | dict[str, str]) -> HttpRespon
     if action == "yaml":
         return show_source(request, SourceForm(initial={"source": text}), problems_of(text))
     if action == "check":
-        return review_source(request, text)
+        return review_source(request, text, by_forms=True)
     return _page(
         request, tree, text, section if section in section_keys() else "basics", (fresh, opened), posted
     )
