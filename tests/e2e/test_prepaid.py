@@ -224,6 +224,11 @@ def test_a_reward_is_redeemed_and_handed_over(screen: OpenScreen, counter: Store
     page.keyboard.press("Enter")
     page.wait_for_url(f"**/redemptions/{made.id}")
     page.locator("[name=act][value=hand_over]").click()
+    page.wait_for_selector("#sure-hand-over[open]")  # asks first
+    made.refresh_from_db()
+    assert made.status != "done"
+    page.locator("#sure-hand-over [data-yes]").click()
+    page.wait_for_selector("[data-yes]", state="detached")
     page.wait_for_load_state("load")
     made.refresh_from_db()
     assert made.status == "done"
