@@ -330,7 +330,7 @@ def test_who_covers_several_stores_chooses_one_before_gift_codes_are_sold(db: ob
         make_staff(Role.STORE_MANAGER, all_stores=False, store_ids=[store.id for store in mine])
     )
     typed = {"count": "3", "tender": "transfer", "reference": "", "remark": "ACME", "token": "t1"}
-    refused = client.post(reverse("console:plan", args=["plus"]), typed)
+    refused = client.post(reverse("console:plan", args=["plus"]), {**typed, "seen": str(3 * 12_000)})
     assert refused.status_code == 422
     assert "Choose at which of your stores" in text_of(refused)
     assert not PlanGiftOrder.objects.exists()

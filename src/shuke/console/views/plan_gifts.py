@@ -97,15 +97,15 @@ def plan(request: HttpRequest, code: str) -> HttpResponse:
     if request.method == "POST":
         if not may_order:
             raise PermissionDenied
-        if form.is_valid() and request.POST.get("seen") != str(found.price * form.cleaned_data["count"]):
-            to_pay = (
-                found.price * form.cleaned_data["count"]
-            )  # first what it comes to; then this price is confirmed
-        elif form.is_valid():
-            made = attempt(form, lambda: _order(request, code, form))
-            if made is not None:
-                messages.success(request, _("Sold: the codes are being made."))
-                return redirect("console:plan_gifts", made)
+        if form.is_valid():
+            price = found.price * form.cleaned_data["count"]
+            if request.POST.get("seen") != str(price):
+                to_pay = price  # what it comes to is told first, and then confirmed
+            else:
+                made = attempt(form, lambda: _order(request, code, form))
+                if made is not None:
+                    messages.success(request, _("Sold: the codes are being made."))
+                    return redirect("console:plan_gifts", made)
     before = _uuid(request.GET.get("before", ""))
     orders = gift_orders.list_gift_orders(
         actor=staff_of(request).as_actor(), plan=code, limit=ORDERS + 1, before=before
