@@ -74,3 +74,13 @@ def test_a_broken_connection_is_an_operational_error_and_a_fresh_one_works() -> 
         DIVIDE.row([5])
     connection.close()
     assert DIVIDE.row([5]) == (2,)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_as_the_first_statement_of_a_transaction_it_opens_it() -> None:
+    keep = Statement("test_keep", "SELECT set_config('shuke.kept', $1::text, true)", "t")
+    read = Statement("test_read", "SELECT current_setting('shuke.kept', true)", "")
+    with transaction.atomic():
+        keep.row(["within"])
+        assert read.row([]) == ("within",)
+    assert read.row([])[0] in (None, "")

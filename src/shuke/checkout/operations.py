@@ -1,7 +1,7 @@
 """Quote and commit. A commit prices outside any lock, then writes in one statement that checks the member's revision.
 
-If a rival changed the member's book meanwhile, nothing is written and the price is made again from fresh facts, with the
-book taken first, so that a busy member is served in turn and never starves. Sales of one member that
+If a rival changed the member's book meanwhile, nothing is written and the price is made again from fresh facts; who loses
+twice takes the book first, so that a busy member is served in turn and never starves. Sales of one member that
 reach one web process together take turns from the start.
 
 Plain sales that reach one web process at the same moment share their statements (`kit.together`): one reads the facts of
@@ -144,9 +144,8 @@ def commit_order(
     with _turns.turn(sale.member) as is_busy:
         if is_busy:  # so perhaps in other processes, too: an attempt would be lost to them
             return read_answer(actor, key, input_hash) or _commit_alone(asked, optimistic_tries=0)
-        if not _is_plain(asked):
-            return _commit_alone(asked)
-        return _together.ask(asked) or _commit_alone(asked, optimistic_tries=0)
+        answer = _together.ask(asked) if _is_plain(asked) else None
+        return answer or _commit_alone(asked)
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from typing import Any, cast
 from django.db import DEFAULT_DB_ALIAS, connections
 from psycopg import Connection, OperationalError, errors
 from psycopg.adapt import PyFormat, Transformer
-from psycopg.pq import ConnStatus, ExecStatus
+from psycopg.pq import ConnStatus, ExecStatus, TransactionStatus
 from psycopg.pq.abc import PGresult
 
 _READY = "shuke_prepared"
@@ -40,6 +40,8 @@ class Statement:
         with own.wrap_database_errors:
             own.ensure_connection()
             raw = cast("Connection[Any]", own.connection)
+            if not raw.autocommit and raw.pgconn.transaction_status == TransactionStatus.IDLE:
+                _begin(raw)
             transformer = _ready(raw).get(self.name) or self._prepare(raw)
             given: Any = transformer.dump_sequence(parameters, _FORMATS[self.formats])
             result = raw.pgconn.exec_prepared(self.name.encode(), given, transformer.formats)
@@ -69,6 +71,13 @@ def _ready(raw: Connection[Any]) -> dict[str, Any]:
         ready = raw.__dict__[_READY] = {}
         _follow_deallocation(raw, ready)
     return ready
+
+
+def _begin(raw: Connection[Any]) -> None:
+    """A cursor would open the transaction that its connection is to be in; nobody else does it for us."""
+    result = raw.pgconn.exec_(b"BEGIN")
+    if result.status != ExecStatus.COMMAND_OK:
+        raise _error(raw, result)
 
 
 def _follow_deallocation(raw: Any, ready: dict[str, Any]) -> None:
