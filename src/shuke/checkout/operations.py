@@ -1,11 +1,12 @@
 """Quote and commit. A commit prices outside any lock, then writes in one statement that checks the member's revision.
 
-If a rival changed the member's book meanwhile, nothing is written and the price is made again from fresh facts; who loses
-twice takes the book first, so that a busy member is served in turn and never starves. Sales of one member that
-reach one web process together take turns from the start.
+If a rival changed the member's book meanwhile, nothing is written and the price is made again from fresh facts; who lost
+once takes the book first, so that a busy member is served in turn and never starves. Sales of one member that reach one web
+process together take turns from the start.
 
-Plain sales that reach one web process at the same moment share their statements (`kit.together`): one reads the facts of
-all, one writes them all. Whatever is in the way of one of them, or of the whole, that sale is then made alone.
+Sales that touch no book but their member's and reach one web process at the same moment share their statements
+(`kit.together`): one reads the facts of all, one writes them all. Whatever is in the way of one of them, or of the whole,
+that sale is then made alone.
 """
 
 from __future__ import annotations
@@ -144,7 +145,7 @@ def commit_order(
     with _turns.turn(sale.member) as is_busy:
         if is_busy:  # so perhaps in other processes, too: an attempt would be lost to them
             return read_answer(actor, key, input_hash) or _commit_alone(asked, optimistic_tries=0)
-        answer = _together.ask(asked) if _is_plain(asked) else None
+        answer = _together.ask(asked) if _may_share(asked) else None
         return answer or _commit_alone(asked)
 
 
@@ -156,7 +157,7 @@ class _Asked(Asked):
     now: datetime = field(kw_only=True)
 
 
-def _is_plain(asked: _Asked) -> bool:
+def _may_share(asked: _Asked) -> bool:
     """True for a sale that touches nothing but its own member's book, so that it may share a transaction with others."""
     sale, programme = asked.sale, asked.in_force.programme
     return (
@@ -401,7 +402,7 @@ def _write_one(draft: _Draft, *, waits: bool) -> bool:
 
 
 def _write(drafts: Sequence[_Draft]) -> Sequence[bool]:
-    """Write plain sales in one transaction without waiting; of each whether it is written. Raises django.db errors."""
+    """Write sales of different members in one transaction, never waiting; whether each is written. Raises django.db errors."""
     if len(drafts) < 2:
         return [_write_one(draft, waits=False) for draft in drafts]
     documents = _json.encode([{**draft.document, "i": n} for n, draft in enumerate(drafts, 1)]).decode()

@@ -4,22 +4,18 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterable
-from datetime import datetime
 from decimal import Decimal
-from functools import wraps
-from typing import Any
 from uuid import UUID
 
 from django.core.exceptions import PermissionDenied
-from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.debug import sensitive_post_parameters
-from django.views.decorators.http import require_GET, require_POST
+from django.views.decorators.http import require_GET
 
-from shuke.catalog.models import Product, Store
+from shuke.catalog.models import Product
 from shuke.catalog.queries import products_by_sku, suggest_products
 from shuke.checkout.errors import OrderExists, OrderNotFound
 from shuke.checkout.operations import commit_order
@@ -36,13 +32,13 @@ from shuke.console.views.cashier.cart import (
     new_number,
     open_cart,
     read_cart,
-    remember,
 )
-from shuke.console.views.cashier.coupons import choose, counting, coupon_views
-from shuke.console.views.cashier.exchange import back_context, carry_out_exchange
+from shuke.console.views.cashier.counter import Counter, context_of, counter_of, draw, go, step, take_member
+from shuke.console.views.cashier.coupons import choose, counting
+from shuke.console.views.cashier.exchange import carry_out_exchange
 from shuke.console.views.cashier.gift_cards import looks_like_card, take_card
 from shuke.console.views.cashier.pricing import quote_cart
-from shuke.console.views.cashier.reading import PREPAID, Says, picture, place, words_of
+from shuke.console.views.cashier.reading import PREPAID, Says, place, words_of
 from shuke.console.views.cashier.receipt import receipt_context
 from shuke.core.errors import NotFound
 from shuke.core.idempotency import find_answer
@@ -50,9 +46,7 @@ from shuke.core.text import storable
 from shuke.core.values import Permission
 from shuke.kit import clock
 from shuke.kit.errors import ShukeError
-from shuke.loyalty.models import Standing
-from shuke.loyalty.queries import InForce, programme_at, version_by_id
-from shuke.loyalty.words import tier_name
+from shuke.loyalty.queries import programme_at
 from shuke.members.operations import register_member
 from shuke.members.profile import Profile
 from shuke.members.qr import looks_like_qr
@@ -63,45 +57,6 @@ RESULTS = 8
 _LAST_FOUR = re.compile(r"\d{4}")
 MAX_TEXT = 200
 SIGNED = ("reason", signing.NAME)
-
-
-class Counter:
-    """Where and under which rules this request sells."""
-
-    def __init__(self, store: Store, in_force: InForce, now: datetime) -> None:
-        self.store = store
-        self.in_force = in_force
-        self.now = now
-
-    @property
-    def currency(self) -> str:
-        return self.in_force.programme.currency
-
-
-def counter_of(request: HttpRequest) -> Counter | None:
-    """The store chosen in the top bar, or the person's only one, with the programme in force; None when one is missing."""
-    now = clock.now()
-    in_force = programme_at(now)
-    store = scope.chosen_store(request)
-    if store is None:
-        mine = [each for each in scope.stores_of(staff_of(request)) if each.is_open]
-        store = mine[0] if len(mine) == 1 else None
-    return Counter(store, in_force, now) if store and in_force else None
-
-
-def step(view: Callable[[HttpRequest, Counter], HttpResponse]) -> Callable[[HttpRequest], HttpResponseBase]:
-    """A POST of the desk: it needs a store and a programme, else the page itself says what is missing."""
-
-    @wraps(view)
-    def stepped(request: HttpRequest) -> HttpResponseBase:
-        counter = counter_of(request)
-        if counter is None:
-            return _go(request, reverse("console:cashier"))
-        answer = view(request, counter)
-        remember(request, answer)
-        return answer
-
-    return requires(Permission.CHECKOUT_USE)(require_POST(stepped))
 
 
 @requires(Permission.CHECKOUT_USE)
@@ -116,7 +71,7 @@ def desk(request: HttpRequest) -> HttpResponse:
             "console/cashier_closed.html",
             {"stores": stores, "has_programme": programme_at(clock.now()) is not None},
         )
-    return render(request, "console/cashier.html", _context(request, counter, read_cart(request), Says()))
+    return render(request, "console/cashier.html", context_of(request, counter, read_cart(request), Says()))
 
 
 @step
@@ -143,7 +98,7 @@ def scan(request: HttpRequest, counter: Counter) -> HttpResponse:
             says.places["scan"] = _("Nothing found for “%(text)s”. Check the code, or search by name.") % {
                 "text": wanted[:40]
             }
-    return _draw(
+    return draw(
         request,
         counter,
         read_cart(request),
@@ -162,7 +117,7 @@ def add_product(request: HttpRequest, counter: Counter) -> HttpResponse:
     product = products_by_sku([sku]).get(storable(sku))
     if product is None:
         says = Says({"scan": _("This product no longer exists.")})
-        return _draw(request, counter, read_cart(request), says, focus="scan")
+        return draw(request, counter, read_cart(request), says, focus="scan")
     return _add(request, counter, product, 1000)
 
 
@@ -188,7 +143,7 @@ def change_line(request: HttpRequest, counter: Counter) -> HttpResponse:
             if line.quantity == 0:
                 cart.lines.remove(line)
                 focus = "scan"
-    return _draw(request, counter, cart, says, focus=focus)
+    return draw(request, counter, cart, says, focus=focus)
 
 
 @step
@@ -209,8 +164,8 @@ def pick_member(request: HttpRequest, counter: Counter) -> HttpResponse:
             says.places["member"] = _("This member no longer exists.")
     with open_cart(request) as cart:
         if not says:
-            _take_member(cart, chosen)
-    return _draw(request, counter, cart, says, focus="member" if says or not wanted else "scan")
+            take_member(cart, chosen)
+    return draw(request, counter, cart, says, focus="member" if says or not wanted else "scan")
 
 
 @step
@@ -222,7 +177,7 @@ def register(request: HttpRequest, counter: Counter) -> HttpResponse:
     form, says = {"name": name[:120], "phone": phone[:40]}, Says()
     if "save" not in request.POST:
         cart = read_cart(request)
-        return _draw(request, counter, cart, says, focus="new-phone" if name else "new-name", form=form)
+        return draw(request, counter, cart, says, focus="new-phone" if name else "new-name", form=form)
     if not phone.strip():
         says.places["phone"] = _("Type the phone number: the member is found by it next time.")
     else:
@@ -238,10 +193,10 @@ def register(request: HttpRequest, counter: Counter) -> HttpResponse:
             says.places["name" if (error.field or "").endswith("name") else "phone"] = words_of(error)
     if says:
         focus = "new-name" if says.at("name") else "new-phone"
-        return _draw(request, counter, read_cart(request), says, focus=focus, form=form)
+        return draw(request, counter, read_cart(request), says, focus=focus, form=form)
     with open_cart(request) as cart:
-        _take_member(cart, member.id)
-    return _draw(
+        take_member(cart, member.id)
+    return draw(
         request,
         counter,
         cart,
@@ -274,7 +229,7 @@ def use_points(request: HttpRequest, counter: Counter) -> HttpResponse:
             else:
                 place(says, error, cart)
     focus = "points" if says.at("points") else ""
-    return _draw(
+    return draw(
         request, counter, cart, says, focus=focus, points_text=asked if says and not cart.points else None
     )
 
@@ -303,7 +258,7 @@ def use_stored_value(request: HttpRequest, counter: Counter) -> HttpResponse:
             else:
                 place(says, error, cart)
     focus = "stored" if says.at("stored") else ""
-    return _draw(
+    return draw(
         request, counter, cart, says, focus=focus, stored_text=asked if says and not cart.stored else None
     )
 
@@ -316,7 +271,7 @@ def use_gift_card(request: HttpRequest, counter: Counter) -> HttpResponse:
         return _take_card(request, counter, request.POST.get("gift", "")[:MAX_TEXT].strip())
     with open_cart(request) as cart:
         cart.cards = [(card_id, four) for card_id, four in cart.cards if str(card_id) != dropped]
-    return _draw(request, counter, cart, Says(), focus="gift")
+    return draw(request, counter, cart, Says(), focus="gift")
 
 
 @step
@@ -325,7 +280,7 @@ def use_coupon(request: HttpRequest, counter: Counter) -> HttpResponse:
     asked = {name: request.POST.get(name, "") for name in ("text", "add", "drop")}
     with open_cart(request) as cart:
         says = choose(asked, cart, staff_of(request), counter.store, counter.currency, counter.now)
-    return _draw(request, counter, cart, says, focus="coupon", coupon_text=asked["text"] if says else "")
+    return draw(request, counter, cart, says, focus="coupon", coupon_text=asked["text"] if says else "")
 
 
 @step
@@ -335,8 +290,8 @@ def clear_cart(request: HttpRequest, counter: Counter) -> HttpResponse:
         was_exchange = cart.swap is not None
         cart.empty()
     if was_exchange:
-        return _go(request, reverse("console:cashier"))
-    return _draw(request, counter, cart, Says(), focus="member")
+        return go(request, reverse("console:cashier"))
+    return draw(request, counter, cart, Says(), focus="member")
 
 
 @step
@@ -344,7 +299,7 @@ def drop_exchange(request: HttpRequest, counter: Counter) -> HttpResponse:
     """Nothing comes back after all; the cart and its member stay."""
     with open_cart(request) as cart:
         cart.swap = None
-    return _go(request, reverse("console:cashier"))
+    return go(request, reverse("console:cashier"))
 
 
 @step
@@ -354,13 +309,13 @@ def commit(request: HttpRequest, counter: Counter) -> HttpResponse:
     cart = read_cart(request)
     key = request.POST.get("key", "")
     if key in cart.done:
-        return _go(request, _receipt_of(cart.done[key]))
+        return go(request, _receipt_of(cart.done[key]))
     if key != cart.key:
         says = Says({"pay": _("The cart was changed elsewhere. Check it and confirm again.")})
-        return _draw(request, counter, cart, says)
+        return draw(request, counter, cart, says)
     if ("reason" in request.POST) != (cart.swap is not None):
         # An exchange was begun or left elsewhere: this page no longer shows what would be booked.
-        return _go(request, reverse("console:cashier"))
+        return go(request, reverse("console:cashier"))
     if _untaken(request):
         return _refuse_untaken(request, counter, cart)
     staff = staff_of(request)
@@ -377,11 +332,11 @@ def commit(request: HttpRequest, counter: Counter) -> HttpResponse:
                 "The total is now %(amount)s, because something changed meanwhile. Check it and confirm again."
             )
             says.places["pay"] = words % {"amount": formats.money(payable, counter.currency)}
-            return _draw(request, counter, cart, says)
+            return draw(request, counter, cart, says)
     except ShukeError as error:
         if not _was_sold(staff.id, cart.key):
             place(says, error, cart)
-            return _draw(request, counter, cart, says)
+            return draw(request, counter, cart, says)
     try:
         if cart.swap:
             order_id = json.loads(carry_out_exchange(request, cart, sale, sold).body)["id"]
@@ -394,16 +349,16 @@ def commit(request: HttpRequest, counter: Counter) -> HttpResponse:
         with open_cart(request) as fresh:
             fresh.number = new_number(counter.now.date())
         says.places["pay"] = _("Nothing was sold yet. Confirm again.")
-        return _draw(request, counter, fresh, says)
+        return draw(request, counter, fresh, says)
     except ShukeError as error:
         if error.code == "idempotency_conflict":
             return _already_sold(request, counter, staff.id)
         place(says, error, cart)
-        return _draw(request, counter, cart, says, focus=next((at for at in SIGNED if says.at(at)), ""))
+        return draw(request, counter, cart, says, focus=next((at for at in SIGNED if says.at(at)), ""))
     with open_cart(request) as kept:
         if kept.key == cart.key:
             kept.finish(order_id)
-    return _go(request, _receipt_of(order_id))
+    return go(request, _receipt_of(order_id))
 
 
 @requires(Permission.CHECKOUT_USE)
@@ -437,9 +392,9 @@ def _find_member(request: HttpRequest, counter: Counter, text: str) -> HttpRespo
     # fit one member are not, because others may bear it who are no members.
     if len(people) == 1 and (people[0].matched_by != "search" or _LAST_FOUR.fullmatch(text)):
         with open_cart(request) as cart:
-            _take_member(cart, people[0].member_id)
-        return _draw(request, counter, cart, says, focus="scan")
-    return _draw(
+            take_member(cart, people[0].member_id)
+        return draw(request, counter, cart, says, focus="scan")
+    return draw(
         request,
         counter,
         read_cart(request),
@@ -460,12 +415,7 @@ def _take_card(request: HttpRequest, counter: Counter, code: str) -> HttpRespons
         except ShukeError as error:
             says.places["gift"] = words_of(error)
     focus = "gift" if says else "" if not code else "commit" if cart.lines else "scan"
-    return _draw(request, counter, cart, says, focus=focus, gift_text=code if says else "")
-
-
-def _take_member(cart: Cart, member_id: UUID | None) -> None:
-    if member_id != cart.member_id and not (cart.swap and cart.swap.is_of_member):
-        cart.member_id, cart.points, cart.stored, cart.coupons = member_id, 0, 0, []
+    return draw(request, counter, cart, says, focus=focus, gift_text=code if says else "")
 
 
 def _add(request: HttpRequest, counter: Counter, product: Product, amount: int) -> HttpResponse:
@@ -492,7 +442,7 @@ def _add(request: HttpRequest, counter: Counter, product: Product, amount: int) 
             and (product.price_minor is None or product.currency != counter.currency)
         ):
             focus = f"price-{cart.lines.index(line) + 1}"
-    return _draw(request, counter, cart, says, focus=focus, fresh=product.sku)
+    return draw(request, counter, cart, says, focus=focus, fresh=product.sku)
 
 
 def _untaken(request: HttpRequest) -> str:
@@ -509,7 +459,7 @@ def _refuse_untaken(request: HttpRequest, counter: Counter, cart: Cart) -> HttpR
     says, found = Says({"scan": words % {"text": text[:40]}}), list[Product]()
     if not request.POST.get("text", "").strip():
         found = suggest_products(text, limit=RESULTS)  # the list that was open stays open
-    return _draw(
+    return draw(
         request,
         counter,
         cart,
@@ -535,80 +485,8 @@ def _already_sold(request: HttpRequest, counter: Counter, caller_id: UUID) -> Ht
             cart.finish(order["id"])
             cart.lines, cart.member_id = lines, member_id
     words = _("This cart was already sold before it was changed. Look at the receipt before you sell again.")
-    return _draw(request, counter, cart, Says({"pay": words}), sold=order["id"] if earlier else "")
+    return draw(request, counter, cart, Says({"pay": words}), sold=order["id"] if earlier else "")
 
 
 def _receipt_of(order_id: str) -> str:
     return reverse("console:receipt", args=[order_id])
-
-
-def _go(request: HttpRequest, address: str) -> HttpResponse:
-    if request.headers.get("HX-Request"):
-        return HttpResponse(status=204, headers={"HX-Redirect": address})
-    return HttpResponseRedirect(address)
-
-
-def _context(request: HttpRequest, counter: Counter, cart: Cart, says: Says, **more: Any) -> dict[str, Any]:
-    try:
-        drawn = picture(staff_of(request), counter.store, cart, counter.in_force, counter.now, says)
-    except NotFound:
-        # The member was erased while standing in the cart.
-        with open_cart(request) as cart:
-            cart.swap = None
-            _take_member(cart, None)
-        drawn = picture(staff_of(request), counter.store, cart, counter.in_force, counter.now, says)
-    return {
-        **drawn,
-        **back_context(request, cart, drawn),
-        "coupons": coupon_views(drawn["quote"]["coupons"]) if drawn["quote"] else [],
-        "may_refund": staff_of(request).may(Permission.CHECKOUT_REFUND),
-        "may_register": staff_of(request).may(Permission.MEMBERS_WRITE),
-        "found": [],
-        "people": [],
-        "form": None,
-        **more,
-    }
-
-
-def _draw(
-    request: HttpRequest,
-    counter: Counter,
-    cart: Cart,
-    says: Says,
-    *,
-    focus: str = "",
-    into: str = "scan",
-    text: str = "",
-    toast: str = "",
-    people: Iterable[Candidate] = (),
-    **more: Any,
-) -> HttpResponse:
-    """The desk after a step. 422 when something was refused; the messages stand at their fields."""
-    context = _context(request, counter, cart, says, people=_with_tiers(people, counter), **more)
-    status = 422 if says else 200
-    if not request.headers.get("HX-Request"):
-        return render(request, "console/cashier.html", context, status=status)
-    answer = render(request, "console/cashier_parts.html", {**context, "oob": True}, status=status)
-    events: dict[str, Any] = {"desk": {"focus": focus, "into": into, "text": text}}
-    if toast:
-        events["toast"] = {"kind": "ok", "text": toast}
-    answer["HX-Trigger-After-Swap"] = json.dumps(events)
-    return answer
-
-
-def _with_tiers(people: Iterable[Candidate], counter: Counter) -> list[dict[str, Any]]:
-    listed = list(people)
-    if not listed:
-        return []
-    document = version_by_id(counter.in_force.version_id).document
-    tiers = counter.in_force.programme.tiers
-    held = dict(
-        Standing.objects.filter(member_id__in=[each.member_id for each in listed]).values_list(
-            "member_id", "tier"
-        )
-    )
-    levels = [tiers.level(held.get(each.member_id, "")) for each in listed]
-    return [
-        {"who": each, "tier": tier_name(document, level.code), "level": min(level.rank, 4)}
-        for each, level in zip(listed, levels, strict=True)
-    ]
