@@ -51,6 +51,7 @@ def redeem(client: Client, member: Member, token: str = "t1", **typed: str):
         "points": "300",
         "cash": "990",
         "tender": "cash",
+        "sure": "yes",
     }
     return client.post(f"/members/{member.id}/rewards", {**sent, **typed})
 
@@ -96,6 +97,37 @@ def test_a_cashier_redeems_once_and_the_counter_hands_over_by_code(member: Membe
     page = text_of(client.get(f"/redemptions/{made.id}"))
     assert code[:4] + " " + code[4:] not in page  # of no more use
     assert verify_catalogue() == []
+
+
+def test_it_is_told_what_it_costs_before_it_is_booked(member: Member) -> None:
+    asked = redeem(client_of(), member, quantity="2", pick_up_store="S1", sure="")
+    page = text_of(asked)
+    dialog = page[page.index('id="redeem"') :]
+    assert asked.status_code == 200 and not Redemption.objects.exists()
+    for words in ("Redeem this reward?", "Mug", "600", "400 can be used afterwards", "19.80", "S1"):
+        assert words in dialog, words
+    for wrong, said in (
+        ({"quantity": "0"}, "Choose from 1 to"),
+        ({"quantity": "4"}, "Only 1,000 of"),
+        ({"reward": "gone"}, "no such reward"),
+    ):
+        refused = redeem(client_of(), member, **{"sure": "", **wrong})
+        assert refused.status_code == 422 and 'id="redeem"' not in text_of(refused)
+        assert said in text_of(refused).replace("1000", "1,000"), said
+
+
+def test_who_had_as_many_as_allowed_is_told_so() -> None:
+    make_shop(rewards=[{**MUG, "limit": {"member": 2, "per": "year"}}])
+    made = make_member(now=now(), phone="13812345678")
+    give(made.id, 5000, at=now())
+    client = client_of()
+    page = text_of(client.get(f"/members/{made.id}/rewards"))
+    assert "Had as many as allowed" not in page
+    assert redeem(client, made, quantity="2", pick_up_store="S1").status_code == 302
+    page = text_of(client.get(f"/members/{made.id}/rewards"))
+    assert "Had as many as allowed" in page and 'value="mug"' not in page
+    refused = redeem(client, made, token="t2", pick_up_store="S1")
+    assert refused.status_code == 422 and Redemption.objects.count() == 1
 
 
 def test_a_wrong_code_and_a_changed_price_are_told(member: Member) -> None:
@@ -151,7 +183,8 @@ def test_no_page_asks_too_many_questions(member: Member) -> None:
         assert queries_of(client, path) <= MOST_QUERIES, path
 
 
-def test_two_forms_of_one_page_have_their_own_tokens(member: Member) -> None:
-    page = text_of(client_of().get(f"/members/{member.id}/rewards"))
-    tokens = re.findall(r'name="token" value="([0-9a-f]+)"', page)
-    assert len(tokens) == len(set(tokens)) == 1
+def test_each_question_has_its_own_token(member: Member) -> None:
+    client = client_of()
+    pages = [text_of(redeem(client, member, pick_up_store="S1", sure="")) for _ in range(2)]
+    tokens = [re.findall(r'name="token" value="([0-9a-fs]+)"', page) for page in pages]
+    assert len(tokens[0]) == len(tokens[1]) == 1 and tokens[0] != tokens[1]

@@ -213,6 +213,10 @@ def test_a_reward_is_redeemed_and_handed_over(screen: OpenScreen, counter: Store
     check(till, "member-rewards")
     page.locator("form:has([name=reward][value=mug]) button.btn-primary").focus()
     page.keyboard.press("Enter")
+    page.wait_for_selector("#redeem[open]")  # asks first
+    assert not Redemption.objects.filter(member_id=who.id).exists()
+    check(till, "member-rewards-sure")
+    page.locator("#redeem [name=sure]").click()
     page.wait_for_url("**/redemptions/*")
     made = Redemption.objects.get(member_id=who.id)
     assert (made.reward, made.points, made.cash_minor) == ("mug", 300, 990)

@@ -25,7 +25,7 @@ from shuke.loyalty.tiers import MAIN
 from shuke.rewards.catalogue import operations as catalogue
 from shuke.rewards.catalogue.errors import NotCancellable, UnknownReward
 from shuke.rewards.catalogue.models import Redemption
-from shuke.rewards.catalogue.queries import stock_taken
+from shuke.rewards.catalogue.queries import pieces_had, stock_taken
 from shuke.rewards.catalogue.values import Offer, Price, Terms
 from shuke.rewards.errors import CouponNotOpen
 from shuke.rewards.models import Coupon, State
@@ -34,8 +34,8 @@ from shuke.rewards.operations import issue_coupons, void_coupon
 
 @dataclass(frozen=True, slots=True)
 class Shelf:
-    """A reward as it stands now: `left` pieces (None: no limit); `price` for the member it was asked for, or for everybody;
-    `missing` is why that member cannot have it: "", "tier", "points", "stock" or "dates"."""
+    """A reward as it stands now: `left` pieces for everybody, or for the member it was asked for (None: no limit); `price`
+    for that member; `missing` is why that member cannot have it: "", "dates", "stock", "tier", "limit" or "points"."""
 
     offer: Offer
     price: Price
@@ -52,9 +52,16 @@ def shelf(*, now: datetime, member_id: UUID | None = None, usable: int = 0) -> l
     offers = in_force.programme.rewards
     taken = stock_taken(offers)
     tier = tier_of(in_force.programme, member_id) if member_id else ""
+    had: dict[str, int] = {}
+    if member_id is not None:
+        limited = [offer for offer in offers.values() if offer.member_limit is not None]
+        had = pieces_had(member_id, {offer.code: _since(offer, in_force.programme, now) for offer in limited})
     found = []
     for offer in offers.values():
         left = None if offer.stock is None else max(offer.stock - taken.get(offer.code, 0), 0)
+        allowed = None
+        if member_id is not None and offer.member_limit is not None:
+            allowed = max(offer.member_limit - had.get(offer.code, 0), 0)
         price = offer.price_for(tier)
         missing = ""
         if not offer.is_open(now):
@@ -63,10 +70,16 @@ def shelf(*, now: datetime, member_id: UUID | None = None, usable: int = 0) -> l
             missing = "stock"
         elif member_id is not None and offer.tiers and tier not in offer.tiers:
             missing = "tier"
+        elif allowed == 0:
+            missing = "limit"
         elif member_id is not None and usable < price.points:
             missing = "points"
-        found.append(Shelf(offer, price, left, missing))
+        found.append(Shelf(offer, price, _least(left, allowed), missing))
     return found
+
+
+def _least(*limits: int | None) -> int | None:
+    return min((limit for limit in limits if limit is not None), default=None)
 
 
 def redeem_reward(

@@ -174,7 +174,13 @@ def test_a_tier_has_its_own_price(shop: None) -> None:
     assert points(member.id)[0] == before - 100
     on_the_shelf = {each.offer.code: each for each in shelf(now=NOW, member_id=member.id, usable=10_000)}
     assert on_the_shelf["mug"].price == Price(100, 0)
-    assert (on_the_shelf["mug"].left, on_the_shelf["trip"].missing) == (2, "")
+    assert (on_the_shelf["mug"].left, on_the_shelf["trip"].missing) == (1, "")  # one more a month
+    assert {each.offer.code: each.left for each in shelf(now=NOW)}["mug"] == 2
+    mug(member)
+    on_the_shelf = {each.offer.code: each for each in shelf(now=NOW, member_id=member.id, usable=10_000)}
+    assert (on_the_shelf["mug"].left, on_the_shelf["mug"].missing) == (0, "limit")
+    later = shelf(now=NOW + timedelta(days=31), member_id=member.id, usable=10_000)
+    assert {each.offer.code: (each.left, each.missing) for each in later}["mug"] == (1, "")
 
 
 def test_cancelling_returns_points_to_their_own_lots(shop: None) -> None:

@@ -36,11 +36,13 @@ class RewardOut(Out):
     fulfilment: Literal["at_once", "pick_up", "delivery"]
     tiers: Annotated[list[str], Meta(description="Only members of these tiers may have it; empty: all.")]
     stores: Annotated[list[str], Meta(description="Where it is picked up; empty: everywhere.")]
-    left: Annotated[int | None, Meta(description="Pieces left; null without a limit.")]
+    left: Annotated[
+        int | None, Meta(description="Pieces left, for the member if one was named; null without a limit.")
+    ]
     opens: datetime | None
     ends: datetime | None
     missing: Annotated[
-        Literal["", "dates", "stock", "tier", "points"],
+        Literal["", "dates", "stock", "tier", "limit", "points"],
         Meta(description="Why it cannot be had now; empty when it can."),
     ]
 

@@ -5,14 +5,11 @@ The counter finds a redemption by its pick-up code and hands it over; each form 
 
 from __future__ import annotations
 
-import hashlib
-import uuid
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
 from django.contrib import messages
-from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
@@ -24,13 +21,14 @@ from django.views.decorators.http import require_POST
 from shuke.console.access import requires, staff_of
 from shuke.console.book_words import people_of
 from shuke.console.member_access import open_member, visible_stores
+from shuke.console.once import new_token, once
 from shuke.console.scope import chosen_store, place_of
 from shuke.console.views.cashier.receipt import TENDER_NAMES
 from shuke.core.errors import InvalidInput
-from shuke.core.idempotency import run_once
 from shuke.core.values import Permission
 from shuke.kit import clock
 from shuke.kit.errors import ShukeError
+from shuke.ledger.errors import NotEnough
 from shuke.ledger.queries import balances_of
 from shuke.loyalty.errors import NoProgramme
 from shuke.loyalty.queries import programme_at, version_by_id
@@ -38,7 +36,7 @@ from shuke.loyalty.redemptions import Shelf, cancel_redemption, redeem_reward, s
 from shuke.loyalty.words import localized, tier_name
 from shuke.members.models import Member
 from shuke.members.queries.reading import candidates
-from shuke.rewards.catalogue.errors import UnknownRedemption
+from shuke.rewards.catalogue.errors import BadQuantity, UnknownRedemption, UnknownReward
 from shuke.rewards.catalogue.models import OPEN, Redemption, RedemptionStatus
 from shuke.rewards.catalogue.operations import TENDERS, code_of, hand_over, mark_ready
 from shuke.rewards.catalogue.queries import (
@@ -68,6 +66,7 @@ MISSING = {
     "dates": gettext_lazy("Not at this time"),
     "stock": gettext_lazy("Sold out"),
     "tier": gettext_lazy("For other tiers"),
+    "limit": gettext_lazy("Had as many as allowed"),
     "points": gettext_lazy("Not enough points"),
 }
 STATE_KINDS = {"placed": "info", "ready": "warn", "done": "ok"}
@@ -195,16 +194,20 @@ def member_rewards(request: HttpRequest, member_id: UUID) -> HttpResponse:
     """The shelf as this member sees it, a form for each reward, and what the member redeemed."""
     member, now = open_member(request, member_id), clock.now()
     store = place_of(request)
-    problem = ""
+    usable = next((b.usable for b in balances_of(member_id, now) if b.asset == "points"), 0)
+    found = _shelf(now, member_id, usable)
+    problem, asked = "", None
     if request.method == "POST":
+        sent = _typed(request)
         try:
-            made = _redeem(request, member_id, store.code if store else "")
+            if request.POST.get("sure") != "yes":
+                asked = _to_confirm(sent, found, usable)
+            else:
+                made = _redeem(request, sent, member_id, store.code if store else "")
+                messages.success(request, _("Redeemed."))
+                return redirect("console:redemption", made)
         except ShukeError as error:
             problem = str(error)
-        else:
-            messages.success(request, _("Redeemed."))
-            return redirect("console:redemption", made)
-    usable = next((b.usable for b in balances_of(member_id, now) if b.asset == "points"), 0)
     in_force = programme_at(now)
     page = list_redemptions(member_id=member_id, limit=ROWS)
     context = {
@@ -212,52 +215,70 @@ def member_rewards(request: HttpRequest, member_id: UUID) -> HttpResponse:
         "name": member.name or member.number,
         "usable": usable,
         "store": store,
-        "rows": [_row(each) for each in _shelf(now, member_id, usable)],
+        "rows": [_row(each) for each in found],
+        "asked": asked,
         "currency": in_force.programme.currency if in_force else "CNY",
         "redemptions": _told(page.redemptions),
         "tenders": [(kind, TENDER_NAMES[kind]) for kind in TENDERS],
         "most": MAX_QUANTITY,
         "problem": problem,
-        "token": uuid.uuid4().hex,
+        "token": new_token(),
     }
     return render(request, "console/member_rewards.html", context, status=422 if problem else 200)
 
 
-def _redeem(request: HttpRequest, member_id: UUID, store: str) -> UUID:
-    """Redeem what the form asks, once for its token. Returns the redemption's id."""
-    posted, staff, now = request.POST, staff_of(request), clock.now()
-    token = posted.get("token", "")[:60]
-    if not token.isalnum():
-        raise PermissionDenied
+def _typed(request: HttpRequest) -> dict[str, str]:
+    """What a form of the shelf asks for."""
     fields = ("reward", "quantity", "pick_up_store", "tender", "points", "cash")
-    sent = {name: posted.get(name, "")[:80] for name in fields}
+    return {name: " ".join(request.POST.get(name, "").replace("\x00", "").split())[:80] for name in fields}
 
-    def work() -> tuple[int, bytes]:
+
+def _total(sent: Mapping[str, str]) -> Price:
+    """What the pieces cost by the prices that the form showed."""
+    pieces = _whole(sent["quantity"])
+    return Price(_whole(sent["points"]) * pieces, _whole(sent["cash"]) * pieces)
+
+
+def _to_confirm(sent: dict[str, str], found: Sequence[Shelf], usable: int) -> dict[str, Any]:
+    """What is told before anything is booked. Raises UnknownReward, BadQuantity, NotEnough."""
+    each = next((each for each in found if each.offer.code == sent["reward"]), None)
+    if each is None:
+        raise UnknownReward(field="reward")
+    pieces, total = _whole(sent["quantity"]), _total(sent)
+    if not 1 <= pieces <= MAX_QUANTITY:
+        raise BadQuantity(field="quantity", most=MAX_QUANTITY)
+    if total.points > usable:
+        raise NotEnough(field="points", asset="points", usable=usable, asked=total.points)
+    return {
+        "name": localized(each.offer.names),
+        "picked_up": each.offer.fulfilment == "pick_up",
+        "way": WAYS[each.offer.fulfilment],
+        "pieces": pieces,
+        "total": total,
+        "after": usable - total.points,
+        "tender": TENDER_NAMES.get(sent["tender"], "") if total.cash_minor else "",
+        "sent": sent,
+    }
+
+
+def _redeem(request: HttpRequest, sent: Mapping[str, str], member_id: UUID, store: str) -> UUID:
+    """Redeem what the form asks, once for its token. Returns the redemption's id."""
+
+    def work() -> str:
         made = redeem_reward(
-            actor=staff.as_actor(),
+            actor=staff_of(request).as_actor(),
             member_id=member_id,
             reward=sent["reward"],
             quantity=_whole(sent["quantity"]),
             store=store,
-            pick_up_store=sent["pick_up_store"].strip(),
+            pick_up_store=sent["pick_up_store"],
             tender=sent["tender"],
-            expected=Price(
-                _whole(sent["points"]) * _whole(sent["quantity"]),
-                _whole(sent["cash"]) * _whole(sent["quantity"]),
-            ),
-            now=now,
+            expected=_total(sent),
+            now=clock.now(),
         )
-        return 200, str(made.id).encode()
+        return str(made.id)
 
-    told = "\n".join(f"{name}={value}" for name, value in sent.items())
-    answer = run_once(
-        caller_id=staff.id,
-        key=f"console-{token}",
-        input_hash=hashlib.sha256(f"{request.path}\n{told}".encode()).digest(),
-        now=now,
-        work=work,
-    )
-    return UUID(answer.body.decode())
+    return UUID(once(request, sent, work))
 
 
 def _whole(text: str) -> int:

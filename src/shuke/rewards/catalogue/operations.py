@@ -52,13 +52,13 @@ from shuke.rewards.catalogue.errors import (
     WrongPickUpStore,
 )
 from shuke.rewards.catalogue.models import (
-    GONE,
     OPEN,
     Redemption,
     RedemptionStatus,
     RedemptionStep,
     RewardStock,
 )
+from shuke.rewards.catalogue.queries import pieces_had
 from shuke.rewards.catalogue.values import MAX_QUANTITY, Offer, Price, Terms
 
 LAPSE_BATCH = 200
@@ -259,10 +259,7 @@ def _check_member_limit(member_id: UUID, offer: Offer, quantity: int, since: dat
     """Counted under the member's book, so two redemptions of a member see each other."""
     if offer.member_limit is None:
         return
-    rows = Redemption.objects.filter(member_id=member_id, reward=offer.code).exclude(status__in=GONE)
-    if since is not None:
-        rows = rows.filter(placed_at__gte=since)
-    had = sum(rows.values_list("quantity", flat=True))
+    had = pieces_had(member_id, {offer.code: since}).get(offer.code, 0)
     if had + quantity > offer.member_limit:
         raise BeyondMemberLimit(field="quantity", limit=offer.member_limit, had=had)
 

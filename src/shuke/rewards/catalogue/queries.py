@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -45,6 +45,16 @@ def stock_taken(codes: Iterable[str]) -> dict[str, int]:
     """Reward → pieces taken so far; absent when none was ever."""
     rows = RewardStock.objects.filter(reward__in=list(codes))
     return dict(rows.values_list("reward", "taken"))
+
+
+def pieces_had(member_id: UUID, since: Mapping[str, datetime | None]) -> dict[str, int]:
+    """Reward → pieces that the member redeemed since its instant (None: ever) and did not give back; absent for none."""
+    asked = Q(reward__in=[code for code, begin in since.items() if begin is None])
+    for code, begin in since.items():
+        if begin is not None:
+            asked |= Q(reward=code, placed_at__gte=begin)
+    rows = Redemption.objects.filter(asked, member_id=member_id).exclude(status__in=GONE)
+    return dict(rows.values_list("reward").annotate(pieces=Sum("quantity")))
 
 
 def figures_of(codes: Iterable[str]) -> dict[str, RewardFigures]:
