@@ -236,6 +236,22 @@ def test_what_stands_untaken_in_the_scan_field_stops_the_sale(desk: Desk) -> Non
     assert Order.objects.count() == 1
 
 
+def test_whoever_stands_untaken_in_the_member_field_stops_the_sale(desk: Desk) -> None:
+    make_member("林若溪", "+8613812346621", now=clock.now())
+    make_member("林若水", "+8613812346622", now=clock.now())
+    desk.post("scan", text="A")
+    page = desk.post("commit", 422, **desk.ticket(), who="1381234")
+    assert "nobody was taken for “1381234”" in page
+    assert desk.events["desk"] == {"focus": "member", "into": "member", "text": "1381234"}
+    # So do people who were searched for, with none of them chosen.
+    assert 'name="wanted" value="林若"' in desk.post("member", text="林若")
+    assert "“林若”" in desk.post("commit", 422, **desk.ticket(), wanted="林若")
+    assert not Order.objects.exists()
+    assert 'name="wanted"' not in desk.post("scan", text="A")  # searching on closes the list
+    desk.post("commit", 204, **desk.ticket(), who=" ")
+    assert Order.objects.count() == 1
+
+
 def test_words_of_a_name_find_products_and_one_is_added(desk: Desk) -> None:
     milk = make_product("有机纯牛奶 250ml")
     page = desk.post("scan", text="牛奶")

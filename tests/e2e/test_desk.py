@@ -195,6 +195,13 @@ def test_a_shift(screen: OpenScreen, shop: Store, look: Look) -> None:
     expect(page.locator("#scan")).to_be_focused()
     assert not Order.objects.filter(member_id=member.id, system="desk").exists()
     page.keyboard.press("Escape")
+    page.keyboard.press("F2")  # nor while somebody is half named
+    page.keyboard.type("1390013")
+    page.keyboard.press("F9")
+    expect(page.locator("#member-error")).to_contain_text("1390013")
+    expect(page.locator("#member")).to_be_focused()
+    assert not Order.objects.filter(member_id=member.id, system="desk").exists()
+    page.keyboard.press("Escape")
     page.keyboard.press("F9")
     page.wait_for_url("**/cashier/receipt/*")
     order = Order.objects.filter(member_id=member.id).latest("id")

@@ -38,7 +38,7 @@
     if (!form) return;
     event.preventDefault();
     event.stopImmediatePropagation();
-    const field = form.elements.text;
+    const field = form.querySelector('input');
     const text = field.value.trim();
     if (!text) return;
     field.value = '';
@@ -61,7 +61,7 @@
   // A connection that failed must not swallow what was scanned.
   document.addEventListener('htmx:sendError', (event) => {
     const form = event.target.closest?.('[data-queue]');
-    const field = form?.elements.text;
+    const field = form?.querySelector('input');
     if (field && !field.value && waiting.length) field.value = waiting[0].text;
   });
 
@@ -134,10 +134,12 @@
 
   function back() {
     document.querySelectorAll('.desk-list[data-arrows]').forEach((list) => list.remove());
-    const scan = byId('scan');
-    if (scan) scan.value = '';
-    if (byId('scan-error')) byId('scan-error').textContent = '';
-    scan?.setAttribute('aria-invalid', 'false');
+    for (const id of ['scan', 'member']) {
+      const field = byId(id);
+      if (field) field.value = '';
+      if (byId(`${id}-error`)) byId(`${id}-error`).textContent = '';
+      field?.setAttribute('aria-invalid', 'false');
+    }
     if (document.querySelector('.desk-new')) document.querySelector('.desk-new').remove();
     focus('scan');
   }

@@ -316,8 +316,9 @@ def commit(request: HttpRequest, counter: Counter) -> HttpResponse:
     if ("reason" in request.POST) != (cart.swap is not None):
         # An exchange was begun or left elsewhere: this page no longer shows what would be booked.
         return go(request, reverse("console:cashier"))
-    if _untaken(request):
-        return _refuse_untaken(request, counter, cart)
+    refused = _refuse_untaken(request, counter, cart)
+    if refused is not None:
+        return refused
     staff = staff_of(request)
     sale = cart.sale(counter.store.code, counter.currency)
     sold, seen = sale, request.POST.get("seen", "")
@@ -403,6 +404,7 @@ def _find_member(request: HttpRequest, counter: Counter, text: str) -> HttpRespo
         into="member",
         text="" if looks_like_qr(text) or people else text,
         people=people,
+        wanted=text,
     )
 
 
@@ -445,14 +447,28 @@ def _add(request: HttpRequest, counter: Counter, product: Product, amount: int) 
     return draw(request, counter, cart, says, focus=focus, fresh=product.sku)
 
 
-def _untaken(request: HttpRequest) -> str:
-    """What still stands in the field of the scanner, or was searched there without a choice: the customer holds that too."""
-    texts = (request.POST.get(name, "")[:MAX_TEXT].strip() for name in ("text", "sought"))
+def _untaken(request: HttpRequest, *fields: str) -> str:
+    """What still stands in one of these fields, or was searched there without a choice: the customer holds that too."""
+    texts = (request.POST.get(name, "")[:MAX_TEXT].strip() for name in fields)
     return next((text for text in texts if text), "")
 
 
-def _refuse_untaken(request: HttpRequest, counter: Counter, cart: Cart) -> HttpResponse:
-    text = _untaken(request)
+def _refuse_untaken(request: HttpRequest, counter: Counter, cart: Cart) -> HttpResponse | None:
+    """The desk with what was left in the scanner's field or in the member's; None when nothing was."""
+    text = _untaken(request, "text", "sought")
+    if text:
+        return _refuse_sought(request, counter, cart, text)
+    text = _untaken(request, "who", "wanted")
+    if not text:
+        return None
+    words = _(
+        "Not sold yet: nobody was taken for “%(text)s”. Find them with Enter, or leave it out with Esc, then confirm."
+    )
+    says = Says({"member": words % {"text": text[:40]}})
+    return draw(request, counter, cart, says, focus="member", into="member", text=text)
+
+
+def _refuse_sought(request: HttpRequest, counter: Counter, cart: Cart, text: str) -> HttpResponse:
     words = _(
         "Not sold yet: “%(text)s” is not in the cart. Take it with Enter, or leave it out with Esc, then confirm."
     )
