@@ -368,6 +368,15 @@ def test_every_entry_of_the_ledger_explains_itself(member: Member, monkeypatch: 
     assert "成长值" in part(visitor(language="zh-hans"), member, "ledger", "?asset=growth")
 
 
+def test_what_one_act_took_from_several_lots_is_one_row(member: Member) -> None:
+    for days in (30, 20, 10):
+        sell(("A", 10), now=NOW - timedelta(days=days), member=member)
+    sell(("A", 5), now=NOW - timedelta(days=1), member=member, points=300)
+    text = part(visitor(), member, "ledger")
+    assert text.count("Used as cash in an order") == 1 and "3 lots" in text
+    assert "-300" in text
+
+
 def test_debt_and_expiry_stand_beside_the_balance(member: Member) -> None:
     spent = sell(("A", 200), now=NOW - timedelta(days=30), member=member)
     sell(("A", 4), now=NOW - timedelta(days=20), member=member, points=200)

@@ -7,7 +7,8 @@ these pages is ever kept by a browser or proxy. Who may open whose file is told 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
+from itertools import groupby
 from typing import Any
 from uuid import UUID
 
@@ -19,25 +20,24 @@ from django.utils.cache import patch_vary_headers
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 
-from shuke.analytics.logic import RECENCY_LIMITS
 from shuke.analytics.queries import member_insights
-from shuke.analytics.values import Insights
 from shuke.analytics.zone import reporting_currency
 from shuke.catalog.models import Channel, Store
 from shuke.checkout import words
 from shuke.checkout.errors import OrderNotFound
 from shuke.checkout.models import OrderStatus
 from shuke.checkout.queries import OrderFilters, get_order, list_orders, qualifying_totals
-from shuke.console import charts, formats, member_words
+from shuke.console import formats, member_words
 from shuke.console.access import requires, staff_of
 from shuke.console.member_access import open_member, visible_stores
 from shuke.console.member_forms import UnmaskForm, refuse
+from shuke.console.views.member_habits import habits
 from shuke.core.errors import InvalidInput, NotFound
 from shuke.core.queries import AuditFilters, list_audit
 from shuke.core.values import Permission
 from shuke.kit import clock
 from shuke.kit.errors import ShukeError
-from shuke.ledger.queries import AssetBalance, balances_of, list_entries
+from shuke.ledger.queries import AssetBalance, EntryView, balances_of, list_entries
 from shuke.loyalty.models import Standing
 from shuke.loyalty.plans.queries import held_plans
 from shuke.loyalty.programme import Programme
@@ -258,7 +258,7 @@ def file_context(opened: Opened, form: UnmaskForm, profile: Profile | None = Non
         **orders_part(opened),
         **tiers_part(opened),
     }
-    context |= _habits(context["insights"], opened.currency)
+    context |= habits(context["insights"], opened.currency)
     if context["may_read_log"]:
         context |= log_part(opened, definitions)
     return context
@@ -391,7 +391,7 @@ def _other_tracks(opened: Opened, programme: Programme) -> list[dict[str, Any]]:
 
 
 def entries_part(opened: Opened) -> dict[str, Any]:
-    """The ledger of the member, each entry explained."""
+    """The ledger of the member, each act explained: what it took from or gave to several lots is one row."""
     asked = opened.request.GET
     assets = _assets(opened)
     asset = asked.get("asset", POINTS)
@@ -406,21 +406,26 @@ def entries_part(opened: Opened) -> dict[str, Any]:
     entries = page.entries if page else []
     stores = Store.objects.in_bulk({entry.store_id for entry in entries if entry.store_id})
     unit = unit_currency_at(opened.now)
+    acts = groupby(
+        entries,
+        key=lambda entry: (entry.transfer_id, entry.asset, _last_day(entry), words.explain_entry(entry)),
+    )
     return {
         "entries": [
             {
-                "entry": entry,
-                "kind": words.kind_of(entry.kind).name,
-                "tone": words.kind_of(entry.kind).tone,
-                "asset": asset_name(opened.document, entry.asset) if opened.document else entry.asset,
-                "unit": unit(entry.asset),
-                "words": words.explain_entry(entry),
-                "last_day": entry.lot_expires_at - timedelta(microseconds=1)
-                if entry.kind == "earn" and entry.lot_expires_at
-                else None,
-                "store": stores[entry.store_id].name if entry.store_id in stores else "",
+                "entry": legs[0],
+                "amount": sum(leg.amount for leg in legs),
+                "lots": len({leg.lot_id for leg in legs}),
+                "kind": words.kind_of(legs[0].kind).name,
+                "tone": words.kind_of(legs[0].kind).tone,
+                "asset": asset_name(opened.document, legs[0].asset) if opened.document else legs[0].asset,
+                "unit": unit(legs[0].asset),
+                "words": sentence,
+                "last_day": last_day,
+                "store": stores[legs[0].store_id].name if legs[0].store_id in stores else "",
             }
-            for entry in entries
+            for (_transfer, _asset, last_day, sentence), found in acts
+            for legs in [list(found)]
         ],
         "entry_assets": [
             (code, text, opened.href("ledger", asset=code, entries=None))
@@ -433,6 +438,13 @@ def entries_part(opened: Opened) -> dict[str, Any]:
         "entries_first": opened.href("ledger", entries=None) if asked.get("entries") else "",
         "entries_next": opened.href("ledger", entries=page.next_cursor) if page and page.next_cursor else "",
     }
+
+
+def _last_day(entry: EntryView) -> datetime | None:
+    """The last day on which what was earned is good, as an instant within it."""
+    if entry.kind != "earn" or entry.lot_expires_at is None:
+        return None
+    return entry.lot_expires_at - timedelta(microseconds=1)
 
 
 def orders_part(opened: Opened) -> dict[str, Any]:
@@ -530,60 +542,6 @@ def _page(opened: Opened, read: Callable[[str | None], Any], key: str) -> Any:
 
 def _rank(opened: Opened, code: str) -> int:
     return min(opened.in_force.programme.tiers.level(code).rank, 4) if opened.in_force else 0
-
-
-def _habits(insights: Insights | None, currency: str) -> dict[str, Any]:
-    """Charts and rankings of a member's year; nothing before the first purchase."""
-    if insights is None or not insights.orders_year:
-        return {"has_habits": False}
-    months = charts.Trend(
-        [f"{month:%Y-%m}" for month, _orders in insights.months],
-        [charts.Series.of_counts(_("Orders"), [orders for _month, orders in insights.months], kind="bar")],
-        _("Month"),
-    )
-    hours = charts.Trend(
-        [f"{hour}:00" for hour in range(len(insights.hours))],
-        [charts.Series.of_counts(_("Orders"), insights.hours, kind="bar", colour=3)],
-        _("Hour"),
-    )
-    return {
-        "has_habits": True,
-        "months": months,
-        "hours": hours if any(insights.hours) else None,
-        "categories": _ranked(
-            [(path.rpartition("/")[2], minor) for path, minor in insights.categories], currency
-        ),
-        "brands": _ranked(insights.brands, currency),
-        "favourite_stores": _ranked([(name, orders) for _id, name, orders in insights.stores], ""),
-        "rhythm": _rhythm(insights),
-    }
-
-
-def _ranked(rows: Sequence[tuple[str, int]], currency: str) -> list[dict[str, Any]]:
-    """The first five of a ranking with the length of their bars; amounts with a currency, else numbers."""
-    most = max((value for _name, value in rows), default=0)
-    return [
-        {
-            "name": name,
-            "value": max(value, 0),
-            "max": max(most, 1),
-            "text": formats.money(value, currency, whole=True) if currency else formats.number(value),
-        }
-        for name, value in rows[:5]
-    ]
-
-
-def _rhythm(insights: Insights) -> str:
-    """Where the member stands in the value grid, in words."""
-    cell = insights.cell
-    if cell is None:
-        return ""
-    limit = RECENCY_LIMITS[cell.recency]
-    fewest = insights.frequency_starts[cell.frequency]
-    return _("Last order within %(days)d days, at least %(orders)d orders a year") % {
-        "days": limit,
-        "orders": fewest,
-    }
 
 
 def _refund_address(opened: Opened, order: Mapping[str, Any]) -> str:
