@@ -78,10 +78,16 @@ class Screen:
         self.page.wait_for_timeout(450 if self.page.locator("[data-chart]").count() else 50)
 
     def shot(self, name: str, *, whole: bool = False) -> Path:
-        """Save a picture as test-artifacts/<name>-<look>.png."""
+        """Save a picture as test-artifacts/<name>-<look>.png. Of a whole page it is taken from the top, where bars that stay
+        in view are at their place."""
         PICTURES.mkdir(exist_ok=True)
         target = PICTURES / f"{name}-{self.look}.png"
+        at = self.page.evaluate("scrollY") if whole else 0
+        if at:
+            self.page.evaluate("scrollTo({top: 0, behavior: 'instant'})")
         self.page.screenshot(path=target, full_page=whole)
+        if at:
+            self.page.evaluate("at => scrollTo({top: at, behavior: 'instant'})", at)
         return target
 
     def axe(self) -> list[str]:
