@@ -5,12 +5,13 @@ from __future__ import annotations
 from copy import deepcopy
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 import pytest
 
 from shuke.catalog.models import Store
 from shuke.checkout.queries import plan_discounts
-from shuke.checkout.refunds import refund_order
+from shuke.checkout.refunds import cancel_order, refund_order
 from shuke.ledger.models import Account
 from shuke.loyalty.models import Standing
 from shuke.loyalty.plans import errors
@@ -247,3 +248,62 @@ def test_no_quota_of_a_level_begins_anew_when_another_plan_ends() -> None:
     for _ in range(2):
         check(who, NOON + 6 * DAY)
     assert [each.left for each in entitlements_of(member_id=who.id, now=NOON + 40 * DAY)] == [0]
+
+
+# Free deliveries --------------------------------------------------------------------------------------------
+
+SHIPS = {"free_shipping": True, "free_shipping_from": "50.00", "free_shipping_worth": "6.00"}
+SENT = {"facts": {"delivery": "pending"}}
+
+
+def ordered(who: Any, tens: int, now: datetime = NOON, **more: Any) -> dict[str, Any]:
+    return sell(("A", tens), now=now, member=who, **{**SENT, **more})
+
+
+def test_free_deliveries_are_kept_at_their_worth() -> None:
+    make_shop(plans=[bare(benefits=SHIPS), BLACK])
+    who = make_member(now=NOON - 2 * DAY)
+    ordered(who, 9, NOON - DAY)  # before the plan
+    buy(who, NOON)
+    assert quote(who, NOON)["is_full"]
+    ordered(who, 4)  # too little
+    ordered(who, 9, facts=None)  # taken along at the till
+    gone = ordered(who, 9)
+    cancel_order(actor=TILL, order_id=UUID(gone["id"]), reason="x", now=NOON)
+    assert quote(who, NOON)["is_full"], "nothing was delivered free of charge because of the plan"
+    for _ in range(2):
+        ordered(who, 9)
+    told = quote(who, NOON)
+    assert (told["used_shipping_minor"], told["is_full"]) == (1200, False)
+    assert told["refund_minor"] == 12000 - 1200
+    assert give_back(who, NOON).refund_minor == 12000 - 1200
+
+
+def test_a_free_delivery_without_a_stated_worth_is_a_use_all_the_same() -> None:
+    make_shop(plans=[bare(benefits={"free_shipping": True}), BLACK])
+    who = make_member(now=NOON - DAY)
+    buy(who, NOON)
+    ordered(who, 1)
+    told = quote(who, NOON)
+    assert (told["used_shipping_minor"], told["is_full"]) == (0, False)
+
+
+def test_what_the_members_own_tier_or_an_older_plan_frees_is_not_the_plans() -> None:
+    gold = with_gold(benefits={**SHIPS, "free_shipping_from": "80.00", "free_shipping_worth": "5.00"})
+    make_shop(tiers=gold, plans=[bare(benefits=SHIPS), bare(BLACK, tier="gold", benefits={})])
+    own = make_member(now=NOON - 2 * DAY)
+    sell(("A", 400), now=NOON - DAY, member=own)  # 4,000.00 make gold
+    buy(own, NOON)
+    ordered(own, 9)  # gold frees it
+    ordered(own, 6)  # gold does not
+    assert quote(own, NOON)["used_shipping_minor"] == 600
+    both, hour = make_member(now=NOON - 2 * DAY), timedelta(hours=1)
+    buy(both, NOON)
+    buy(both, NOON + hour, "black")  # a level that frees from more on
+    ordered(both, 9, NOON + 2 * hour)
+    now = NOON + 3 * hour
+    assert [quote(both, now, plan)["used_shipping_minor"] for plan in ("plus", "black")] == [600, 0]
+    other = make_member(now=NOON - 2 * DAY)
+    buy(other, NOON, "black")
+    ordered(other, 9, NOON + hour)
+    assert quote(other, now, "black")["used_shipping_minor"] == 500, "the level of the plan freed it"

@@ -49,6 +49,7 @@ def read_benefits(*, with_price: bool) -> Reader:
             **(_PRICE_KEYS if with_price else {}),
             "free_shipping": Key(boolean, default=False),
             "free_shipping_from": Key(amount(above_zero=False)),
+            "free_shipping_worth": Key(amount(above_zero=False)),
             "priority_service": Key(boolean, default=False),
             "exclusive": Key(sequence(_exclusive, least=1, most=MAX_ITEMS)),
             "birthday": Key(_birthday),
@@ -57,15 +58,15 @@ def read_benefits(*, with_price: bool) -> Reader:
         }
         found: dict[str, Any] | None = mapping(keys)(notes, node, path)
         if found and isinstance(node, source.Mapping):
-            if "free_shipping_from" in found and not found.get("free_shipping"):
-                at = node.items["free_shipping_from"].line
-                notes.add(
-                    "needs_other_key",
-                    child(path, "free_shipping_from"),
-                    at,
-                    _("counts only with “%(other)s”"),
-                    other="free_shipping: true",
-                )
+            for key in ("free_shipping_from", "free_shipping_worth"):
+                if key in found and not found.get("free_shipping"):
+                    notes.add(
+                        "needs_other_key",
+                        child(path, key),
+                        node.items[key].line,
+                        _("counts only with “%(other)s”"),
+                        other="free_shipping: true",
+                    )
             for key in ("packs", "entitlements"):
                 _once(notes, node, path, key, found)
         return found

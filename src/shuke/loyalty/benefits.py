@@ -81,6 +81,8 @@ class Benefit:
     multiplier: int = 1000
     free_shipping_from: int | None = None
     """Least value of the sale, in minor units; None: shipping is not free."""
+    free_shipping_worth: int = 0
+    """What one delivery is counted at in a refund of a plan, in minor units."""
     priority_service: bool = False
     exclusive: tuple[Exclusive, ...] = ()
     birthday: BirthdayGift | None = None
@@ -350,6 +352,7 @@ def compile_benefit(
         discount=discount,
         multiplier=multiplier,
         free_shipping_from=to_minor(str(from_), currency) if from_ is not None else None,
+        free_shipping_worth=to_minor(str(raw.get("free_shipping_worth", 0)), currency),
         priority_service=raw.get("priority_service", False),
         exclusive=tuple(_exclusive(each) for each in raw.get("exclusive", ())),
         birthday=BirthdayGift(

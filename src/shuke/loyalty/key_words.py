@@ -186,6 +186,7 @@ _LABELS: dict[str, str | Promise] = {
     "trial": pgettext_lazy("editor", "Trial"),
     "free_shipping": pgettext_lazy("editor", "Free shipping"),
     "free_shipping_from": pgettext_lazy("editor", "Free shipping from"),
+    "free_shipping_worth": pgettext_lazy("editor", "Worth of a free delivery"),
     "priority_service": pgettext_lazy("editor", "Priority service"),
     "packs": pgettext_lazy("editor", "Coupon packs"),
     "entitlements": pgettext_lazy("editor", "Entitlements"),

@@ -153,6 +153,12 @@ class RefundSums(Out):
     ]
     used_entitlements_minor: int
     used_packs_minor: int
+    used_shipping_minor: Annotated[
+        int,
+        Meta(
+            description="Sales that it had delivered free of charge, at the worth that the programme states."
+        ),
+    ]
     kept_minor: int
     fee_minor: int
     refund_minor: int

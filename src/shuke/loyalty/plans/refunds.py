@@ -1,7 +1,7 @@
 """Paying a plan back: quoted first, to the cent and with its reasons, then done.
 
-What the plan has given counts against what is left: discounts on sales (told by the room above, where sales live),
-entitlements and coupon packs by the worth that the programme states for them.
+What the plan has given counts against what is left: discounts on sales (told by the room above, where sales live), free
+deliveries, entitlements and coupon packs by the worth that the programme states for them.
 """
 
 from __future__ import annotations
@@ -117,6 +117,7 @@ def told(sums: RefundSum, currency: str) -> dict[str, Any]:
         "used_discounts_minor": sums.used.discounts,
         "used_entitlements_minor": sums.used.entitlements,
         "used_packs_minor": sums.used.packs,
+        "used_shipping_minor": sums.used.shipping,
         "kept_minor": sums.kept,
         "fee_minor": sums.fee,
         "refund_minor": sums.refund,

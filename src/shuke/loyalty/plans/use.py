@@ -1,8 +1,8 @@
 """What a plan has given since its open terms began: whoever gives it up, for money or for a better plan, has had it.
 
-Discounts and points on sales are told by the room above, where sales live; entitlements and coupon packs count by the worth
-that the programme states for them. Who gave something is written down when it is had: a level that the member reaches
-afterwards does not make it their own.
+Discounts, points and free deliveries are told by the room above, where sales live; deliveries, entitlements and coupon packs
+count by the worth that the programme states for them. Who gave something is written down when it is had: a level that the
+member reaches afterwards does not make it their own.
 """
 
 from __future__ import annotations
@@ -20,10 +20,13 @@ from shuke.loyalty.programme import Programme
 
 
 class Enjoyed(NamedTuple):
-    """What a plan gave on sales: what its discount took off, in minor units, and whether it multiplied points."""
+    """What a plan gave on sales: what its discount took off, in minor units; whether it multiplied points; how many sales it
+    had delivered free of charge, and what that is counted at, in minor units."""
 
     discounts: int
     points: bool
+    deliveries: int = 0
+    shipping: int = 0
 
 
 SalesOf = Callable[[UUID, str, datetime, datetime], Enjoyed]
@@ -65,4 +68,10 @@ def used_since(
     for minor in grants.values_list("worth_minor", flat=True):
         packs, gifts = packs + minor, gifts + 1
     sales = enjoyed(member_id, plan, began, now)
-    return Used(max(sales.discounts, 0), max(worth, 0), packs, more=count > 0 or gifts > 0 or sales.points)
+    return Used(
+        max(sales.discounts, 0),
+        max(worth, 0),
+        packs,
+        sales.shipping,
+        more=count > 0 or gifts > 0 or sales.points or sales.deliveries > 0,
+    )

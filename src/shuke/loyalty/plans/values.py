@@ -191,11 +191,12 @@ class Used:
     discounts: int = 0
     entitlements: int = 0
     packs: int = 0
+    shipping: int = 0
     more: bool = False
 
     @property
     def total(self) -> int:
-        return self.discounts + self.entitlements + self.packs
+        return self.discounts + self.entitlements + self.packs + self.shipping
 
     @property
     def is_nothing(self) -> bool:
