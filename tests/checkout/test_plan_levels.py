@@ -14,7 +14,8 @@ from shuke.checkout.explain import explain_tier
 from shuke.checkout.logic import CartLine
 from shuke.checkout.models import Order
 from shuke.checkout.offline import OfflineSale, commit_offline_sales
-from shuke.checkout.queries import plan_discounts, qualifying_totals
+from shuke.checkout.plan_use import enjoyed_on_sales
+from shuke.checkout.queries import qualifying_totals
 from shuke.checkout.simulate.operations import ask, simulate
 from shuke.checkout.simulate.reading import Reader, Wanted
 from shuke.checkout.tiers import replay_tiers
@@ -108,10 +109,16 @@ def test_a_refund_ends_the_level_and_what_it_took_off_counts_as_used(member: Any
     answer = sell(("A", 100), now=NOON, member=member)  # silver: 2 %
     assert answer["payable_minor"] == 98000
     assert Order.objects.get().tier == "classic"  # what is held without the plan
-    quote = quote_plan_refund(member_id=member.id, plan="plus", now=NOON, enjoyed=plan_discounts)
+    quote = quote_plan_refund(member_id=member.id, plan="plus", now=NOON, enjoyed=enjoyed_on_sales)
     assert quote["used_discounts_minor"] == 2000
     refund_plan(
-        actor=TILL, member_id=member.id, plan="plus", sale=CASH, reason="x", now=NOON, enjoyed=plan_discounts
+        actor=TILL,
+        member_id=member.id,
+        plan="plus",
+        sale=CASH,
+        reason="x",
+        now=NOON,
+        enjoyed=enjoyed_on_sales,
     )
     assert story(member)[-1] == ("silver", "classic", "The plan Plus was paid back")
     assert news() == [("classic", "silver"), ("silver", "classic")]
@@ -137,7 +144,7 @@ def test_what_the_level_gives_is_given_by_the_plan_unless_the_member_has_reached
     buy(who, NOON)
     redeem_entitlement(actor=TILL, member_id=who.id, entitlement="tea", store=shop, now=NOON)
     give_tier_packs(now=NOON)
-    quote = quote_plan_refund(member_id=who.id, plan="plus", now=NOON, enjoyed=plan_discounts)
+    quote = quote_plan_refund(member_id=who.id, plan="plus", now=NOON, enjoyed=enjoyed_on_sales)
     assert quote["used_entitlements_minor"] + quote["used_packs_minor"] == used
     assert quote["is_full"] == (used == 0)
 
@@ -152,7 +159,7 @@ def test_what_is_earned_beneath_remains_when_the_plan_ends(member: Any) -> None:
         sale=CASH,
         reason="x",
         now=NOON + 2 * DAY,
-        enjoyed=plan_discounts,
+        enjoyed=enjoyed_on_sales,
     )
     assert [step[:2] for step in story(member)] == [
         ("classic", "silver"),
@@ -172,7 +179,7 @@ def test_an_upgrade_goes_from_level_to_level_without_falling_in_between(member: 
         target="black",
         sale=CASH,
         now=NOON + DAY,
-        enjoyed=plan_discounts,
+        enjoyed=enjoyed_on_sales,
     )
     assert story(member) == [
         ("classic", "silver", "With the plan Plus, tried"),
@@ -261,7 +268,7 @@ def test_an_upgrade_is_one_rise_in_a_simulation_too(member: Any) -> None:
     buy(member, NOON + 2 * DAY)
     upgrade_plan(
         actor=TILL, member_id=member.id, plan="plus", target="black", sale=CASH, now=NOON + 5 * DAY,
-        enjoyed=plan_discounts,
+        enjoyed=enjoyed_on_sales,
     )  # fmt: skip
     since = NOON - timedelta(hours=12)
     asked = ask(

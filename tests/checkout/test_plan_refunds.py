@@ -10,7 +10,8 @@ from uuid import UUID
 import pytest
 
 from shuke.catalog.models import Store
-from shuke.checkout.queries import plan_discounts
+from shuke.checkout.errors import ProductReserved
+from shuke.checkout.plan_use import enjoyed_on_sales
 from shuke.checkout.refunds import cancel_order, refund_order
 from shuke.ledger.models import Account
 from shuke.loyalty.models import Standing
@@ -40,12 +41,12 @@ NEVER = {"policy": "none", "full_days": 1}
 
 
 def quote(who: Any, now: datetime, plan: str = "plus") -> dict[str, Any]:
-    return quote_plan_refund(member_id=who.id, plan=plan, now=now, enjoyed=plan_discounts)
+    return quote_plan_refund(member_id=who.id, plan=plan, now=now, enjoyed=enjoyed_on_sales)
 
 
 def give_back(who: Any, now: datetime, plan: str = "plus") -> PlanRefund:
     return refund_plan(
-        actor=TILL, member_id=who.id, plan=plan, sale=CASH, reason="x", now=now, enjoyed=plan_discounts
+        actor=TILL, member_id=who.id, plan=plan, sale=CASH, reason="x", now=now, enjoyed=enjoyed_on_sales
     )
 
 
@@ -307,3 +308,27 @@ def test_what_the_members_own_tier_or_an_older_plan_frees_is_not_the_plans() -> 
     buy(other, NOON, "black")
     ordered(other, 9, NOON + hour)
     assert quote(other, now, "black")["used_shipping_minor"] == 500, "the level of the plan freed it"
+
+
+def test_goods_that_only_holders_may_buy_are_a_use_until_they_come_back() -> None:
+    early = {"exclusive": [{"skus": ["B"]}]}
+    gold = with_gold(benefits=early, discount_percent="0", multiplier="1")
+    make_shop(tiers=gold, plans=[bare(benefits=early), bare(BLACK, benefits=early)])
+    who, hour = make_member(now=NOON - DAY), timedelta(hours=1)
+    with pytest.raises(ProductReserved):
+        sell(("B", 1), now=NOON - hour, member=who)
+    buy(who, NOON)
+    sell(("A", 1), now=NOON, member=who)
+    assert quote(who, NOON)["is_full"]
+    sold = sell(("B", 2), now=NOON, member=who)
+    assert not quote(who, NOON)["is_full"]
+    buy(who, NOON + hour, "black")
+    assert quote(who, NOON + hour, "black")["is_full"], "the plan that is held longer gave it"
+    give = {"actor": TILL, "order_id": UUID(sold["id"]), "reason": "x", "now": NOON + hour}
+    refund_order(**give)
+    assert quote(who, NOON + hour)["is_full"]
+    golden = make_member(now=NOON - DAY)
+    sell(("A", 400), now=NOON - hour, member=golden)
+    buy(golden, NOON)
+    sell(("B", 1), now=NOON, member=golden)
+    assert quote(golden, NOON)["is_full"], "so does the level that they reached themselves"

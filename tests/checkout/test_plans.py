@@ -12,7 +12,7 @@ from shuke.catalog.models import Store
 from shuke.checkout import errors as checkout_errors
 from shuke.checkout.invariants import verify_orders
 from shuke.checkout.operations import quote_order
-from shuke.checkout.queries import plan_discounts
+from shuke.checkout.plan_use import enjoyed_on_sales
 from shuke.checkout.refunds import refund_order
 from shuke.core import rate
 from shuke.core.errors import InvalidInput, TooManyWrongCodes
@@ -206,7 +206,7 @@ def upgrade(who: Any, now: datetime, plan: str = "plus", target: str = "black", 
         target=target,
         sale=CASH,
         now=now,
-        enjoyed=plan_discounts,
+        enjoyed=enjoyed_on_sales,
         **more,
     )
 
@@ -214,7 +214,7 @@ def upgrade(who: Any, now: datetime, plan: str = "plus", target: str = "black", 
 def test_an_upgrade_takes_what_is_left_as_credit(member: Any) -> None:
     buy(member, NOON)
     at = NOON + 100 * DAY
-    quote = quote_upgrade(member_id=member.id, plan="plus", target="black", now=at, enjoyed=plan_discounts)
+    quote = quote_upgrade(member_id=member.id, plan="plus", target="black", now=at, enjoyed=enjoyed_on_sales)
     credit = 12000 - 12000 * 101 // 365
     assert quote["credit_minor"] == credit
     due = quote["to_pay_minor"]
@@ -238,7 +238,9 @@ def test_what_a_plan_has_given_is_no_credit_for_the_next(member: Any) -> None:
     buy(member, NOON)
     sell(("A", 60), now=NOON, member=member)  # 60.00 off
     redeem_entitlement(actor=TILL, member_id=member.id, entitlement="check", store=store(), now=NOON)
-    quote = quote_upgrade(member_id=member.id, plan="plus", target="black", now=NOON, enjoyed=plan_discounts)
+    quote = quote_upgrade(
+        member_id=member.id, plan="plus", target="black", now=NOON, enjoyed=enjoyed_on_sales
+    )
     assert quote["credit_minor"] == 12000 - 6000 - 3000
     term = upgrade(member, NOON)
     assert (term.paid_minor, term.credit_minor) == (36500 - 3000, 3000)
@@ -410,7 +412,7 @@ def test_one_who_guesses_codes_keeps_nobody_else_of_the_same_key_waiting(
 
 def refund(who: Any, now: datetime, expected: int | None = None, plan: str = "plus") -> Any:
     return refund_plan(
-        actor=TILL, member_id=who.id, plan=plan, sale=CASH, reason="no need", now=now, enjoyed=plan_discounts,
+        actor=TILL, member_id=who.id, plan=plan, sale=CASH, reason="no need", now=now, enjoyed=enjoyed_on_sales,
         expected_minor=expected,
     )  # fmt: skip
 
@@ -421,7 +423,7 @@ def test_a_refund_counts_what_the_plan_has_given(member: Any) -> None:
     sell(("A", 10), now=NOON, member=member)  # 10.00 off
     refund_order(actor=TILL, order_id=UUID(order["id"]), reason="back", now=NOON)
     redeem_entitlement(actor=TILL, member_id=member.id, entitlement="check", store=store(), now=NOON)
-    quote = quote_plan_refund(member_id=member.id, plan="plus", now=NOON + DAY, enjoyed=plan_discounts)
+    quote = quote_plan_refund(member_id=member.id, plan="plus", now=NOON + DAY, enjoyed=enjoyed_on_sales)
     assert (quote["used_discounts_minor"], quote["used_entitlements_minor"]) == (1000, 3000)
     assert quote["refund_minor"] == 12000 - 4000
     with pytest.raises(errors.PlanRefundChanged):
@@ -446,7 +448,7 @@ def test_what_a_level_takes_off_through_a_plan_is_use_of_the_plan(db: Any) -> No
     for who, used in ((plain, 5000), (silver, 3000)):
         buy(who, NOON)
         sell(("A", 100), now=NOON + DAY, member=who)  # 5 % off; a silver member has 2 % without the plan
-        quote = quote_plan_refund(member_id=who.id, plan="plus", now=NOON + DAY, enjoyed=plan_discounts)
+        quote = quote_plan_refund(member_id=who.id, plan="plus", now=NOON + DAY, enjoyed=enjoyed_on_sales)
         assert (quote["used_discounts_minor"], quote["refund_minor"]) == (used, 12000 - used)
         assert not quote["is_full"]
 
@@ -468,7 +470,7 @@ def test_an_unused_plan_is_taken_back_whole_on_the_day_of_its_sale(
     buy(who, NOON)
     if used:
         sell(("A", 1), now=NOON, member=who)
-    quote = quote_plan_refund(member_id=who.id, plan="plus", now=NOON + later * DAY, enjoyed=plan_discounts)
+    quote = quote_plan_refund(member_id=who.id, plan="plus", now=NOON + later * DAY, enjoyed=enjoyed_on_sales)
     assert (quote["refund_minor"], quote["is_full"]) == (back, back == 12000)
 
 
@@ -476,7 +478,7 @@ def test_terms_to_come_are_paid_back_whole(member: Any) -> None:
     first = buy(member, NOON)
     at = first.ends_at - 10 * DAY
     renew_plan(actor=TILL, member_id=member.id, plan="plus", sale=CASH, now=at)
-    quote = quote_plan_refund(member_id=member.id, plan="plus", now=at, enjoyed=plan_discounts)
+    quote = quote_plan_refund(member_id=member.id, plan="plus", now=at, enjoyed=enjoyed_on_sales)
     assert quote["paid_minor"] == 24000
     assert quote["refund_minor"] == 12000 + 12000 - 12000 * 356 // 365
     refund(member, at)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -21,11 +20,6 @@ from shuke.checkout.values import OUTSIDE_TENDERS
 from shuke.core.pagination import decode_cursor, encode_cursor
 from shuke.core.text import storable
 from shuke.kit.sql import load
-from shuke.loyalty.benefits import NO_BENEFIT, Benefit
-from shuke.loyalty.plans.queries import held_before
-from shuke.loyalty.plans.rows import plan_as_sold
-from shuke.loyalty.plans.use import Enjoyed
-from shuke.loyalty.plans.values import Plan
 from shuke.loyalty.queries import programme_at
 from shuke.loyalty.tier_logic import review_window_start, window_start
 from shuke.loyalty.tiers import MAIN, Metric
@@ -315,60 +309,3 @@ def first_orders(pairs: Sequence[tuple[UUID, UUID]]) -> set[UUID]:
             [[order_id for _member, order_id in pairs]],
         )
         return {member_id for (member_id,) in cursor.fetchall()}
-
-
-def plan_discounts(member_id: UUID, plan: str, begin: datetime, end: datetime) -> Enjoyed:
-    """What a paid plan took off the member's sales in a span, in minor units, less what they brought back; whether it
-    multiplied points that they still have; and the sales that it had delivered free of charge.
-
-    A plan that has its holders served as a level gives what that level gives beyond the member's own. Where another
-    plan that is held longer brings the same, that one gave it.
-    """
-    in_force = programme_at(end)
-    plans = in_force.programme.plans if in_force else {}
-    sold = plans.get(plan) or plan_as_sold(member_id, plan)
-    level = sold.tier if sold else ""
-    levels = in_force.programme.tiers.levels if in_force else ()
-    benefits = {each.code: each.benefit for each in levels}
-
-    def freeing(each: Plan) -> list[Benefit]:
-        """What of a plan frees sales from shipping, its own benefits before those of its level."""
-        found = (each.benefit, benefits.get(each.tier, NO_BENEFIT))
-        return [benefit for benefit in found if benefit.free_shipping_from is not None]
-
-    def least_of(each: Plan) -> int | None:
-        return min((benefit.free_shipping_from or 0 for benefit in freeing(each)), default=None)
-
-    def held_longer(does: Callable[[Plan], bool]) -> list[tuple[datetime, datetime]]:
-        """When the member had another plan that brings the same, which then gave it."""
-        rivals = {code for code, each in plans.items() if code != plan and does(each)}
-        return held_before(member_id, plan, rivals, begin) if rivals else []
-
-    least = least_of(sold) if sold else None
-    frees = (
-        held_longer(lambda each: (from_ := least_of(each)) is not None and from_ <= least)
-        if least is not None
-        else []
-    )
-    others = held_longer(lambda each: each.tier == level) if level else []
-    with connection.cursor() as cursor:
-        cursor.execute(
-            load("checkout", "plan_discounts"),
-            {
-                "member": member_id,
-                "plan": plan,
-                "begin": begin,
-                "end": end,
-                "level": level,
-                "own": json.dumps({code: each.discount for code, each in benefits.items()} if level else {}),
-                "others_begin": [first for first, _last in others],
-                "others_end": [last for _first, last in others],
-                "least": least,
-                "own_frees": json.dumps({code: each.free_shipping_from for code, each in benefits.items()}),
-                "frees_begin": [first for first, _last in frees],
-                "frees_end": [last for _first, last in frees],
-            },
-        )
-        discounts, points, deliveries = cursor.fetchone()
-    worth = freeing(sold)[0].free_shipping_worth if sold and deliveries else 0
-    return Enjoyed(discounts, points, deliveries, deliveries * worth)

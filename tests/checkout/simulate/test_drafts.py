@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 from shuke.catalog.models import Product
 from shuke.checkout.errors import NoProgramme
 from shuke.checkout.models import Order, OrderLine
-from shuke.checkout.queries import plan_discounts
+from shuke.checkout.plan_use import enjoyed_on_sales
 from shuke.checkout.simulate import operations
 from shuke.checkout.simulate.commands import app
 from shuke.checkout.simulate.operations import Progress, ask, simulate
@@ -146,7 +146,7 @@ def test_who_held_a_plan_keeps_it_and_its_benefits_are_those_of_each_programme()
         plan="plus",
         sale=CASH,
         reason="x",
-        enjoyed=plan_discounts,
+        enjoyed=enjoyed_on_sales,
         now=START + DAY,
     )
     assert pays(5) == 10000

@@ -38,7 +38,7 @@ from shuke.api.cursors import BY_TIME, checked_cursor
 from shuke.api.endpoint import Call, Reply, endpoint
 from shuke.catalog.errors import UnknownStore
 from shuke.catalog.models import Store
-from shuke.checkout.queries import plan_discounts
+from shuke.checkout.plan_use import enjoyed_on_sales
 from shuke.core.errors import InvalidInput, NotFound, TooManyWrongCodes
 from shuke.core.idempotency import run_once
 from shuke.core.values import Scope
@@ -244,7 +244,7 @@ def upgrade_quote(call: Call, member_id: UUID, plan: str, query: UpgradeQuery) -
     """
     covered_member(call, member_id)
     return 200, quote_upgrade(
-        member_id=member_id, plan=plan, target=query.target, now=call.now, enjoyed=plan_discounts
+        member_id=member_id, plan=plan, target=query.target, now=call.now, enjoyed=enjoyed_on_sales
     )
 
 
@@ -273,7 +273,7 @@ def upgrade(call: Call, member_id: UUID, plan: str, body: UpgradeIn) -> tuple[in
         expected_minor=body.expected_minor,
         sale=sale_of(call, body.tender, body.reference, body.store, body.number),
         now=call.now,
-        enjoyed=plan_discounts,
+        enjoyed=enjoyed_on_sales,
     )
     return 201, _term(term)
 
@@ -293,7 +293,7 @@ def plan_refund_quote(call: Call, member_id: UUID, plan: str) -> tuple[int, dict
     What it has given counts against what is left of it. Writes nothing.
     """
     covered_member(call, member_id)
-    return 200, quote_plan_refund(member_id=member_id, plan=plan, now=call.now, enjoyed=plan_discounts)
+    return 200, quote_plan_refund(member_id=member_id, plan=plan, now=call.now, enjoyed=enjoyed_on_sales)
 
 
 @endpoint(
@@ -320,7 +320,7 @@ def refund_a_plan(call: Call, member_id: UUID, plan: str, body: PlanRefundIn) ->
         sale=sale_of(call, body.tender, body.reference, body.store),
         reason=body.reason,
         expected_minor=body.expected_minor,
-        enjoyed=plan_discounts,
+        enjoyed=enjoyed_on_sales,
         now=call.now,
     )
     return 201, {

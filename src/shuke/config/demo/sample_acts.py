@@ -20,7 +20,7 @@ from shuke.checkout.allowances import issue_allowance
 from shuke.checkout.gift_cards import activate_gift_cards, block_gift_card, codes_of, issue_gift_cards
 from shuke.checkout.models import GiftCard, Order
 from shuke.checkout.operations import commit_order, quote_order
-from shuke.checkout.queries import plan_discounts
+from shuke.checkout.plan_use import enjoyed_on_sales
 from shuke.checkout.refunds.exchange import exchange_order
 from shuke.checkout.refunds.operations import refund_order
 from shuke.checkout.refunds.values import ALL_THAT_IS_LEFT, LineBack, RefundRequest
@@ -404,7 +404,7 @@ def _sixth(act: Act) -> None:
         plan="plus",
         sale=Sale(tender="wechat", store=place.store, system=SYSTEM, number="R014"),
         reason="示例：搬家",
-        enjoyed=plan_discounts,
+        enjoyed=enjoyed_on_sales,
     )
     act.entitle(2, "home-delivery")
     act.entitle(5, "juice", where=1)

@@ -12,7 +12,7 @@ from django.core.exceptions import PermissionDenied
 from django.utils.translation import gettext_lazy
 
 from shuke.catalog.models import Store
-from shuke.checkout.queries import plan_discounts
+from shuke.checkout.plan_use import enjoyed_on_sales
 from shuke.checkout.refunds.approval import Beyond, Subject, beyond_cashier, carry_out
 from shuke.console.views.cashier import signing
 from shuke.core.models import Staff
@@ -113,7 +113,7 @@ def _upgrade(desk: Counter) -> str:
             **desk.plan,
             target=desk.sent["target"],
             sale=desk.sale,
-            enjoyed=plan_discounts,
+            enjoyed=enjoyed_on_sales,
             expected_minor=_upgrade_quote(desk)[0] if expected is None else expected,
         )
         return {"id": str(made.id)}
@@ -128,7 +128,7 @@ def _upgrade_quote(desk: Counter) -> tuple[int, int]:
         plan=desk.sent["plan"],
         target=desk.sent["target"],
         now=desk.now,
-        enjoyed=plan_discounts,
+        enjoyed=enjoyed_on_sales,
     )
     return quote["to_pay_minor"] - quote["paid_back_minor"], quote["paid_back_minor"]
 
@@ -140,7 +140,7 @@ def _refund(desk: Counter) -> str:
             **desk.plan,
             sale=desk.sale,
             reason=desk.sent["reason"],
-            enjoyed=plan_discounts,
+            enjoyed=enjoyed_on_sales,
             expected_minor=_due(desk) if expected is None else expected,
         )
         return {"id": str(made.id)}
@@ -150,7 +150,7 @@ def _refund(desk: Counter) -> str:
 
 def _due(desk: Counter) -> int:
     quote = quote_plan_refund(
-        member_id=desk.member_id, plan=desk.sent["plan"], now=desk.now, enjoyed=plan_discounts
+        member_id=desk.member_id, plan=desk.sent["plan"], now=desk.now, enjoyed=enjoyed_on_sales
     )
     return int(quote["refund_minor"])
 

@@ -22,7 +22,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods
 
-from shuke.checkout.queries import plan_discounts
+from shuke.checkout.plan_use import enjoyed_on_sales
 from shuke.checkout.refunds.approval import Beyond
 from shuke.console import formats
 from shuke.console.access import requires, staff_of
@@ -254,7 +254,7 @@ def _upgrades(
         if not target.on_sale or target.code in held:
             continue
         quote = quote_upgrade(
-            member_id=member_id, plan=plan.code, target=target.code, now=now, enjoyed=plan_discounts
+            member_id=member_id, plan=plan.code, target=target.code, now=now, enjoyed=enjoyed_on_sales
         )
         found.append(
             {
@@ -305,7 +305,7 @@ def _holding(
     holding, member_id, now = each.holding, desk.member_id, desk.now
     quote = None
     if each.held:  # also what no version sells any more: it can be given up
-        quote = quote_plan_refund(member_id=member_id, plan=holding.plan, now=now, enjoyed=plan_discounts)
+        quote = quote_plan_refund(member_id=member_id, plan=holding.plan, now=now, enjoyed=enjoyed_on_sales)
     ahead = timedelta(days=plan.renewal.ahead_days) if plan else timedelta()
     return {
         "holding": holding,

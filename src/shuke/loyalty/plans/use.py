@@ -20,11 +20,11 @@ from shuke.loyalty.programme import Programme
 
 
 class Enjoyed(NamedTuple):
-    """What a plan gave on sales: what its discount took off, in minor units; whether it multiplied points; how many sales it
-    had delivered free of charge, and what that is counted at, in minor units."""
+    """What a plan gave on sales: what its discount took off, in minor units; whether it gave what has no worth, such as points;
+    how many sales it had delivered free of charge, and what that is counted at, in minor units."""
 
     discounts: int
-    points: bool
+    more: bool
     deliveries: int = 0
     shipping: int = 0
 
@@ -73,5 +73,5 @@ def used_since(
         max(worth, 0),
         packs,
         sales.shipping,
-        more=count > 0 or gifts > 0 or sales.points or sales.deliveries > 0,
+        more=count > 0 or gifts > 0 or sales.more or sales.deliveries > 0,
     )

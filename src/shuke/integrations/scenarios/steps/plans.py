@@ -8,7 +8,7 @@ from typing import Any
 from uuid import UUID
 
 from shuke.catalog.models import Store
-from shuke.checkout.queries import plan_discounts
+from shuke.checkout.plan_use import enjoyed_on_sales
 from shuke.integrations.scenarios import words
 from shuke.integrations.scenarios.registry import Act, step
 from shuke.kit.clock import local_date
@@ -85,7 +85,7 @@ def upgrade(act: Act) -> Mapping[str, Any]:
             target=act.given["to"],
             sale=_sale(act),
             now=act.now,
-            enjoyed=plan_discounts,
+            enjoyed=enjoyed_on_sales,
         )
     )
 
@@ -100,7 +100,7 @@ def refund(act: Act) -> Mapping[str, Any]:
         sale=_sale(act),
         reason=act.given["reason"],
         now=act.now,
-        enjoyed=plan_discounts,
+        enjoyed=enjoyed_on_sales,
     )
     return {"id": made.id, **made.sums}
 
