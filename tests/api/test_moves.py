@@ -9,6 +9,7 @@ from uuid import uuid4
 import pytest
 
 from shuke.catalog.models import Store
+from shuke.checkout.invariants import verify_orders
 from shuke.core.values import Scope
 from shuke.kit.clock import now
 from shuke.ledger.logic import WAITING
@@ -17,7 +18,7 @@ from shuke.ledger.queries import reconcile
 from shuke.loyalty.queries import forget_versions
 from shuke.members.models import Member
 from tests.api.client import Till
-from tests.factories.checkout import START, publish
+from tests.factories.checkout import START, publish, sell
 from tests.factories.core import make_key
 from tests.factories.ledger import give, owe
 from tests.factories.members import make_member
@@ -180,6 +181,30 @@ def test_a_key_needs_the_scope_and_the_store(till: Till, member: Member) -> None
     assert elsewhere.get(f"/adjustments/{asked['id']}").code == "not_found"
     assert elsewhere.get("/adjustments").json["adjustments"] == []
     assert Account.objects.get().balance == 500
+
+
+def test_a_hold_is_captured_for_an_order_of_its_member_in_reach_only(till: Till, member: Member) -> None:
+    at = now() - timedelta(hours=1)
+    order, other = (
+        sell(("A", 3), member=member, points=100, now=at),
+        sell(("A", 3), member=make_member(), now=at),
+    )
+    stores = {store.code: store.id for store in Store.objects.all()}
+    elsewhere = Till(make_key(Scope.LEDGER_WRITE, store_ids=[stores["S2"]])[1])
+    for key, named in ((till, other["id"]), (till, str(uuid4())), (elsewhere, order["id"])):
+        held = till.post(f"/members/{member.id}/holds", {"amount": 50, "reason": "r"}).json["id"]
+        assert key.post(f"/holds/{held}/capture", {"order_id": named}).code == "order_not_found"
+        till.post(f"/holds/{held}/release")
+    held = till.post(f"/members/{member.id}/holds", {"amount": 50, "reason": "deposit"}).json["id"]
+    assert till.post(f"/holds/{held}/capture", {"order_id": order["id"]}).status == 200
+    assert (
+        str(Transfer.objects.get(kind="redeem", order_id=order["id"], reason="deposit").order_id)
+        == order["id"]
+    )
+    assert verify_orders()[1] == []  # the deposit is no part of what the sale was paid with
+    back = till.post(f"/orders/{order['id']}/refund", {"reason": "returned"}).json
+    assert back["points_returned"] == 100
+    assert (verify_orders()[1], reconcile().differences) == ([], ())
 
 
 def paged(till: Till, path: str, name: str, **query: Any) -> list[dict[str, Any]]:

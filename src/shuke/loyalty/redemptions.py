@@ -193,7 +193,10 @@ def _take_coupons_back(redemption: Redemption, actor: Actor, reason: str, now: d
     given = [UUID(each) for each in redemption.given["coupons"]]
     held = Coupon.objects.filter(id__in=given, member_id=redemption.member_id, state=State.HELD)
     # Locked, so that none is used or passed on meanwhile.
-    if len(held.select_for_update().order_by("id")) != len(given):
+    pieces = list(held.select_for_update().order_by("id"))
+    # By its term, not by the job that marks it: what was let lapse is not turned into points again.
+    lapsed = any(each.valid_until is not None and each.valid_until <= now for each in pieces)
+    if len(pieces) != len(given) or lapsed:
         raise NotCancellable
     try:
         for coupon_id in sorted(given):

@@ -28,7 +28,7 @@ from shuke.rewards.catalogue.values import Price
 from shuke.rewards.errors import CouponsOutOfStock
 from shuke.rewards.invariants import verify_coupons
 from shuke.rewards.models import Coupon
-from shuke.rewards.operations import pass_coupon
+from shuke.rewards.operations import pass_coupon, void_coupon
 from tests.core.races import race
 from tests.factories.checkout import TILL, make_shop
 from tests.factories.core import make_staff
@@ -401,6 +401,31 @@ def test_a_coupon_that_went_to_a_friend_does_not_come_back(shop: None) -> None:
         cancel_redemption(actor=SYSTEM, redemption_id=made.id, reason="changed", now=NOW)
     assert points(member.id) == (800, 0)
     assert sorted(Coupon.objects.values_list("state", flat=True)) == ["held", "held"]
+    proved()
+
+
+def test_a_piece_called_back_by_itself_leaves_the_books_right(shop: None) -> None:
+    member = make_member(now=NOW)
+    give(member.id, 1000, at=NOW)
+    made = voucher(member, 2)
+    void_coupon(actor=SYSTEM, coupon_id=UUID(made.given["coupons"][0]), reason="misprint", now=NOW)
+    proved()
+    Coupon.objects.filter(id=made.given["coupons"][1]).update(reference="lost")
+    assert [(each.what, each.said, each.found) for each in verify_catalogue()] == [("coupons", 2, 1)]
+
+
+def test_what_has_lapsed_is_not_taken_back_for_points_whether_swept_or_not(shop: None) -> None:
+    member = make_member(now=NOW)
+    give(member.id, 1000, at=NOW)
+    made = [
+        voucher(member),
+        redeem_reward(actor=SYSTEM, member_id=member.id, reward="purse", now=NOW),
+    ]
+    later = NOW + timedelta(days=400)  # both have ended, and no job has looked
+    for each in made:
+        with pytest.raises(errors.NotCancellable):
+            cancel_redemption(actor=SYSTEM, redemption_id=each.id, reason="never used", now=later)
+    assert points(member.id) == (700, 0)
     proved()
 
 

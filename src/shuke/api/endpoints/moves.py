@@ -6,7 +6,7 @@ from typing import Any
 from uuid import UUID
 
 import msgspec
-from django.db.models import Model
+from django.db.models import Model, QuerySet
 from ninja import Router
 
 from shuke.api.contracts.moves import (
@@ -233,12 +233,19 @@ def member_holds(call: Call, member_id: UUID, query: PageQuery) -> tuple[int, di
         errors.HoldEnded,
         errors.HoldTooSmall,
         errors.BadUnits,
+        OrderNotFound,
         IdempotencyConflict,
     ),
 )
 def capture(call: Call, hold_id: UUID, body: CaptureIn) -> tuple[int, dict[str, Any]]:
-    """Spend what is held, or part of it."""
-    _covered(call, get_hold(hold_id).member_id)
+    """Spend what is held, or part of it.
+
+    With `order_id`, for an order of the same member.
+    """
+    member_id = get_hold(hold_id).member_id
+    _covered(call, member_id)
+    if body.order_id is not None:
+        _order_covered(call, Order.objects.filter(id=body.order_id, member_id=member_id))
     hold = books.capture_hold(
         actor=call.caller.as_actor(),
         hold_id=hold_id,
@@ -375,9 +382,7 @@ def activate(call: Call, body: ActivationIn) -> tuple[int, dict[str, Any]]:
     if body.member_id is not None:
         _covered(call, body.member_id)
     if body.order_id is not None:
-        store = Order.objects.filter(id=body.order_id).values_list("store_id", flat=True).first()
-        if store is None or not call.covers(store):
-            raise OrderNotFound
+        _order_covered(call, Order.objects.filter(id=body.order_id))
     lots = operations.activate_lots(
         actor=call.caller.as_actor(),
         event=body.event,
@@ -392,6 +397,13 @@ def _covered(call: Call, member_id: UUID) -> None:
     """Raises NotFound for a stranger, and for one who joined at a store that the key does not cover."""
     if not call.covers(get_candidate(member_id).join_store_id):
         raise NotFound
+
+
+def _order_covered(call: Call, found: QuerySet[Order]) -> None:
+    """Raises OrderNotFound for none, and for one of a store that the key does not cover."""
+    store = found.values_list("store_id", flat=True).first()
+    if store is None or not call.covers(store):
+        raise OrderNotFound
 
 
 def _out(row: Model, shape: type[msgspec.Struct]) -> dict[str, Any]:

@@ -174,14 +174,18 @@ _Entry = tuple[str, str, int, UUID | None, Any]
 
 
 def _entries(order: Order) -> list[_Entry]:
-    """What the sale itself moved on the buyer's account: (kind, asset, amount, lot, explain), as it was written."""
+    """What the sale itself moved on the buyer's account: (kind, asset, amount, lot, explain), as it was written.
+
+    A hold that was captured for the order stands beside it: it is not what the sale was paid with.
+    """
     if order.member_id is None:
         return []
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT t.kind, e.asset, e.amount, e.lot_id, e.explain FROM ledger_transfer t"
             " JOIN ledger_entry e ON e.transfer_id = t.id AND e.account = 'member'"
-            " WHERE t.order_id = %s AND t.kind IN ('earn', 'redeem') AND t.member_id = %s ORDER BY t.id, e.seq",
+            " WHERE t.order_id = %s AND t.kind IN ('earn', 'redeem') AND t.member_id = %s"
+            " AND (e.explain->'hold') IS NULL ORDER BY t.id, e.seq",
             [order.id, order.member_id],
         )
         rows = cursor.fetchall()

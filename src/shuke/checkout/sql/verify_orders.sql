@@ -9,7 +9,8 @@ WITH by_line AS (
   SELECT t.order_id,
     coalesce(sum(e.amount) FILTER (WHERE t.kind = 'earn' AND e.asset = 'points'), 0) AS earned,
     coalesce(sum(e.amount) FILTER (WHERE t.kind = 'earn' AND e.asset = 'growth'), 0) AS growth,
-    coalesce(-sum(e.amount) FILTER (WHERE t.kind = 'redeem'), 0) AS used
+    -- a hold captured for the order is a deed of its own, not what the sale was paid with
+    coalesce(-sum(e.amount) FILTER (WHERE t.kind = 'redeem' AND (e.explain->'hold') IS NULL), 0) AS used
   FROM ledger_transfer t JOIN ledger_entry e ON e.transfer_id = t.id AND e.account = 'member'
   WHERE t.order_id IS NOT NULL AND t.kind IN ('earn', 'redeem')
   GROUP BY t.order_id

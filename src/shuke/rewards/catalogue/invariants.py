@@ -34,8 +34,9 @@ def verify_catalogue(*, most: int = 10) -> list[CatalogueDifference]:
             " WHERE r.points <> coalesce(e.spent, 0)"
             " UNION ALL"
             " SELECT 'coupons', r.id::text, r.quantity, coalesce(c.pieces, 0) FROM rewards_redemption r LEFT JOIN LATERAL"
+            # A piece may be called back by itself, or be lost with a refund: it was given nevertheless.
             " (SELECT count(*) AS pieces FROM rewards_coupon c WHERE c.source = 'reward' AND c.reference = r.id::text"
-            "  AND (c.state <> 'void' OR r.status = 'cancelled')) c ON true"
+            "  AND (c.state = 'void' OR r.status <> 'cancelled')) c ON true"
             " WHERE r.kind = 'coupon' AND r.quantity <> coalesce(c.pieces, 0)"
             " ORDER BY 1, 2 LIMIT %s",
             [most],

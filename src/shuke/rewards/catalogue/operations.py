@@ -339,10 +339,11 @@ def _give_bonus(
 
 
 def _take_bonus_back(redemption: Redemption, actor: Actor, now: datetime, reason: str) -> None:
-    """Only whole and unspent: bonus money that paid something is not called back."""
+    """Only whole and unspent: bonus money that paid something, or has lapsed, is not called back."""
     units, lot_id = redemption.given["bonus_minor"], redemption.given["lot"]
     lot = next((each for each in free_lots(redemption.member_id, "bonus") if str(each.id) == lot_id), None)
-    if lot is None or lot.free != units:
+    lapsed = lot is not None and lot.expires_at is not None and lot.expires_at <= now
+    if lot is None or lot.free != units or lapsed:
         raise NotCancellable
     explain = {"redemption": str(redemption.id)}
     legs = [Leg("member", "bonus", -units, lot.id, explain), Leg("bonus", "bonus", units)]
