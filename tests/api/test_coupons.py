@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 
@@ -13,7 +13,7 @@ from shuke.kit.clock import now
 from shuke.members.models import MemberStatus
 from shuke.members.operations import change_status
 from shuke.rewards.invariants import verify_coupons
-from shuke.rewards.models import Coupon
+from shuke.rewards.models import CodeJob, Coupon
 from shuke.rewards.operations import generate_codes
 from tests.api.client import Till, new_key
 from tests.factories.catalog import make_store
@@ -218,3 +218,17 @@ def test_a_key_of_one_store_reaches_only_members_who_joined_there(till: Till, an
     assert local.post(f"/coupons/{piece['id']}/void", {"reason": "x"}).code == "coupon_unknown"
     assert local.post(f"/members/{strange.id}/coupons/claim", {"code": "HELLO"}).status == 404
     assert Coupon.objects.filter(member_id=strange.id, state="held").count() == 1
+
+
+def test_codes_that_are_good_everywhere_are_for_keys_that_cover_everything(till: Till, anna: Any) -> None:
+    local = Till(make_key(*SCOPES, Scope.COUPONS_CODES, store_ids=[make_store().id])[1])
+    job = till.post("/coupon-code-jobs", {"template": "ten", "count": 2}).json["id"]
+    generate_codes(job_id=UUID(job), now=now())
+    for path, body in (
+        ("/coupon-code-jobs", {"template": "ten", "count": 1}),
+        (f"/coupon-code-jobs/{job}/download", {"reason": "x"}),
+        (f"/coupon-code-jobs/{job}/void", {"reason": "x"}),
+    ):
+        assert local.post(path, body).code == "not_chain_wide", path
+    assert CodeJob.objects.get().status == "done"
+    assert till.post(f"/coupon-code-jobs/{job}/download", {"reason": "x"}).json["count"] == 2

@@ -228,6 +228,13 @@ def test_each_role_does_what_it_may(member: Member) -> None:
     assert analyst.get(f"/coupons/codes/{job.id}").status_code == 200
     assert analyst.post(f"/coupons/codes/{job.id}/file", {"reason": "x"}).status_code == 403
     assert analyst.post(f"/coupons/codes/{job.id}/void", {"reason": "x"}).status_code == 403
+    # A code is good at every store: who covers some stores orders, sees and calls back none.
+    bound = client_of(make_staff(Role.MARKETER, all_stores=False, store_ids=[store.id]))
+    assert order(bound).status_code == 403
+    assert bound.post(f"/coupons/codes/{job.id}/file", {"reason": "x"}).status_code == 403
+    assert bound.post(f"/coupons/codes/{job.id}/void", {"reason": "x"}).status_code == 403
+    job.refresh_from_db()
+    assert job.status == "running"
 
 
 def test_strangers_to_a_store_do_not_open_its_members_coupons(member: Member) -> None:

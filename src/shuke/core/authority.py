@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from uuid import UUID
 
-from shuke.core.errors import NotAllowed, OutOfStoreScope
+from shuke.core.errors import NotAllowed, NotChainWide, OutOfStoreScope
 from shuke.core.models import Staff
 from shuke.core.values import Actor, Permission, Role
 
@@ -35,3 +35,9 @@ def require_stores_covered(actor: Actor, *, all_stores: bool, store_ids: Collect
         return
     if all_stores or not set(store_ids) <= actor.store_ids:
         raise OutOfStoreScope
+
+
+def require_chain(actor: Actor) -> None:
+    """What counts for every store is done by somebody who covers all of them. Raises NotChainWide."""
+    if not actor.all_stores:
+        raise NotChainWide

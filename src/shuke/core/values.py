@@ -72,7 +72,7 @@ _MARKETER = {
     _P.COUPONS_GIVE,
     _P.COUPONS_CODES,
 }
-CHAIN_WIDE = frozenset({_P.PROGRAMME_PUBLISH})
+CHAIN_WIDE = frozenset({_P.PROGRAMME_PUBLISH, _P.COUPONS_CODES})
 """What counts for every store at once: only accounts that cover all stores may, whatever their role."""
 
 ROLE_PERMISSIONS: dict[str, frozenset[Permission]] = {

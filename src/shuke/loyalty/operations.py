@@ -9,7 +9,8 @@ from typing import Any
 from django.db import connection, transaction
 from django.utils.translation import gettext_lazy as _
 
-from shuke.core.errors import InvalidInput, NotChainWide
+from shuke.core.authority import require_chain
+from shuke.core.errors import InvalidInput
 from shuke.core.operations import publish_event, record_audit
 from shuke.core.values import Actor
 from shuke.kit.ids import uuid7
@@ -98,12 +99,6 @@ def publish_programme(
         forget_versions()
         transaction.on_commit(forget_versions)
     return version
-
-
-def require_chain(actor: Actor) -> None:
-    """Raises NotChainWide."""
-    if not actor.all_stores:
-        raise NotChainWide
 
 
 def warnings_of(

@@ -8,11 +8,12 @@ from uuid import UUID
 
 from django.db import connection, transaction
 
+from shuke.core.authority import require_chain
 from shuke.core.operations import publish_event, record_audit
 from shuke.core.values import Actor
 from shuke.loyalty.errors import UnknownVersion, VersionBegun, VersionCancelled
 from shuke.loyalty.models import CancelledVersion, ProgrammeVersion
-from shuke.loyalty.operations import LEAD, PUBLISH_LOCK, publish_programme, require_chain
+from shuke.loyalty.operations import LEAD, PUBLISH_LOCK, publish_programme
 from shuke.loyalty.queries import forget_versions, source_of
 
 

@@ -32,7 +32,7 @@ from shuke.api.contracts.coupons import (
 from shuke.api.contracts.shared import PageQuery
 from shuke.api.cursors import BY_CODE, checked_cursor
 from shuke.api.endpoint import Call, endpoint
-from shuke.core.errors import InvalidInput, NotFound
+from shuke.core.errors import InvalidInput, NotChainWide, NotFound
 from shuke.core.pagination import decode_cursor, encode_cursor
 from shuke.core.values import Scope
 from shuke.kit.errors import ShukeError
@@ -284,6 +284,7 @@ def void_coupon(call: Call, coupon_id: UUID, body: VoidIn) -> tuple[int, dict[st
     keyed="once",
     refusals=(
         *TEMPLATE,
+        NotChainWide,
         InvalidInput,
         errors.CodeCountOutOfRange,
         errors.CouponTemplateOver,
@@ -345,7 +346,7 @@ def code_job(call: Call, job_id: UUID) -> tuple[int, dict[str, Any]]:
     body=CodesIn,
     answers={200: CodesOut},
     tag="coupons",
-    refusals=(InvalidInput, errors.CodeJobUnknown, errors.CodesNotReady, errors.CodeJobEnded),
+    refusals=(NotChainWide, InvalidInput, errors.CodeJobUnknown, errors.CodesNotReady, errors.CodeJobEnded),
 )
 def code_download(call: Call, job_id: UUID, body: CodesIn) -> tuple[int, dict[str, Any]]:
     """Read codes of a finished order.
@@ -375,7 +376,7 @@ def code_download(call: Call, job_id: UUID, body: CodesIn) -> tuple[int, dict[st
     answers={200: CodeJobOut},
     tag="coupons",
     keyed="once",
-    refusals=(InvalidInput, errors.CodeJobUnknown, errors.CodeJobEnded),
+    refusals=(NotChainWide, InvalidInput, errors.CodeJobUnknown, errors.CodeJobEnded),
 )
 def void_codes(call: Call, job_id: UUID, body: VoidIn) -> tuple[int, dict[str, Any]]:
     """Call back all codes of an order that nobody has touched.

@@ -1,4 +1,7 @@
-"""Unique codes in bulk: ordered, made by a job that goes on where it was interrupted, told to whoever may, called back."""
+"""Unique codes in bulk: ordered, made by a job that goes on where it was interrupted, told to whoever may, called back.
+
+A code is good at every store for whoever has it, so only actors who cover all stores order, see and call back codes.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,7 @@ from zoneinfo import ZoneInfo
 
 from django.db import connection, transaction
 
+from shuke.core.authority import require_chain
 from shuke.core.keyset import keyset
 from shuke.core.operations import publish_event, record_audit
 from shuke.core.text import clean_text
@@ -57,8 +61,9 @@ def order_codes(
 ) -> CodeJob:
     """Order `count` unique codes of a template; a job of the worker makes them. They are taken from the stock now.
 
-    Raises CodeCountOutOfRange, CouponTemplateOver, CouponsOutOfStock.
+    Raises NotChainWide, CodeCountOutOfRange, CouponTemplateOver, CouponsOutOfStock.
     """
+    require_chain(actor)
     if not 1 <= count <= MAX_CODES:
         raise CodeCountOutOfRange(field="count", most=MAX_CODES)
     note = clean_text("note", note, MAX_REASON)
@@ -132,9 +137,10 @@ def download_codes(
 ) -> Iterator[str]:
     """The codes of a finished job as they are printed, from a place on: made again, for they are stored nowhere.
 
-    The look is on record before the first code is told. Raises InvalidInput without a reason, CodeJobUnknown, CodesNotReady,
-    CodeJobEnded.
+    The look is on record before the first code is told. Raises NotChainWide, InvalidInput without a reason, CodeJobUnknown,
+    CodesNotReady, CodeJobEnded.
     """
+    require_chain(actor)
     reason = checked_reason(reason)
     with transaction.atomic():
         job = CodeJob.objects.filter(id=job_id).first()
@@ -160,8 +166,9 @@ def _told(job_id: UUID, first: int, count: int) -> Iterator[str]:
 def void_codes(*, actor: Actor, job_id: UUID, reason: str, now: datetime) -> CodeJob:
     """Call back all codes of a job that nobody has touched. Pieces that members hold already stay theirs.
 
-    Raises CodeJobUnknown, CodeJobEnded.
+    Raises NotChainWide, CodeJobUnknown, CodeJobEnded.
     """
+    require_chain(actor)
     reason = checked_reason(reason)
     with transaction.atomic():
         job = CodeJob.objects.select_for_update().filter(id=job_id).first()
