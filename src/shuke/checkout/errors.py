@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from django.utils.translation import gettext_lazy as _
 
 from shuke.catalog.errors import UnknownStore as UnknownStore
@@ -80,17 +82,20 @@ class DiscountExceedsPrice(ShukeError):
 
 class PointsNeedMember(ShukeError):
     code, status = "points_need_member", 422
-    message = _("Identify the member before using points.")
+    message = _("Identify the member before using %(asset)s.")
+    told: ClassVar = {"asset": "points"}
 
 
 class PointsNotAccepted(ShukeError):
     code, status = "points_not_accepted", 422
-    message = _("The programme in force does not take points as cash.")
+    message = _("The programme in force does not take %(asset)s as cash.")
+    told: ClassVar = {"asset": "points"}
 
 
 class NotEnoughPoints(ShukeError):
     code, status = "not_enough_points", 409
-    message = _("The member can use %(usable)s points; %(asked)s were asked for.")
+    message = _("The member can use %(usable)s %(asset)s; %(asked)s were asked for.")
+    told: ClassVar = {"asset": "points"}
 
 
 class UnknownTaxRate(ShukeError):

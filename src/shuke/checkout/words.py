@@ -100,7 +100,7 @@ TIER_CAUSES: Mapping[str, str | Promise] = {
     "refund": gettext_lazy("Lost through a refund"),
     "programme": gettext_lazy("The programme changed"),
     "override": gettext_lazy("Set by hand"),
-    "bought": gettext_lazy("Bought for points"),
+    "bought": gettext_lazy("Redeemed as a reward"),
     "plan": gettext_lazy("Given by a plan"),
     "ended": gettext_lazy("A given level was ended"),
 }

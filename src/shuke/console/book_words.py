@@ -1,4 +1,4 @@
-"""Words that the pages about a member's book share: assets, states, and who did it."""
+"""Words that the pages about a member's book share: assets, points above all, states, and who did it."""
 
 from __future__ import annotations
 
@@ -6,9 +6,12 @@ from collections.abc import Iterable
 from datetime import datetime
 from uuid import UUID
 
+from django.utils.translation import gettext as _
+
+from shuke.console import formats
 from shuke.core.models import ApiKey, Staff
 from shuke.ledger.models import AdjustmentStatus, HoldStatus
-from shuke.loyalty.queries import asset_names_at
+from shuke.loyalty.queries import asset_names_at, asset_word_at, own_points_name_at
 
 _STATUS = {**dict(AdjustmentStatus.choices), **dict(HoldStatus.choices)}
 
@@ -16,6 +19,23 @@ _STATUS = {**dict(AdjustmentStatus.choices), **dict(HoldStatus.choices)}
 def asset_label(asset: str, now: datetime) -> str:
     """The name of an asset under the programme in force."""
     return asset_names_at(now)(asset)
+
+
+def points_word(now: datetime) -> str:
+    """The word for points within a sentence: "points", or what the programme in force calls them ("Stars")."""
+    return asset_word_at("points", now)
+
+
+def points_counted(value: int, now: datetime) -> str:
+    """Points with their unit: "12,480 pts", or "12,480 Stars" where the programme calls them so."""
+    own = own_points_name_at(now)
+    return f"{formats.points(value)} {own}" if own else formats.points(value, unit=True)
+
+
+def shelf_name(now: datetime) -> str:
+    """What the reward catalogue is called; in Chinese it bears the name of the points."""
+    own = own_points_name_at(now)
+    return _("Rewards for %(points)s") % {"points": own} if own else _("Rewards")
 
 
 def status_word(status: str) -> str:

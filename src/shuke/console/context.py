@@ -7,9 +7,11 @@ from typing import Any
 from django.conf import settings
 from django.http import HttpRequest
 from django.utils.functional import SimpleLazyObject
+from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 
 from shuke.console import formats, navigation, scope
+from shuke.console.book_words import points_word, shelf_name
 from shuke.core.requests import current_request_id
 from shuke.core.values import Permission
 from shuke.kit.clock import now
@@ -24,9 +26,13 @@ def shell(request: HttpRequest) -> dict[str, Any]:
     context = frame(request)
     user = getattr(request, "user", None)
     if user is not None and user.is_authenticated:
-        in_force = programme_at(now())
+        at = now()
+        in_force, points = programme_at(at), points_word(at)
         context |= {
             "house": localized(in_force.programme.name) if in_force else _("Shuke"),
+            "points_name": points,
+            "points_title": capfirst(points),
+            "shelf_name": shelf_name(at),
             "finder_url": navigation.address_of("members", user),
             "nav": navigation.sidebar(user, request.path),
             "may_publish": user.may(Permission.PROGRAMME_PUBLISH),

@@ -45,7 +45,7 @@ SOURCES = {
     "pack": gettext_lazy("From a coupon pack"),
     "campaign": gettext_lazy("From a campaign"),
     "order": gettext_lazy("Came with an order"),
-    "reward": gettext_lazy("Redeemed for points"),
+    "reward": gettext_lazy("Redeemed as a reward"),
 }
 STATES = {
     "issued": pgettext_lazy("coupon", "not claimed"),

@@ -9,11 +9,13 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
 from django.urls import NoReverseMatch, reverse
-from django.utils.functional import Promise
+from django.utils.functional import Promise, lazy
 from django.utils.translation import gettext_lazy as _
 
+from shuke.console.book_words import shelf_name
 from shuke.core.models import Staff
 from shuke.core.values import Permission
+from shuke.kit.clock import now
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +42,8 @@ class NavLink:
     current: bool
 
 
+_SHELF = lazy(lambda: shelf_name(now()), str)()
+
 GROUPS: tuple[tuple[str | Promise, tuple[NavItem, ...]], ...] = (
     (
         _("Daily work"),
@@ -59,7 +63,7 @@ GROUPS: tuple[tuple[str | Promise, tuple[NavItem, ...]], ...] = (
             NavItem("programme", _("Programme"), "rosette-discount", Permission.PROGRAMME_VIEW),
             NavItem("coupons", _("Coupons"), "ticket", Permission.PROGRAMME_VIEW),
             NavItem("plans", _("Paid plans"), "crown", Permission.PROGRAMME_VIEW),
-            NavItem("rewards", _("Rewards"), "award", Permission.PROGRAMME_VIEW),
+            NavItem("rewards", _SHELF, "award", Permission.PROGRAMME_VIEW),
             NavItem("products", _("Products"), "package", Permission.CATALOG_VIEW),
             NavItem("stores", _("Stores"), "building-store", Permission.CATALOG_VIEW),
             NavItem("channels", _("Channels"), "world", Permission.CATALOG_VIEW),

@@ -25,7 +25,7 @@ from shuke.loyalty.diff import Change, diff_documents
 from shuke.loyalty.errors import UnknownVersion
 from shuke.loyalty.models import ProgrammeVersion
 from shuke.loyalty.programme import Programme, compile_programme, unit_currency
-from shuke.loyalty.words import asset_name
+from shuke.loyalty.words import asset_name, asset_word, own_points_name
 
 LIST_SECONDS = 1.0
 KEPT_VERSIONS = 64
@@ -228,9 +228,23 @@ def diff_versions(old: int, new: int) -> list[Change]:
 
 def asset_names_at(now: datetime) -> Callable[[str], str]:
     """How assets are called at an instant, in the active language."""
-    in_force = programme_at(now)
-    document = version_by_id(in_force.version_id).document if in_force else None
+    document = _document_at(now)
     return lambda asset: asset_name(document, asset)
+
+
+def asset_word_at(asset: str, now: datetime) -> str:
+    """How an asset is called within a sentence at an instant: "points", unless the programme has its own name for them."""
+    return asset_word(_document_at(now), asset)
+
+
+def own_points_name_at(now: datetime) -> str:
+    """What the programme in force at an instant calls its points; "" where that is the ordinary word for them."""
+    return own_points_name(_document_at(now))
+
+
+def _document_at(now: datetime) -> Mapping[str, Any] | None:
+    in_force = programme_at(now)
+    return version_by_id(in_force.version_id).document if in_force else None
 
 
 def unit_currency_at(now: datetime) -> Callable[[str], str]:

@@ -80,6 +80,9 @@ KINDS = {
 }
 """What an asset is."""
 
+# A programme that did not translate the ordinary word leaves the reader of another language with one of these.
+_ORDINARY_POINTS = frozenset({"积分", "積分", "Points", "points"})
+
 
 def localized(names: Mapping[str, str], language: str | None = None) -> str:
     """The name in a language (default: the active one); without one, the zh-Hans name."""
@@ -96,6 +99,19 @@ def asset_name(document: Document | None, asset: str) -> str:
     """The name of an asset. What a member holds outlives the programme that named it: then it is told by what it is."""
     spec = document["assets"].get(asset) if document else None
     return localized(spec["name"]) if spec else str(KINDS.get(asset, asset))
+
+
+def asset_word(document: Document | None, asset: str) -> str:
+    """The name of an asset within a sentence: "points" and "growth" in small letters unless they were given their own."""
+    name, ordinary = asset_name(document, asset), str(KINDS.get(asset, asset))
+    is_ordinary = name.casefold() == ordinary.casefold() or (asset == "points" and name in _ORDINARY_POINTS)
+    return ordinary if is_ordinary else name
+
+
+def own_points_name(document: Document | None) -> str:
+    """What a programme calls its points, in the active language; "" where that is the ordinary word for them."""
+    word = asset_word(document, "points")
+    return "" if word == str(KINDS["points"]) else word
 
 
 def tier_name(document: Document, code: str) -> str:

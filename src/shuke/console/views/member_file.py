@@ -45,7 +45,7 @@ from shuke.loyalty.queries import InForce, programme_at, unit_currency_at, versi
 from shuke.loyalty.tier_history import held_tiers, list_tier_changes
 from shuke.loyalty.tier_logic import window_start
 from shuke.loyalty.tiers import MAIN
-from shuke.loyalty.words import asset_name, plan_name, tier_name, track_name
+from shuke.loyalty.words import asset_name, asset_word, plan_name, tier_name, track_name
 from shuke.members.errors import ProfileErased
 from shuke.members.models import IdentifierKind, MemberStatus
 from shuke.members.operations import unmask_profile
@@ -435,6 +435,7 @@ def entries_part(opened: Opened) -> dict[str, Any]:
             ]
         ],
         "entry_asset": asset,
+        "growth_name": asset_word(opened.document, "growth"),
         "entries_first": opened.href("ledger", entries=None) if asked.get("entries") else "",
         "entries_next": opened.href("ledger", entries=page.next_cursor) if page and page.next_cursor else "",
     }

@@ -26,7 +26,7 @@ from shuke.checkout.plan_use import enjoyed_on_sales
 from shuke.checkout.refunds.approval import Beyond
 from shuke.console import formats
 from shuke.console.access import requires, staff_of
-from shuke.console.book_words import people_of
+from shuke.console.book_words import people_of, points_word
 from shuke.console.member_access import may_open
 from shuke.console.offer_words import lasts
 from shuke.console.once import new_token, once
@@ -354,7 +354,8 @@ def told_benefits(plan: Plan) -> str:
     if benefit.discount:
         parts.append(formats.discount(100 - Decimal(benefit.discount) / 1000))
     if benefit.multiplier != 1000:
-        parts.append(_("points ×%s") % f"{Decimal(benefit.multiplier) / 1000:f}".rstrip("0").rstrip("."))
+        times = f"{Decimal(benefit.multiplier) / 1000:f}".rstrip("0").rstrip(".")
+        parts.append(f"{points_word(clock.now())} ×{times}")
     if benefit.free_shipping_from is not None:
         parts.append(_("free shipping"))
     if benefit.priority_service:

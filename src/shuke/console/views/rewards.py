@@ -19,7 +19,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST
 
 from shuke.console.access import requires, staff_of
-from shuke.console.book_words import people_of
+from shuke.console.book_words import people_of, points_word
 from shuke.console.member_access import open_member, visible_stores
 from shuke.console.once import new_token, once
 from shuke.console.scope import chosen_store, place_of
@@ -67,7 +67,7 @@ MISSING = {
     "stock": gettext_lazy("Sold out"),
     "tier": gettext_lazy("For other tiers"),
     "limit": gettext_lazy("Had as many as allowed"),
-    "points": gettext_lazy("Not enough points"),
+    "points": gettext_lazy("Not enough %(points)s"),
 }
 STATE_KINDS = {"placed": "info", "ready": "warn", "done": "ok"}
 
@@ -81,9 +81,10 @@ def rewards(request: HttpRequest) -> HttpResponse:
     figures = figures_of(each.offer.code for each in offers)
     in_force = programme_at(now)
     document = version_by_id(in_force.version_id).document if in_force else None
+    points = points_word(now)
     rows = [
         {
-            **_row(each),
+            **_row(each, points),
             "figures": figures.get(each.offer.code),
             "tiers": _tiers(document, each.offer.tiers) if document else [],
         }
@@ -181,7 +182,9 @@ def redemption_act(request: HttpRequest, redemption_id: UUID) -> HttpResponse:
         elif act == "cancel":
             reason = " ".join(request.POST.get("reason", "").replace("\x00", "").split())
             cancel_redemption(**by, reason=reason)
-            said = _("Cancelled: the points went back to their lots.")
+            said = _("Cancelled: the %(points)s went back to their lots.") % {
+                "points": points_word(by["now"])
+            }
             messages.success(request, said)
     except ShukeError as error:
         messages.error(request, str(error))
@@ -215,7 +218,7 @@ def member_rewards(request: HttpRequest, member_id: UUID) -> HttpResponse:
         "name": member.name or member.number,
         "usable": usable,
         "store": store,
-        "rows": [_row(each) for each in found],
+        "rows": [_row(each, points_word(now)) for each in found],
         "asked": asked,
         "currency": in_force.programme.currency if in_force else "CNY",
         "redemptions": _told(page.redemptions),
@@ -298,14 +301,15 @@ def _tiers(document: Mapping[str, Any], codes: Collection[str]) -> list[str]:
     return [tier_name(document, code) for code in sorted(codes, key=lambda code: ranks.get(code, len(ranks)))]
 
 
-def _row(each: Shelf) -> dict[str, Any]:
+def _row(each: Shelf, points: str) -> dict[str, Any]:
+    """A reward as the tables show it; `points` is the word for them."""
     return {
         "each": each,
         "offer": each.offer,
         "name": localized(each.offer.names),
         "kind": KINDS[each.offer.kind],
         "way": WAYS[each.offer.fulfilment],
-        "missing": MISSING.get(each.missing, ""),
+        "missing": MISSING[each.missing] % {"points": points} if each.missing else "",
     }
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from django.utils.translation import gettext_lazy as _
 
 from shuke.kit.errors import ShukeError
@@ -66,7 +68,8 @@ class PriceChanged(ShukeError):
 
     code = "reward_price_changed"
     status = 409
-    message = _("The price is now %(points)d points and %(cash_minor)d in the smallest coin.")
+    message = _("The price is now %(points)d %(asset)s and %(cash_minor)d in the smallest coin.")
+    told: ClassVar = {"asset": "points"}
 
 
 class UnknownRedemption(ShukeError):

@@ -28,7 +28,15 @@ from shuke.loyalty.models import Standing
 from shuke.loyalty.plans.queries import held_plans
 from shuke.loyalty.programme import Programme
 from shuke.loyalty.queries import InForce, version_by_id
-from shuke.loyalty.words import Document, coupon_name, explain_earning, localized, plan_name, tier_name
+from shuke.loyalty.words import (
+    Document,
+    asset_word,
+    coupon_name,
+    explain_earning,
+    localized,
+    plan_name,
+    tier_name,
+)
 from shuke.members.queries import get_candidate, open_profiles
 from shuke.members.values import Candidate
 
@@ -334,20 +342,22 @@ def _totals(body: dict[str, Any], document: Document, programme: Programme) -> d
         "takes_points": rule is not None,
         "points_limit": limit,
         "limit_worth": limit * rule.worth // rule.points if rule else 0,
-        "points_rule": _points_rule(programme) if rule else "",
+        "points_rule": _points_rule(document, programme) if rule else "",
         "tier_after": tier_name(document, member["tier"]) if moved else "",
         "level_after": min(programme.tiers.level(member["tier"]).rank, TOP_LEVEL) if moved else 0,
     }
 
 
-def _points_rule(programme: Programme) -> str:
+def _points_rule(document: Document, programme: Programme) -> str:
     rule = programme.redemption
     assert rule is not None
 
     return _(
-        "%(points)s points pay %(worth)s. From %(minimum)s points, in steps of %(step)s, for at most %(percent)s%% of the sale."
+        "%(points)s %(unit)s pay %(worth)s. From %(minimum)s %(unit)s, in steps of %(step)s, for at most %(percent)s%%"
+        " of the sale."
     ) % {
         "points": formats.points(rule.points),
+        "unit": asset_word(document, "points"),
         "worth": formats.money(rule.worth, programme.currency),
         "minimum": formats.points(max(rule.minimum, rule.step)),
         "step": formats.points(rule.step),

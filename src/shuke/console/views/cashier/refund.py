@@ -32,6 +32,7 @@ from shuke.checkout.refunds.approval import Beyond, Subject, carry_out
 from shuke.checkout.refunds.operations import find_order as find_row
 from shuke.checkout.refunds.values import ALL_THAT_IS_LEFT, LineBack, RefundRequest
 from shuke.console.access import requires, staff_of
+from shuke.console.book_words import points_counted
 from shuke.console.views.cashier import signing
 from shuke.console.views.cashier.reading import words_of
 from shuke.console.views.cashier.receipt import receipt_context
@@ -248,13 +249,11 @@ def write_off(request: HttpRequest, refund_id: UUID) -> HttpResponse:
     found = Refund.objects.filter(id=refund_id, order__isnull=False).select_related("order").first()
     if found is None or not staff.as_actor().may_touch_store(found.order.store_id):
         return render(request, "console/cashier_unknown.html", status=404)
+    now = clock.now()
     try:
-        done = write_off_debt(
-            actor=staff.as_actor(), refund_id=refund_id, reason=reason_of(request), now=clock.now()
-        )
-        messages.success(
-            request, _("Written off: %(points)d points.") % {"points": done["points_written_off"]}
-        )
+        done = write_off_debt(actor=staff.as_actor(), refund_id=refund_id, reason=reason_of(request), now=now)
+        forgiven = points_counted(done["points_written_off"], now)
+        messages.success(request, _("Written off: %(points)s.") % {"points": forgiven})
     except ShukeError as error:
         messages.error(request, words_of(error))
     return HttpResponseRedirect(reverse("console:refund", args=[found.order_id]))

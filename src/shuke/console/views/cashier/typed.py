@@ -63,7 +63,7 @@ def points(text: str) -> int:
     if not plain:
         return 0
     if not _POINTS.fullmatch(plain):
-        raise InvalidInput(field="points", reason=_("Type a whole number of points."))
+        raise InvalidInput(field="points", reason=_("Type a whole number."))
     return int(plain)
 
 
