@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from uuid import UUID
 
 import pytest
 from django.utils import timezone
@@ -11,7 +12,7 @@ from shuke.core.models import Staff
 from shuke.core.values import SYSTEM
 from shuke.loyalty.plans.gift_orders import download_gift_codes, make_gifts, order_gifts
 from shuke.loyalty.plans.gifts import codes_of, gift_plan, redeem_plan_code
-from shuke.loyalty.plans.models import PlanGiftOrder, PlanTerm
+from shuke.loyalty.plans.models import PlanEvent, PlanGiftOrder, PlanTerm
 from shuke.loyalty.plans.rows import Sale
 from shuke.loyalty.plans.selling import buy_plan
 from shuke.members.models import Member
@@ -55,7 +56,7 @@ plans:
     benefits: {discount_percent: 8}
     upgrade_to: [plus]
 """
-WORDS = frozenset({"plus", "kids", "plans"})
+WORDS = frozenset({"plus", "kids", "plans", "receipts", "Esc"})
 
 
 @pytest.fixture
@@ -101,6 +102,11 @@ def climber(member: Member) -> Member:
     return made
 
 
+def receipt_of(member: Member) -> UUID:
+    """The slip of what the member bought."""
+    return PlanEvent.objects.get(member=member, kind="plan_bought").id
+
+
 @pytest.mark.parametrize("look", LOOKS, ids=str)
 def test_the_pages_are_sound(
     screen: OpenScreen, member: Member, order: PlanGiftOrder, climber: Member, owner: Staff, look: Look
@@ -114,6 +120,7 @@ def test_the_pages_are_sound(
         ("plan-gifts", f"/plans/gifts/{order.id}"),
         ("member-plans", f"/members/{member.id}/plans"),
         ("member-plan-level", f"/members/{member.id}/tiers"),
+        ("plan-receipt", f"/plans/receipts/{receipt_of(climber)}"),
         ("member-upgrade", f"/members/{climber.id}/plans"),
     ):
         assert window.goto(path) == 200, path
@@ -160,3 +167,15 @@ def test_a_sale_is_asked_about_and_a_gift_code_says_what_it_is_by_keyboard(
     window.settle()
     (term,) = PlanTerm.objects.filter(member=buyer)
     assert (term.plan, term.cause) == ("kids", "gift")
+    # What is sold ends at its slip, and Esc leads back to where it was sold.
+    page.locator('button[value="buy"]').first.focus()
+    page.keyboard.press("Enter")
+    dialog.locator("[data-yes]").click()
+    page.wait_for_url("**/plans/receipts/*")
+    window.settle()
+    assert "199.00" in page.locator(".slip").inner_text() and window.problems(words=WORDS) == []
+    page.evaluate("window.print = () => { window.printed = true }")
+    page.keyboard.press("F7")
+    assert page.evaluate("window.printed") is True
+    page.keyboard.press("Escape")
+    page.wait_for_url(f"**/members/{buyer.id}/plans")

@@ -208,6 +208,8 @@ class NoPlace(ShukeError):
     message = gettext_lazy("Choose the store where you are in the bar above.")
 
 
+WITH_SLIP = frozenset({"buy", "renew", "upgrade", "refund"})
+"""Acts that move money: the customer gets a slip of each."""
 NEEDS_REFUND = frozenset({"refund", "undo"})
 """Acts of those who may give back."""
 ACTS: dict[str, tuple[Callable[[Counter], str], Any]] = {

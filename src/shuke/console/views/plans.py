@@ -31,10 +31,10 @@ from shuke.console.member_access import may_open
 from shuke.console.offer_words import lasts
 from shuke.console.once import new_token, once
 from shuke.console.prepaid_words import tender_choices
-from shuke.console.scope import place_of
+from shuke.console.scope import place_of, stores_of
 from shuke.console.views.cashier import signing
 from shuke.console.views.cashier.serving import serve_member
-from shuke.console.views.plan_counter import ACTS, NEEDS_REFUND, Counter, need_of
+from shuke.console.views.plan_counter import ACTS, NEEDS_REFUND, WITH_SLIP, Counter, need_of
 from shuke.core.errors import InvalidInput
 from shuke.core.values import Permission
 from shuke.kit import clock
@@ -43,6 +43,7 @@ from shuke.loyalty.plans.entitlements import EntitlementState, entitlements_of, 
 from shuke.loyalty.plans.gifts import find_plan_code
 from shuke.loyalty.plans.models import PlanState, TermCause
 from shuke.loyalty.plans.queries import PlanOfMember, plan_figures, plan_history, plan_totals, plans_of
+from shuke.loyalty.plans.receipts import WITH_RECEIPT, plan_event_of
 from shuke.loyalty.plans.refunds import quote_plan_refund
 from shuke.loyalty.plans.selling import quote_upgrade
 from shuke.loyalty.plans.values import Plan, brings_nothing_beyond
@@ -139,9 +140,8 @@ def member_plans(request: HttpRequest, member_id: UUID) -> HttpResponse:
                 gift = _gift(desk, in_force)
             else:
                 desk.approver = signing.signer(request, _need(desk))
-                once(request, desk.sent, lambda: work(desk))
-                messages.success(request, str(said))
-                return redirect("console:member_plans", member_id)
+                made = once(request, desk.sent, lambda: work(desk))
+                return _done(request, desk, made, str(said))
         except ShukeError as error:
             problem = str(error)
             wrong_signer = problem if error.field == signing.NAME else ""
@@ -165,6 +165,16 @@ def member_plans(request: HttpRequest, member_id: UUID) -> HttpResponse:
 
 
 # What the page shows -----------------------------------------------------------------------------------
+
+
+def _done(request: HttpRequest, desk: Counter, made: str, said: str) -> HttpResponse:
+    """Where money moved the slip comes next, also to a form that was sent twice; else the page says what was done."""
+    if desk.sent["act"] in WITH_SLIP:
+        event = plan_event_of(member_id=desk.member_id, made_id=UUID(made))
+        if event is not None:
+            return redirect("console:plan_receipt", event)
+    messages.success(request, said)
+    return redirect("console:member_plans", desk.member_id)
 
 
 def _need(desk: Counter) -> Beyond:
@@ -203,6 +213,7 @@ def _shown(request: HttpRequest, in_force: InForce, desk: Counter) -> dict[str, 
         cursor, page = "", plan_history(member_id=member_id, limit=HISTORY)
     people = people_of(event.actor for event in page.events)
     address = reverse("console:member_plans", args=[member_id])
+    my_stores = {None, *(each.code for each in stores_of(staff_of(request)))}
     return {
         "currency": programme.currency,
         "holdings": [
@@ -233,6 +244,7 @@ def _shown(request: HttpRequest, in_force: InForce, desk: Counter) -> dict[str, 
                 "kind": EVENTS.get(event.kind, event.kind),
                 "who": people.get(event.actor, ""),
                 "paid": event.data.get("refund_minor", event.data.get("paid_minor")),
+                "has_slip": event.kind in WITH_RECEIPT and event.data.get("store") in my_stores,
             }
             for event in page.events
         ],

@@ -37,6 +37,7 @@ from shuke.console.views.cashier import signing
 from shuke.console.views.cashier.reading import words_of
 from shuke.console.views.cashier.receipt import receipt_context
 from shuke.console.views.cashier.typed import MAX_TYPED, amount, quantity
+from shuke.console.views.plan_receipt import may_see
 from shuke.core.errors import InvalidInput
 from shuke.core.models import Staff
 from shuke.core.text import clean_text
@@ -44,6 +45,7 @@ from shuke.core.values import Permission
 from shuke.kit import clock
 from shuke.kit.clock import local_date
 from shuke.kit.errors import ShukeError
+from shuke.loyalty.plans.receipts import find_plan_event, find_plan_receipt
 from shuke.loyalty.queries import programme_at, version_by_number
 from shuke.loyalty.words import coupon_name
 from shuke.members.queries import get_candidate, identify
@@ -71,7 +73,7 @@ def stores_in_scope(staff: Staff) -> frozenset[UUID] | None:
 @requires(Permission.CHECKOUT_REFUND)
 @require_GET
 def find_order(request: HttpRequest) -> HttpResponse:
-    """Orders by number or id, or the last ones of a member."""
+    """Orders by number or id, or the last ones of a member; the slip of a paid plan by its number."""
     staff, now = staff_of(request), clock.now()
     text = request.GET.get("q", "")[:MAX_TEXT].strip()
     context: dict[str, Any] = {
@@ -86,6 +88,8 @@ def find_order(request: HttpRequest) -> HttpResponse:
         if member := _member(request.GET.get("member", "")):
             context["who"] = member
         elif text:
+            if slip := _plan_slip(request, text):
+                return HttpResponseRedirect(reverse("console:plan_receipt", args=[slip]))
             context["orders"] = find_orders(text, store_ids=stores_in_scope(staff)) or None
             if not context["orders"]:
                 people = identify(text, now, limit=RESULTS)
@@ -104,6 +108,13 @@ def find_order(request: HttpRequest) -> HttpResponse:
     if context["orders"] and len(context["orders"]) == 1 and text:
         return HttpResponseRedirect(reverse("console:refund", args=[context["orders"][0]["id"]]))
     return render(request, "console/cashier_refunds.html", context, status=422 if context["error"] else 200)
+
+
+def _plan_slip(request: HttpRequest, text: str) -> UUID | None:
+    """A paid plan's slip by its number, where this person may see it: what a customer brings along is found here."""
+    event = find_plan_event(text) if staff_of(request).may(Permission.CHECKOUT_USE) else None
+    found = find_plan_receipt(event) if event else None
+    return found.event.id if found and may_see(request, found) else None
 
 
 @dataclass(slots=True)

@@ -14,6 +14,11 @@ from shuke.members.values import Candidate
 def serve_member(request: HttpRequest, member_id: UUID) -> Candidate:
     """The member, masked: one whose file this person may open, or who stands at their desk. Raises Http404 otherwise."""
     member = existing(member_id)
-    if may_open(request, member) or read_cart(request).member_id == member_id:
+    if may_serve(request, member):
         return member
     raise Http404
+
+
+def may_serve(request: HttpRequest, member: Candidate) -> bool:
+    """Whether this person may open their file, or has them at their desk."""
+    return may_open(request, member) or read_cart(request).member_id == member.member_id
