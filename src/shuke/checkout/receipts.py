@@ -20,11 +20,12 @@ from shuke.checkout.earning_facts import NO_EARNING_FACTS, read_earning_facts, w
 from shuke.checkout.errors import AlreadyRefunded, OrderHasMember, ReceiptTooOld, UnknownReceipt
 from shuke.checkout.facts import member_facts, read_facts
 from shuke.checkout.logic import Cart, CartLine, Priced, price
-from shuke.checkout.models import Order, OrderLine, OrderStatus
+from shuke.checkout.models import LineTax, Order, OrderLine, OrderStatus, OrderTender
 from shuke.checkout.operations import programme_in_force
 from shuke.checkout.posting import earn_transfer
 from shuke.checkout.queries import qualifying_totals
 from shuke.checkout.refunds.late import take_back_earlier
+from shuke.checkout.repricing import recorded_funds, recorded_tenders
 from shuke.checkout.values import LineRequest, MemberRef, SaleRequest
 from shuke.core.operations import publish_event, record_audit
 from shuke.core.text import storable
@@ -79,15 +80,33 @@ def attach_order(*, actor: Actor, receipt: str, member: MemberRef, now: datetime
         facts = read_facts(in_force.programme, actor, sale, order.occurred_at, key=None, input_hash=b"")
         assert facts.member is not None
         categories = {sku: product.category or "" for sku, product in facts.products.items()}
+        # What paid it counts for what it earns. A sale from before the programme was not priced by it, and is taken as it is.
+        by_rules = order.programme_version_id is not None
+        paid = list(OrderTender.objects.filter(order_id=order_id).order_by("seq")) if by_rules else []
+        taxes = (
+            {each.line_no: each.code for each in LineTax.objects.filter(order_id=order_id)}
+            if by_rules
+            else {}
+        )
         cart = Cart(
-            tuple(_cart_line(line, categories) for line in lines), order.store.code, order.channel_id, True
+            tuple(_cart_line(line, categories, taxes.get(line.line_no)) for line in lines),
+            order.store.code,
+            order.channel_id,
+            True,
+            tenders=recorded_tenders(paid),
         )
         earning = NO_EARNING_FACTS
         if not in_force.programme.needs.nothing:
             hold_budgets(in_force.programme, order.occurred_at)
             earning = read_earning_facts(in_force.programme, facts.member.id, cart, order.occurred_at)
             cart = with_brands(cart, earning.brands)
-        priced = price(in_force.programme, cart, member_facts(facts.member, 0, earning), order.occurred_at)
+        priced = price(
+            in_force.programme,
+            cart,
+            member_facts(facts.member, 0, earning),
+            order.occurred_at,
+            recorded_funds(paid),
+        )
         _write(order, lines, priced, facts.member.id)
         header = {
             "member_id": facts.member.id,
@@ -174,7 +193,7 @@ def _sale_again(order: Order, lines: list[OrderLine], member: MemberRef) -> Sale
     )
 
 
-def _cart_line(line: OrderLine, categories: dict[str, str]) -> CartLine:
+def _cart_line(line: OrderLine, categories: dict[str, str], tax: str | None) -> CartLine:
     return CartLine(
         line.product_id,
         line.product.sku,
@@ -182,7 +201,8 @@ def _cart_line(line: OrderLine, categories: dict[str, str]) -> CartLine:
         int(line.quantity * 1000),
         line.list_minor,
         (("paid", line.discount_minor),) if line.discount_minor else (),
-        brand=line.product.brand,
+        tax,
+        line.product.brand,
     )
 
 

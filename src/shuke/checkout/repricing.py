@@ -71,10 +71,10 @@ def price_again(order_id: UUID) -> Repriced:
         channel=order.channel_id,
         settled=_settled(order, lines),
         points_to_use=order.points_used,
-        tenders=_tenders(paid),
+        tenders=recorded_tenders(paid),
     )
     try:
-        priced = price(programme, cart, _member(programme, order), order.occurred_at, _funds(paid))
+        priced = price(programme, cart, _member(programme, order), order.occurred_at, recorded_funds(paid))
     except PricingRefusal as refusal:
         return Repriced(refused=refusal.code)
     return Repriced(tuple(_differences(order, lines, taxes, priced)))
@@ -115,7 +115,7 @@ def _member(programme: Programme, order: Order) -> MemberFacts | None:
     return MemberFacts(tier, birthday, order.points_used, 0)
 
 
-def _tenders(paid: Sequence[OrderTender]) -> list[Tender]:
+def recorded_tenders(paid: Sequence[OrderTender]) -> list[Tender]:
     """As a till states them: principal and bonus money are one tender."""
     inside = sum(each.amount_minor for each in paid if each.kind in ("stored_value", "bonus"))
     tenders = [Tender("stored_value", inside)] if inside else []
@@ -125,7 +125,7 @@ def _tenders(paid: Sequence[OrderTender]) -> list[Tender]:
     return tenders
 
 
-def _funds(paid: Sequence[OrderTender]) -> Funds:
+def recorded_funds(paid: Sequence[OrderTender]) -> Funds:
     """Just what was paid, so that principal and bonus money can only split as they did."""
     return Funds(
         sum(each.amount_minor for each in paid if each.kind == "stored_value"),

@@ -12,13 +12,14 @@ from django.db import connection
 
 from shuke.checkout import errors
 from shuke.checkout.answers import receipt_code
+from shuke.checkout.gift_cards import activate_gift_cards, codes_of, issue_gift_cards
 from shuke.checkout.invariants import verify_orders
 from shuke.checkout.models import Order, Refund, RefundLine
 from shuke.checkout.receipts import attach_order
 from shuke.checkout.refunds import cancel_order, refund_order, write_off_debt
 from shuke.checkout.refunds.values import ALL_THAT_IS_LEFT, LineBack, RefundRequest
 from shuke.checkout.tiers import replay_tiers
-from shuke.checkout.values import LineRequest, MemberRef
+from shuke.checkout.values import LineRequest, MemberRef, TenderRequest
 from shuke.core.values import SYSTEM, Actor
 from shuke.ledger.models import Account, Entry, Lot
 from shuke.ledger.queries import reconcile
@@ -239,4 +240,34 @@ def test_what_it_leaves_owed_can_be_written_off() -> None:
     assert Account.objects.get(member_id=member.id, asset="points").debt == 40
     done = write_off_debt(actor=BOSS, refund_id=refunded["id"], reason="goodwill", now=BEGIN)
     assert done["points_written_off"] == 40
+    books_add_up()
+
+
+@pytest.mark.parametrize("claimed", [False, True])
+def test_what_paid_a_claimed_sale_counts_as_if_the_card_had_been_shown(claimed: bool) -> None:
+    rate = {"code": "vat", "name": {"zh-Hans": "增值税"}, "percent": "13"}
+    low = {"code": "low", "name": {"zh-Hans": "低税率"}, "percent": "1"}
+    wechat = {"id": "wechat", "asset": "points", "fixed": 7, "when": {"tenders": ["wechat"]}}
+    base = [{"id": "base", "asset": "points", "give": 1, "per": "1.00"}, wechat]
+    make_shop(
+        gift_cards={"earns": False},
+        earning=base,
+        taxes={"prices": "inclusive", "tax_earns": False, "rates": [rate, low], "default": "vat"},
+    )
+    member = make_member(now=BEGIN)
+    card = issue_gift_cards(actor=TILL, face_minor=6000, count=1, now=BEGIN)[0]
+    (code,) = codes_of([card.id])
+    activate_gift_cards(actor=TILL, codes=[code], store="S1", tender="cash", now=BEGIN)
+    tenders = (TenderRequest("gift_card", code=code), TenderRequest("wechat"))
+    lines = (LineRequest("A", 10_000, tax="low"),)
+    more = {"line_requests": lines, "tenders": tenders, "now": BEGIN}
+    if claimed:
+        claim(sell(**more), member, BEGIN)
+    else:
+        sell(member=member, **more)
+    order = Order.objects.get()
+    # 100.00 less 0.99 of tax, less the six tenths that the gift card paid: 39.60, and seven for paying by wallet.
+    assert (order.qualifying_minor, order.points_earned) == (3960, 39 + 7)
+    assert Account.objects.get(member_id=member.id, asset="points").balance == 46
+    assert replay_tiers().differences == ()
     books_add_up()
