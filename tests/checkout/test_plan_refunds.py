@@ -16,10 +16,10 @@ from shuke.checkout.refunds import cancel_order, refund_order
 from shuke.ledger.models import Account
 from shuke.loyalty.models import Standing
 from shuke.loyalty.plans import errors
-from shuke.loyalty.plans.entitlements import entitlements_of, redeem_entitlement
+from shuke.loyalty.plans.entitlements import entitlements_of, redeem_entitlement, undo_entitlement
 from shuke.loyalty.plans.gifts import codes_of, gift_plan, redeem_plan_code
 from shuke.loyalty.plans.giving import give_birthday_gifts, give_plan_packs, give_tier_packs
-from shuke.loyalty.plans.models import PlanRefund
+from shuke.loyalty.plans.models import EntitlementUse, PlanRefund
 from shuke.loyalty.plans.queries import verify_plans
 from shuke.loyalty.plans.refunds import quote_plan_refund, refund_plan
 from shuke.loyalty.plans.selling import renew_plan, start_trial
@@ -126,9 +126,9 @@ def with_gold(**gold: Any) -> dict[str, Any]:
     return tiers
 
 
-def check(who: Any, now: datetime = NOON) -> None:
+def check(who: Any, now: datetime = NOON) -> EntitlementUse:
     shop = Store.objects.get(code="S1")
-    redeem_entitlement(actor=TILL, member_id=who.id, entitlement="check", store=shop, now=now)
+    return redeem_entitlement(actor=TILL, member_id=who.id, entitlement="check", store=shop, now=now)
 
 
 def test_a_level_that_is_reached_afterwards_does_not_make_its_gifts_the_members_own() -> None:
@@ -197,6 +197,20 @@ def test_what_has_no_stated_worth_is_used_all_the_same() -> None:
     check(who)
     told = quote(who, NOON)
     assert (told["is_full"], told["refund_minor"]) == (False, 12000 - 32)  # by its days
+
+
+def test_what_is_taken_back_of_an_earlier_term_is_no_credit_of_this_one() -> None:
+    make_shop(plans=[bare(benefits={"entitlements": [CHECK]}, duration={"months": 1}, grace_days=0), BLACK])
+    who = make_member(now=NOON - DAY)
+    ended = buy(who, NOON).ends_at
+    old = check(who)
+    buy(who, now := ended + DAY)
+    new = check(who, now)
+    assert quote(who, now)["used_entitlements_minor"] == 3000
+    undo_entitlement(actor=TILL, use_id=old.id, reason="typed wrong", now=now)
+    assert (quote(who, now)["used_entitlements_minor"], quote(who, now)["is_full"]) == (3000, False)
+    undo_entitlement(actor=TILL, use_id=new.id, reason="typed wrong", now=now)
+    assert quote(who, now)["is_full"]
 
 
 def test_packs_without_a_worth_are_use() -> None:

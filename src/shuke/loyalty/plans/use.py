@@ -51,7 +51,10 @@ def used_since(
     if began is None or began > now:
         return Used()
     source = f"plan:{plan}"
-    uses = EntitlementUse.objects.filter(member_id=member_id, occurred_at__gte=began)
+    # What is taken back now of an earlier term counted there: it is no credit of this one.
+    uses = EntitlementUse.objects.filter(
+        Q(undoes=None) | Q(undoes__occurred_at__gte=began), member_id=member_id, occurred_at__gte=began
+    )
     worth = count = 0
     for sources, minor, amount in uses.values_list("sources", "worth_minor", "amount"):
         givers = sources.split()
