@@ -375,6 +375,12 @@ def test_what_one_act_took_from_several_lots_is_one_row(member: Member) -> None:
     text = part(visitor(), member, "ledger")
     assert text.count("Used as cash in an order") == 1 and "3 lots" in text
     assert "-300" in text
+    # Nor does the foot of a page cut it: the next page begins with another act.
+    for number in range(9):
+        sell(("A", 1), now=NOW, member=member, number=f"N-{number}")
+    first = part(visitor(), member, "ledger")
+    second = part(visitor(), member, "ledger", following(first, "entries"))
+    assert (first + second).count("Used as cash in an order") == 1
 
 
 def test_debt_and_expiry_stand_beside_the_balance(member: Member) -> None:

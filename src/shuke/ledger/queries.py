@@ -135,6 +135,37 @@ def list_entries(
     return EntryPage(entries, encode_cursor([last.occurred_at, last.transfer_id, last.seq]) if last else None)
 
 
+@dataclass(frozen=True, slots=True)
+class ActPage:
+    """Acts, each with its entries. `next_cursor` is None on the last page."""
+
+    acts: list[list[EntryView]]
+    next_cursor: str | None
+
+
+def list_acts(
+    member_id: UUID, *, asset: str | None = None, cursor: str | None = None, limit: int = PAGE
+) -> ActPage:
+    """What moved the member's balance, act by act, newest first. Raises InvalidInput for a damaged cursor."""
+    limit = max(1, min(limit, MAX_PAGE))
+    before, before_id = decode_cursor(cursor, datetime, UUID) if cursor else _NEWEST[:2]
+    with connection.cursor() as db:
+        db.execute(
+            load("ledger", "acts"),
+            {
+                "member": member_id,
+                "asset": asset,
+                "before": before,
+                "before_id": before_id,
+                "limit": limit + 1,
+            },
+        )
+        rows = db.fetchall()
+    acts = [list(legs) for _id, legs in groupby(entry_views(rows), key=lambda entry: entry.transfer_id)]
+    last = acts[limit - 1][0] if len(acts) > limit else None
+    return ActPage(acts[:limit], encode_cursor([last.occurred_at, last.transfer_id]) if last else None)
+
+
 def entry_views(rows: Iterable[Sequence[Any]]) -> list[EntryView]:
     """Rows of a statement that selects the columns of `EntryView` in their order."""
     return [EntryView(*(*row[:-1], _json(row[-1]))) for row in rows]

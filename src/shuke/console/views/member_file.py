@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
-from itertools import groupby
+from itertools import chain
 from typing import Any
 from uuid import UUID
 
@@ -37,7 +37,7 @@ from shuke.core.queries import AuditFilters, list_audit
 from shuke.core.values import Permission
 from shuke.kit import clock
 from shuke.kit.errors import ShukeError
-from shuke.ledger.queries import AssetBalance, EntryView, balances_of, list_entries
+from shuke.ledger.queries import AssetBalance, EntryView, balances_of, list_acts
 from shuke.loyalty.models import Standing
 from shuke.loyalty.plans.queries import held_plans
 from shuke.loyalty.programme import Programme
@@ -398,18 +398,18 @@ def entries_part(opened: Opened) -> dict[str, Any]:
     asset = asset if asset in assets or asset == ALL else POINTS
     page = _page(
         opened,
-        lambda cursor: list_entries(
+        lambda cursor: list_acts(
             opened.id, asset=None if asset == ALL else asset, cursor=cursor, limit=ENTRIES
         ),
         "entries",
     )
-    entries = page.entries if page else []
-    stores = Store.objects.in_bulk({entry.store_id for entry in entries if entry.store_id})
+    acts = page.acts if page else []
+    stores = Store.objects.in_bulk({legs[0].store_id for legs in acts if legs[0].store_id})
     unit = unit_currency_at(opened.now)
-    acts = groupby(
-        entries,
-        key=lambda entry: (entry.transfer_id, entry.asset, _last_day(entry), words.explain_entry(entry)),
-    )
+    rows: dict[tuple[UUID, str, datetime | None, str], list[EntryView]] = {}
+    for entry in chain.from_iterable(acts):
+        key = (entry.transfer_id, entry.asset, _last_day(entry), words.explain_entry(entry))
+        rows.setdefault(key, []).append(entry)
     return {
         "entries": [
             {
@@ -424,8 +424,7 @@ def entries_part(opened: Opened) -> dict[str, Any]:
                 "last_day": last_day,
                 "store": stores[legs[0].store_id].name if legs[0].store_id in stores else "",
             }
-            for (_transfer, _asset, last_day, sentence), found in acts
-            for legs in [list(found)]
+            for (_transfer, _asset, last_day, sentence), legs in rows.items()
         ],
         "entry_assets": [
             (code, text, opened.href("ledger", asset=code, entries=None))
