@@ -12,6 +12,7 @@ from shuke.catalog.models import Store
 from shuke.checkout.models import Order, OrderTender, Refund
 from shuke.checkout.queries import find_exchange
 from shuke.checkout.refunds import refund_order
+from shuke.checkout.refunds.values import LineBack, RefundRequest
 from shuke.checkout.stored_value import top_up
 from shuke.checkout.values import TenderRequest
 from shuke.core.models import AuditEvent, Staff
@@ -89,6 +90,35 @@ def test_a_part_comes_back_and_other_goods_go_out_in_one_act(desk: Desk) -> None
     assert find_exchange(new.id)["money_back_minor"] == 2_000 and find_exchange(made.order_id) is None  # type: ignore[index,arg-type]
     assert "desk-exchange" not in desk.page()
     assert reconcile().is_clean
+
+
+def test_after_a_part_the_rest_is_exchanged_only_when_somebody_says_so(desk: Desk, shop: Store) -> None:
+    order = sell(("A", 3), now=clock.now())
+    path = f"/cashier/refund/{order['id']}"
+    assert "Given back so far" not in desk.client.get(path).content.decode()
+    refund_order(
+        actor=TILL,
+        order_id=order["id"],
+        reason="x",
+        now=clock.now(),
+        request=RefundRequest((LineBack(1, 1_000, None),)),
+    )
+    # The receipt's F8, and F8 again: nothing was chosen, so nothing goes to the desk.
+    page = desk.client.get(path).content.decode()
+    told = dict(re.findall(r'<dt>([^<]*)</dt><dd class="num">([^<]*)</dd>', page))
+    assert (told["Given back so far"], told["Left of the sale"]) == ("¥10.00", "¥20.00")
+    assert 'name="goods1" value=""' in page and 'id="refund"' not in page and 'name="rest"' not in page
+    assert begin(desk, order).headers["Location"] == path
+    assert (
+        "desk-exchange" not in desk.page()
+        and "A part was given back" in desk.client.get(path).content.decode()
+    )
+    assert begin(desk, order, goods1="1").headers["Location"] == "/cashier"
+    # Everything that is left, once that was chosen.
+    page = desk.client.get(path, {"rest": "1"}).content.decode()
+    assert 'name="rest" value="1"' in page.split('id="exchange"')[1]
+    assert begin(desk, order, rest="1").headers["Location"] == "/cashier"
+    assert sums(desk.page())["Money back"] == "¥20.00"
 
 
 def test_what_comes_back_pays_at_once(desk: Desk) -> None:

@@ -20,6 +20,7 @@ from shuke.checkout.queries import get_order
 from shuke.checkout.refunds import exchange_order, quote_refund
 from shuke.checkout.refunds.approval import Subject, carry_out
 from shuke.checkout.refunds.operations import find_order as find_row
+from shuke.checkout.refunds.values import ALL_THAT_IS_LEFT
 from shuke.checkout.values import SaleRequest
 from shuke.console.access import requires, staff_of
 from shuke.console.views.cashier import signing
@@ -44,7 +45,10 @@ from shuke.kit.errors import ShukeError
 @requires(Permission.CHECKOUT_REFUND)
 @require_POST
 def exchange(request: HttpRequest, order_id: UUID) -> HttpResponse:
-    """Take the part that was chosen to the desk, where the new goods are rung up. What the refund would refuse stays there."""
+    """Take the part that was chosen to the desk, where the new goods are rung up. What the refund would refuse stays there.
+
+    Once a part was given back, everything that is left is taken only when somebody says so.
+    """
     staff = staff_of(request)
     if not staff.may(Permission.CHECKOUT_USE):
         raise PermissionDenied
@@ -54,6 +58,11 @@ def exchange(request: HttpRequest, order_id: UUID) -> HttpResponse:
         return render(request, "console/cashier_unknown.html", status=404)
     try:
         part = part_of(request.POST, order)
+        if order["refunds"] and part == ALL_THAT_IS_LEFT and "rest" not in request.POST:
+            messages.error(
+                request, _("A part was given back. Type what comes back, or take everything that is left.")
+            )
+            return _back_to_the_refund(request, order)
         quote_refund(actor=staff.as_actor(), order_id=order_id, now=clock.now(), request=part)
     except ShukeError:
         # The page of the refund says what is wrong with it.
@@ -76,6 +85,7 @@ def exchange(request: HttpRequest, order_id: UUID) -> HttpResponse:
 def _back_to_the_refund(request: HttpRequest, order: dict[str, Any]) -> HttpResponse:
     names = [
         "amount",
+        "rest",
         *(f"{kind}{line['line_no']}" for line in order["lines"] for kind in ("goods", "value")),
     ]
     typed = {name: request.POST[name][:MAX_TYPED] for name in names if request.POST.get(name)}

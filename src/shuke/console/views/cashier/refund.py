@@ -273,6 +273,7 @@ def write_off(request: HttpRequest, refund_id: UUID) -> HttpResponse:
 def _context(staff: Staff, page: Page) -> dict[str, Any]:
     order, plan, errors = page.order, page.plan, page.errors or {}
     lines = [_shown(line, page.asked) for line in order["lines"]]
+    given_back = sum(each["payable_minor"] for each in order["refunds"])
     return {
         **receipt_context(order, page.now),
         "plan": plan,
@@ -281,6 +282,9 @@ def _context(staff: Staff, page: Page) -> dict[str, Any]:
         "to_collect": -plan["money_back_minor"] if plan and plan["money_back_minor"] < 0 else 0,
         "is_open": page.is_open,
         "is_rest": page.is_rest,
+        "rest_chosen": "rest" in page.asked,
+        "given_back_minor": given_back,
+        "left_minor": order["payable_minor"] - given_back,
         "focus": page.focus,
         "lines": lines,
         "first": next((line["line_no"] for line in lines if line["is_left"]), None),
