@@ -10,6 +10,7 @@ import pytest
 from django.test import Client
 
 from shuke.catalog.models import Store
+from shuke.core.models import AuditEvent
 from shuke.core.values import Role
 from shuke.kit.clock import local_date, now
 from shuke.ledger.models import Account
@@ -19,7 +20,7 @@ from shuke.rewards.catalogue.models import Redemption
 from shuke.rewards.catalogue.operations import code_of
 from tests.console.pages import MOST_QUERIES, client_of, queries_of, text_of
 from tests.factories.checkout import make_shop
-from tests.factories.core import make_staff
+from tests.factories.core import PASSWORD, make_staff
 from tests.factories.ledger import give
 from tests.factories.members import make_member
 
@@ -151,6 +152,30 @@ def test_cancelling_needs_a_reason_and_gives_points_back(member: Member) -> None
     client.post(f"/redemptions/{made.id}/act", {"act": "cancel", "reason": "changed her mind"})
     assert Account.objects.get(asset="points").balance == 1000
     assert "changed her mind" in text_of(client.get(f"/redemptions/{made.id}"))
+
+
+def test_money_beyond_a_cashiers_limit_is_paid_out_with_a_second_signature() -> None:
+    make_shop(rewards=[MUG], policies={"cashier_refund_most": "5.00"})
+    member = make_member(now=now())
+    boss = make_staff(Role.STORE_MANAGER, all_stores=False, store_ids=[Store.objects.get(code="S1").id])
+    boss.set_password(PASSWORD)
+    boss.save()
+    give(member.id, 1000, at=now())
+    till = cashier()
+    redeem(till, member, pick_up_store="S1")
+    made = Redemption.objects.get()
+    act, sent = f"/redemptions/{made.id}/act", {"act": "cancel", "reason": "changed her mind"}
+    assert 'name="approver"' in text_of(till.get(f"/redemptions/{made.id}"))
+    assert 'name="approver"' not in text_of(client_of().get(f"/redemptions/{made.id}"))
+    for signed in ({}, {"approver": boss.username, "approver_password": "no"}):
+        till.post(act, {**sent, **signed})
+        made.refresh_from_db()
+        assert (made.status, Account.objects.get(asset="points").balance) == ("placed", 700)
+    till.post(act, {**sent, "approver": boss.username, "approver_password": PASSWORD})
+    made.refresh_from_db()
+    assert (made.status, Account.objects.get(asset="points").balance) == ("cancelled", 1000)
+    approved = AuditEvent.objects.get(action="checkout.refund_approved.v1")
+    assert (approved.actor_id, approved.object_id) == (boss.id, str(member.id))
 
 
 def test_people_of_other_stores_and_roles_stay_out(member: Member) -> None:

@@ -6,6 +6,7 @@ The counter finds a redemption by its pick-up code and hands it over; each form 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -18,11 +19,14 @@ from django.utils.translation import gettext_lazy, pgettext
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST
 
+from shuke.checkout.errors import RefundNeedsApproval
+from shuke.checkout.refunds.approval import Beyond, Subject, carry_out
 from shuke.console.access import requires, staff_of
 from shuke.console.book_words import people_of, points_word
 from shuke.console.member_access import open_member, visible_stores
 from shuke.console.once import new_token, once
 from shuke.console.scope import chosen_store, place_of
+from shuke.console.views.cashier import signing
 from shuke.console.views.cashier.receipt import TENDER_NAMES
 from shuke.core.errors import InvalidInput
 from shuke.core.values import Permission
@@ -147,6 +151,7 @@ def redemption(request: HttpRequest, redemption_id: UUID) -> HttpResponse:
         "code": _spaced(code_of(each)) if each.status in OPEN else "",
         "is_open": is_open,
         "may_cancel": is_open or (each.status == RedemptionStatus.DONE and each.kind in ("coupon", "bonus")),
+        "need": signing.words_of_need(_need(request, each, clock.now()), clock.now()),
         "way": WAYS[each.fulfilment],
         "paid_by": TENDER_NAMES.get(each.tender, each.tender),
         "steps": [
@@ -181,7 +186,7 @@ def redemption_act(request: HttpRequest, redemption_id: UUID) -> HttpResponse:
             messages.success(request, _("Handed over."))
         elif act == "cancel":
             reason = " ".join(request.POST.get("reason", "").replace("\x00", "").split())
-            cancel_redemption(**by, reason=reason)
+            _cancel(request, each, reason, by)
             said = _("Cancelled: the %(points)s went back to their lots.") % {
                 "points": points_word(by["now"])
             }
@@ -189,6 +194,31 @@ def redemption_act(request: HttpRequest, redemption_id: UUID) -> HttpResponse:
     except ShukeError as error:
         messages.error(request, str(error))
     return redirect("console:redemption", each.id)
+
+
+def _need(request: HttpRequest, each: Redemption, now: datetime) -> Beyond:
+    """Why cancelling asks for a second person: money is paid out, as in a refund."""
+    if not each.cash_minor:
+        return ""
+    return signing.beyond(request, given_back_minor=each.cash_minor, sold_at=each.placed_at, now=now)
+
+
+def _cancel(request: HttpRequest, each: Redemption, reason: str, by: dict[str, Any]) -> None:
+    """Cancel it, signed where a refund of the same money would be."""
+    approver = signing.signer(request, _need(request, each, by["now"]))
+    place = each.store or each.pick_up_store or place_of(request)
+    if approver is None:
+        cancel_redemption(**by, reason=reason)
+        return
+    if place is None:
+        raise RefundNeedsApproval  # whoever signs answers for a store; without one, they cancel it themselves
+    carry_out(
+        lambda: {"id": cancel_redemption(**by, reason=reason).id},
+        actor=by["actor"],
+        approver=approver,
+        subject=Subject("member", each.member_id, place),
+        now=by["now"],
+    )
 
 
 @requires(Permission.CHECKOUT_USE)
