@@ -9,6 +9,7 @@ from uuid import UUID
 import pytest
 
 from shuke.checkout.impact import runs
+from shuke.checkout.impact.models import SILENT, ImpactRun
 from shuke.core.models import AuditEvent, OutboxEvent
 from shuke.core.values import Scope
 from shuke.kit.clock import now
@@ -70,6 +71,12 @@ def test_a_large_book_is_looked_at_by_a_job_that_is_polled(
     assert till.post(PATH, QUESTION).json["id"] == asked.json["id"]
     place = f"{PATH}/{asked.json['id']}"
     assert till.get(place).json["report"] is None
+    ImpactRun.objects.update(status="running", seen_at=at - SILENT)  # its worker was killed
+    lost = till.get(place).json
+    assert lost["status"] == "failed" and "interrupted" in lost["problem"]
+    asked = till.post(PATH, QUESTION)
+    assert f"{PATH}/{asked.json['id']}" != place
+    place = f"{PATH}/{asked.json['id']}"
     runs.run_impact(impact_id=UUID(asked.json["id"]), clock=now)
     found = till.get(place)
     assert (found.json["status"], found.json["done"]) == ("done", 1)

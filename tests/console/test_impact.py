@@ -9,7 +9,7 @@ from datetime import timedelta
 import pytest
 
 from shuke.checkout.impact import runs
-from shuke.checkout.impact.models import ImpactRun
+from shuke.checkout.impact.models import SILENT, ImpactRun
 from shuke.core.values import Role
 from shuke.kit.clock import now
 from shuke.kit.ids import uuid7
@@ -93,6 +93,14 @@ def test_a_large_book_is_followed_and_its_warnings_come_when_it_is_done(
     given = {"step": "publish", "source": draft("2000.00")}
     refused = client.post("/programme/publish", given)
     assert refused.status_code == 422 and "Wait until that is done." in text_of(refused)
+    # Its worker was killed: the panel says so and asks again.
+    ImpactRun.objects.filter(id=row.id).update(status="running", seen_at=now() - SILENT)
+    lost = text_of(client.get(place))
+    assert "was interrupted" in lost and 'id="look-again"' in lost and "hx-trigger" not in lost
+    panel = text_of(client.post("/programme/impact", {"source": draft("2000.00"), "against": "1"}))
+    row = ImpactRun.objects.latest("asked_at")
+    assert f'hx-get="/programme/impact/{row.id}"' in panel and place != f"/programme/impact/{row.id}"
+    place = f"/programme/impact/{row.id}"
     runs.run_impact(impact_id=row.id, clock=now)
     done = text_of(client.get(place))
     assert "0 up, 1 down" in done and 'hx-swap-oob="true"' in done and 'value="tiers_lost:tiers"' in done

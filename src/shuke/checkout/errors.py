@@ -410,6 +410,11 @@ class UnknownImpact(ShukeError):
     message = _("Nobody asked for this look at the members.")
 
 
+class ImpactInterrupted(ShukeError):
+    code, status = "impact_interrupted", 409
+    message = _("Looking at the members was interrupted. Ask again: it begins anew.")
+
+
 class ImpactNotCounted(ShukeError):
     """A large book is looked at by a job, and the draft is published by what that found."""
 

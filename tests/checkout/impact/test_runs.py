@@ -7,12 +7,14 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from django.utils.translation import override
 
 from shuke.checkout.errors import ImpactNotCounted, UnknownImpact
 from shuke.checkout.impact import runs
-from shuke.checkout.impact.models import ImpactRun
+from shuke.checkout.impact.models import SILENT, ImpactRun
 from shuke.checkout.impact.operations import ask_impact, assess_impact
-from shuke.checkout.impact.runs import get_impact, run_impact, start_impact
+from shuke.checkout.impact.runs import follow_impact, get_impact, run_impact, start_impact
+from shuke.checkout.simulate.operations import Progress
 from shuke.core.models import AuditEvent, OutboxEvent
 from shuke.core.values import SYSTEM
 from shuke.kit import jobs
@@ -29,6 +31,7 @@ pytestmark = pytest.mark.django_db
 
 NOW = datetime(2026, 3, 10, 4, tzinfo=UTC)
 HOUR = timedelta(hours=1)
+SECOND = timedelta(seconds=1)
 
 
 @pytest.fixture(autouse=True)
@@ -64,7 +67,7 @@ def put(source: str, at: datetime, *accepted: str, **more: Any) -> ProgrammeVers
 
 def test_the_job_finds_what_a_count_at_once_finds_and_is_asked_for_once(deferred: list[Any]) -> None:
     row = asked()
-    assert asked(at=NOW + HOUR / 2).id == row.id
+    assert asked(at=NOW + SILENT / 2).id == row.id
     assert deferred == [{"name": "checkout.impact", "impact_id": str(row.id)}]
     assert AuditEvent.objects.filter(action="checkout.impact_asked.v1").count() == 1
     run_impact(impact_id=row.id, clock=lambda: NOW)
@@ -77,6 +80,88 @@ def test_the_job_finds_what_a_count_at_once_finds_and_is_asked_for_once(deferred
     assert asked(at=NOW + HOUR).id != row.id and asked(draft("2500.00")).id != row.id
     with pytest.raises(UnknownImpact):
         get_impact(uuid7())
+
+
+@pytest.mark.parametrize("had_begun", [True, False])
+def test_a_job_that_fell_silent_is_given_up_and_asking_again_begins_anew(
+    deferred: list[Any], had_begun: bool
+) -> None:
+    row, beat = asked(), NOW
+    if had_begun:  # and was killed a minute later
+        beat = NOW + timedelta(minutes=1)
+        ImpactRun.objects.filter(id=row.id).update(status="running", seen_at=beat, done=1, total=9)
+    assert asked(at=beat + SILENT - SECOND).id == row.id
+    assert follow_impact(impact_id=row.id, now=beat + SILENT - SECOND).is_open
+    late = beat + SILENT
+    with override("zh-hans"):
+        seen = follow_impact(impact_id=row.id, now=late)
+    assert (seen.status, seen.ended_at, seen.problem) == (
+        "failed",
+        late,
+        "会员统计已中断。请再次发起，将重新统计。",
+    )
+    again = asked(at=late)
+    assert again.id != row.id and [each["impact_id"] for each in deferred] == [str(row.id), str(again.id)]
+    # The job of the first, handed out once more or at last, finds it closed.
+    run_impact(impact_id=row.id, clock=lambda: late)
+    assert get_impact(row.id).status == "failed" and get_impact(row.id).report is None
+    run_impact(impact_id=again.id, clock=lambda: late)
+    assert get_impact(again.id).status == "done"
+    assert OutboxEvent.objects.filter(name="checkout.impact_done.v1").count() == 1
+
+
+@pytest.mark.parametrize("wakes", ["at a batch", "at the end"])
+def test_a_run_that_comes_back_to_life_neither_overwrites_nor_publishes(
+    monkeypatch: pytest.MonkeyPatch, wakes: str
+) -> None:
+    row, looks, news = asked(), [], []
+    late, real = NOW + SILENT + SECOND, runs.assess_impact
+
+    def sleep_long(question: Any, watch: Any) -> dict[str, Any]:
+        """The machine stood still in the middle of it; meanwhile somebody asked again, and that run went through."""
+        looks.append(question)
+        if len(looks) > 1:
+            return real(question, watch=watch)
+        found = real(question)
+        news.append(asked(at=late))
+        run_impact(impact_id=news[0].id, clock=lambda: late)
+        if wakes == "at a batch":
+            watch(Progress(1, 1))
+            raise AssertionError("It went on.")
+        return found
+
+    monkeypatch.setattr(runs, "assess_impact", sleep_long)
+    times = iter([NOW, NOW, late])
+    run_impact(impact_id=row.id, clock=lambda: next(times, late))
+    assert len(looks) == 2 and news[0].id != row.id
+    lost, new = get_impact(row.id), get_impact(news[0].id)
+    assert (lost.status, lost.report, lost.ended_at) == ("failed", None, late)
+    assert (new.status, new.done) == ("done", 1)
+    (told,) = OutboxEvent.objects.filter(name="checkout.impact_done.v1")
+    assert told.payload["impact_id"] == str(new.id)
+
+
+def test_a_running_job_tells_of_itself_every_few_seconds_and_not_at_every_batch(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    row, seen, ticks = asked(), [], [0, 0, 1, 4, 5, 6, 11, 12]
+    times = iter([NOW + tick * SECOND for tick in ticks])
+    real = runs.assess_impact
+
+    def slowly(question: Any, watch: Any) -> dict[str, Any]:
+        for done in range(1, 6):
+            watch(Progress(done, 9))
+            kept = get_impact(row.id)
+            seen.append((kept.done, kept.seen_at))
+        return real(question)
+
+    monkeypatch.setattr(runs, "assess_impact", slowly)
+    run_impact(impact_id=row.id, clock=lambda: next(times))
+    five, eleven = NOW + 5 * SECOND, NOW + 11 * SECOND
+    assert seen[0] == (1, NOW + SECOND) and [done for done, _at in seen] == [1, 1, 1, 4, 5]
+    assert seen[-1][1] == eleven and five < eleven
+    done = get_impact(row.id)
+    assert (done.status, done.done, done.total) == ("done", 5, 9)
 
 
 def test_a_draft_is_published_by_what_was_found_of_this_very_draft_within_the_hour() -> None:

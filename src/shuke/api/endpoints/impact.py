@@ -13,7 +13,7 @@ from shuke.api.endpoint import Call, endpoint
 from shuke.checkout.errors import NoProgramme, UnknownImpact
 from shuke.checkout.impact.models import ImpactRun
 from shuke.checkout.impact.operations import ask_impact, assess_impact
-from shuke.checkout.impact.runs import get_impact, is_large_book, start_impact
+from shuke.checkout.impact.runs import follow_impact, is_large_book, start_impact
 from shuke.core.errors import InvalidInput
 from shuke.core.values import Scope
 from shuke.loyalty.document import validate
@@ -68,9 +68,12 @@ def impact_of_a_draft(call: Call, body: ImpactIn) -> tuple[int, dict[str, Any]]:
     refusals=(NeedsAllStores, UnknownImpact),
 )
 def impact_run(call: Call, impact_id: UUID) -> tuple[int, dict[str, Any]]:
-    """Read how far a look at all members has come, and its report."""
+    """Read how far a look at all members has come, and its report.
+
+    A job that has told nothing of itself for five minutes has failed; asked again, the look begins anew.
+    """
     _covers_all_stores(call)
-    row = get_impact(impact_id)
+    row = follow_impact(impact_id=impact_id, now=call.now)
     return 200, {**_progress(row), "report": row.report}
 
 

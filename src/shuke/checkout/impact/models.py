@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
+
 from django.db import models
 
 from shuke.kit.ids import uuid7
+
+SILENT = timedelta(minutes=5)
+"""A job tells of itself every few seconds. One that did not for so long was killed, or never began."""
 
 
 class ImpactStatus(models.TextChoices):
@@ -28,6 +33,8 @@ class ImpactRun(models.Model):
     report = models.JSONField(null=True)
     problem = models.CharField(max_length=300, blank=True)
     asked_at = models.DateTimeField()
+    seen_at = models.DateTimeField(null=True)
+    """The last sign of life of the job; null: it has not begun."""
     ended_at = models.DateTimeField(null=True)
     asked_by = models.CharField(max_length=150)
 
@@ -38,6 +45,10 @@ class ImpactRun(models.Model):
     def is_open(self) -> bool:
         """True while it waits or runs."""
         return self.status in (ImpactStatus.WAITING, ImpactStatus.RUNNING)
+
+    def is_silent(self, now: datetime) -> bool:
+        """True when it is open and nobody has worked on it for so long that nobody will."""
+        return self.is_open and (self.seen_at or self.asked_at) <= now - SILENT
 
     @property
     def percent(self) -> int:

@@ -16,7 +16,7 @@ from shuke.analytics.errors import NeedsAllStores
 from shuke.checkout.errors import ImpactNotCounted, UnknownImpact
 from shuke.checkout.impact.models import ImpactRun
 from shuke.checkout.impact.operations import ask_impact, assess_impact
-from shuke.checkout.impact.runs import get_impact, is_large_book, start_impact
+from shuke.checkout.impact.runs import follow_impact, is_large_book, start_impact
 from shuke.console.access import requires, staff_of
 from shuke.console.impact_words import tell_impact
 from shuke.core.values import Permission
@@ -58,7 +58,7 @@ def programme_impact_run(request: HttpRequest, impact_id: UUID) -> HttpResponse:
     """The same panel while a job looks at the members of a large book, and with what has to be confirmed when it is done."""
     _whole_chain(request)
     try:
-        return _followed(request, get_impact(impact_id))
+        return _followed(request, follow_impact(impact_id=impact_id, now=clock.now()))
     except UnknownImpact:
         raise Http404 from None
 
