@@ -160,7 +160,10 @@ def test_the_inbox_shows_what_waits_and_lets_another_decide(member: Member) -> N
     client_of(agent).post(f"/adjustments/{request.id}", {"act": "approve"})
     assert Adjustment.objects.get().status == "requested"
     client = client_of(manager)
-    assert 'value="approve"' in text_of(client.get("/adjustments"))
+    page = text_of(client.get("/adjustments"))
+    ask = page[page.index('<dialog class="dlg" id="sure1"') :]
+    assert 'value="approve" data-confirm="sure1"' in page
+    assert all(part in ask for part in (member.number, "+150", "spilt coffee", agent.display_name))
     client.post(f"/adjustments/{request.id}", {"act": "approve", "note": "seen"})
     assert (Adjustment.objects.get().status, Account.objects.get().balance) == ("posted", 650)
     assert "spilt coffee" not in text_of(client.get("/adjustments"))
@@ -172,7 +175,11 @@ def test_a_request_is_refused_with_a_note_or_taken_back(member: Member) -> None:
     agent, manager = make_staff(Role.SERVICE_AGENT), make_staff(Role.STORE_MANAGER)
     first, second = ask(member, agent), ask(member, agent)
     client = client_of(manager)
-    client.post(f"/adjustments/{first.id}", {"act": "reject", "note": " "})
+    assert "needed for a refusal" in text_of(client.get("/adjustments"))
+    refused = client.post(f"/adjustments/{first.id}?show=all", {"act": "reject", "note": " "})
+    page = text_of(refused)
+    assert refused.status_code == 422 and page.count('aria-invalid="true"') == 1
+    assert "Say why: the note stays with the request." in page
     assert Adjustment.objects.get(id=first.id).status == "requested"
     client.post(f"/adjustments/{first.id}", {"act": "reject", "note": "no receipt"})
     client_of(agent).post(f"/adjustments/{second.id}", {"act": "reject", "note": "typed wrong"})

@@ -93,6 +93,10 @@ def test_a_request_is_made_and_another_approves_it(screen: OpenScreen, member: M
     row = other.page.locator("tr", has_text="goodwill after a late order")
     row.locator("input[name=note]").fill("checked")
     row.locator("button[value=approve]").click()
+    other.page.wait_for_selector("dialog[open]")
+    request.refresh_from_db()
+    assert request.status == "requested"  # nothing is booked before the dialog says yes
+    other.page.locator("dialog[open] [data-yes]").click()
     other.page.wait_for_selector(".toast-row")
     request.refresh_from_db()
     assert (request.status, request.note) == ("posted", "checked")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
@@ -20,7 +21,7 @@ from shuke.core.errors import InvalidInput
 from shuke.core.values import Permission
 from shuke.kit import clock
 from shuke.kit.errors import ShukeError
-from shuke.ledger.errors import AdjustmentUnknown
+from shuke.ledger.errors import AdjustmentUnknown, ReasonMissing
 from shuke.ledger.models import Adjustment, AdjustmentStatus
 from shuke.ledger.moves import Page, get_adjustment, list_adjustments
 from shuke.ledger.operations import reject_adjustment
@@ -33,10 +34,24 @@ NOTE_CHARS = 300
 WAITING, ALL = "waiting", "all"
 
 
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """A decision that was not carried out: which request, why, and the note as it was typed."""
+
+    adjustment_id: UUID
+    words: str
+    note: str
+
+
 @requires(Permission.LEDGER_ADJUST)
 @never_cache
 def adjustments(request: HttpRequest) -> HttpResponse:
     """What waits, or everything; people with some stores see the members who joined there."""
+    return _inbox(request)
+
+
+def _inbox(request: HttpRequest, refused: Refused | None = None) -> HttpResponse:
+    """The list that the address names; a decision that was refused says so at its own row."""
     me, now = staff_of(request), clock.now()
     shown = ALL if request.GET.get("show") == ALL else WAITING
     status = AdjustmentStatus.REQUESTED if shown == WAITING else ""
@@ -50,9 +65,13 @@ def adjustments(request: HttpRequest) -> HttpResponse:
         )
     except InvalidInput as error:
         page, problem = Page([], None), str(error)
+    if refused and all(each.id != refused.adjustment_id for each in page.rows):
+        problem = problem or refused.words
     address = reverse("console:adjustments")
     context = {
         "rows": _rows(page.rows, me.as_actor().reference, now),
+        "refused": refused,
+        "query": request.GET.urlencode(),
         "shown": shown,
         "tabs": [(WAITING, _("Waiting"), address), (ALL, _("All"), f"{address}?show={ALL}")],
         "first_page": f"{address}?show={shown}" if request.GET.get("cursor") else "",
@@ -61,7 +80,7 @@ def adjustments(request: HttpRequest) -> HttpResponse:
         "note_chars": NOTE_CHARS,
         "problem": problem,
     }
-    return render(request, "console/adjustments.html", context)
+    return render(request, "console/adjustments.html", context, status=422 if refused else 200)
 
 
 def _rows(found: list[Adjustment], me: str, now: Any) -> list[dict[str, Any]]:
@@ -86,7 +105,7 @@ def _rows(found: list[Adjustment], me: str, now: Any) -> list[dict[str, Any]]:
 @requires(Permission.LEDGER_ADJUST)
 @require_POST
 def adjustment_decide(request: HttpRequest, adjustment_id: UUID) -> HttpResponse:
-    """Approve or refuse one request; whoever made it may take it back."""
+    """Approve or refuse one request; whoever made it may take it back. Then the list from which it was decided."""
     try:
         found = get_adjustment(adjustment_id)
     except AdjustmentUnknown as error:
@@ -106,6 +125,10 @@ def adjustment_decide(request: HttpRequest, adjustment_id: UUID) -> HttpResponse
         else:
             reject_adjustment(**by)
             messages.success(request, _("The request is refused; nothing was booked."))
+    except ReasonMissing:
+        words = _("Say why: the note stays with the request.")
+        return _inbox(request, Refused(found.id, words, note))
     except ShukeError as error:
         messages.error(request, str(error))
-    return redirect("console:adjustments")
+    query = request.GET.urlencode()
+    return redirect(reverse("console:adjustments") + (f"?{query}" if query else ""))

@@ -1,7 +1,7 @@
 /* What the console's frame needs from a script; everything is declared in the markup with data attributes:
    data-dialog="id"        opens a <dialog>            data-close            closes the dialog around it
    data-open               on a <dialog>: open from the start
-   data-confirm="id"       on a form: ask first in that dialog; its [data-yes] button sends the form
+   data-confirm="id"       on a form, or on one of its buttons: ask first in that dialog; its [data-yes] button sends the form
    data-theme-set="dark"   chooses light, dark or auto  data-finder          the search field that "/" focuses
    data-copy="text"        copies, then says so (data-copied)               data-reveal="id"  shows or hides a password
    data-sift               filters the rows of the menu around it while typing
@@ -103,10 +103,11 @@
 
   document.addEventListener('submit', (event) => {
     const form = event.target;
-    if (form.dataset.confirm && form.dataset.confirmed !== 'yes') {
+    const asks = event.submitter?.dataset.confirm || form.dataset.confirm;
+    if (asks && form.dataset.confirmed !== 'yes') {
       event.preventDefault();
       event.stopImmediatePropagation();
-      const dialog = document.getElementById(form.dataset.confirm);
+      const dialog = document.getElementById(asks);
       dialog.asking = { form, submitter: event.submitter };
       dialog.showModal();
       return;
