@@ -56,6 +56,25 @@ def test_stored_value_is_shown_used_and_printed(desk):
     refund = manager.get(f"/cashier/refund/{Order.objects.get().id}").content.decode()
     assert re.search(r"Give back</p><p class=\"desk-amount num\">¥120.00<", refund)
     assert "Refund ¥120.00" in refund and "To pay out ¥10.00" in refund
+    # A part says where its money goes as the whole does: before it is done and afterwards.
+    address = f"/cashier/refund/{Order.objects.get().id}"
+    ways = dict(re.findall(r'<p class="meta num">(Back to [a-z ]+|To pay out) ¥([0-9.]+)</p>', refund))
+    assert ways == {
+        "Back to the stored value": "100.00",
+        "Back to the bonus money": "10.00",
+        "To pay out": "10.00",
+    }
+    worked_out = manager.get(f"{address}?amount=60.00").content.decode()
+    told = re.findall(r'<p class="meta num">(?:Back to [a-z ]+|To pay out) ¥[0-9.]+</p>', worked_out)
+    assert len(told) >= 2
+    manager.post(address, {"amount": "60.00", "reason": "spilt"})
+    assert (
+        re.findall(
+            r'<p class="meta num">(?:Back to|To pay out)[a-z ]* ¥[0-9.]+</p>',
+            manager.get(address).content.decode(),
+        )
+        == told
+    )
     assert Order.objects.get().payable_minor == 12_000
 
 
@@ -124,6 +143,23 @@ def test_gift_cards_pay_first_and_stored_value_the_rest(desk):
     desk.post("commit", 204, **desk.ticket())
     paid = OrderTender.objects.order_by("seq").values_list("kind", "amount_minor")
     assert list(paid) == [("gift_card", 3_000), ("stored_value", 2_000)]
+
+
+def test_the_slip_says_what_is_left_on_the_card_after_this_sale_and_says_so_again_later(desk):
+    publish(effective_at=clock.now(), gift_cards={})
+    desk.post("pick", member="")
+    (code,) = cards(5_000)
+    four = code.replace("-", "")[-4:]
+    slips = []
+    for _each in range(2):
+        desk.post("scan", text="2*A")
+        desk.post("gift-card", gift=code)
+        desk.post("commit", 204, **desk.ticket())
+        slips.append(desk.location)
+    for slip, left in zip(slips, ("¥30.00", "¥10.00"), strict=True):
+        page = desk.client.get(slip).content.decode()
+        assert f"<dt>Gift card {four}</dt><dd>¥20.00</dd>" in page
+        assert f"<dt>Left on gift card {four}</dt><dd>{left}</dd>" in page
 
 
 @pytest.mark.parametrize("case", ["typo", "unknown", "unsold", "blocked", "empty"])

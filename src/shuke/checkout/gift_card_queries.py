@@ -15,7 +15,7 @@ from shuke.checkout.models import GiftCard, GiftCardStatus
 from shuke.core.pagination import decode_cursor, encode_cursor
 from shuke.core.rate import limits_guessing
 from shuke.core.values import Actor
-from shuke.ledger.models import Lot
+from shuke.ledger.models import Entry, Lot, Transfer, TransferKind
 
 PAGE = 50
 MAX_PAGE = 200
@@ -99,3 +99,24 @@ def with_balances(cards: Sequence[GiftCard], now: datetime) -> list[CardView]:
 def _reachable(store_ids: Collection[UUID] | None) -> QuerySet[GiftCard]:
     rows = GiftCard.objects.select_related("store")
     return rows if store_ids is None else rows.filter(Q(store_id__in=store_ids) | Q(store_id=None))
+
+
+def left_after(order_id: UUID, card_ids: Collection[UUID]) -> dict[UUID, int]:
+    """What was left on each card when it had paid its part of this order, by its book as it was written then.
+
+    What was spent, given back or has lapsed since does not change it: a receipt printed again says the same.
+    """
+    found: dict[UUID, int] = {}
+    paid = Transfer.objects.filter(order_id=order_id, member_id__in=card_ids, kind=TransferKind.PAY)
+    for each in paid.order_by("recorded_at", "id"):
+        written = Q(transfer__recorded_at__lt=each.recorded_at) | Q(
+            transfer__recorded_at=each.recorded_at, transfer_id__lte=each.id
+        )
+        book = Entry.objects.filter(written, member_id=each.member_id, account="member", asset="gift_card")
+        found[each.member_id] = book.aggregate(left=Sum("amount"))["left"] or 0
+    return found
+
+
+def last_digits(card_ids: Collection[UUID]) -> dict[UUID, str]:
+    """By which digits the counter tells these cards apart."""
+    return dict(GiftCard.objects.filter(id__in=card_ids).order_by("id").values_list("id", "last_four"))

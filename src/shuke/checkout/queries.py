@@ -244,6 +244,14 @@ def get_order(*, order_id: UUID, store_ids: frozenset[UUID] | None = None) -> di
     }
 
 
+def tenders_back(order_id: UUID) -> dict[UUID, list[dict[str, Any]]]:
+    """By refund, how the money of an order went back: kind and amount, as `quote_refund` tells it beforehand."""
+    found: dict[UUID, list[dict[str, Any]]] = {}
+    for row in RefundTender.objects.filter(refund__order_id=order_id).order_by("refund_id", "tender_seq"):
+        found.setdefault(row.refund_id, []).append({"kind": row.kind, "amount_minor": row.amount_minor})
+    return found
+
+
 def find_exchange(order_id: UUID) -> dict[str, Any] | None:
     """What came back in the act that made this sale, or None: the order it was bought with, and the money it was worth."""
     found = Refund.objects.filter(exchange_order_id=order_id).select_related("order").first()

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 from django.db.models import Exists, OuterRef
+from django.utils.translation import gettext as _
 from django.utils.translation import pgettext_lazy
 
+from shuke.checkout.gift_card_queries import last_digits, left_after
 from shuke.checkout.models import Order, OrderStatus, Refund
 from shuke.checkout.queries import find_exchange
 from shuke.console.views.cashier.reading import TOP_LEVEL
@@ -41,6 +44,8 @@ def receipt_context(order: dict[str, Any], now: datetime) -> dict[str, Any]:
     )
     came_back = _came_back(order) if row.is_exchange else None
     named = sum(each["amount_minor"] for each in order["tenders"])
+    cards = [each["gift_card_id"] for each in order["tenders"] if each["gift_card_id"]]
+    fours, left = (last_digits(cards), left_after(order["id"], cards)) if cards else ({}, {})
     context = {
         "order": order,
         # What no purse and no named tender paid went over the counter; in an exchange what came back pays first.
@@ -50,9 +55,10 @@ def receipt_context(order: dict[str, Any], now: datetime) -> dict[str, Any]:
         "seller": _seller(row.actor),
         "who": None,
         "tenders": [
-            {"name": TENDER_NAMES.get(each["kind"], each["kind"]), "amount_minor": each["amount_minor"]}
+            {"name": _tender_name(each, fours), "amount_minor": each["amount_minor"]}
             for each in order["tenders"]
         ],
+        "cards_left": [(fours[card_id], minor) for card_id, minor in left.items()],
         "refunded": order["status"] != OrderStatus.COMMITTED,
         "came_back": came_back,
         "exchanged_for": _exchanged_for(order),
@@ -92,6 +98,14 @@ def _came_back(order: dict[str, Any]) -> dict[str, Any] | None:
         return None
     balance = order["due_minor"] - found["money_back_minor"]
     return {**found, "balance_minor": balance, "pay_out_minor": -balance}
+
+
+def _tender_name(tender: dict[str, Any], fours: dict[UUID, str]) -> str:
+    """How it was paid; of gift cards each is told by its last digits."""
+    card_id = tender["gift_card_id"]
+    if card_id in fours:
+        return _("Gift card %(four)s") % {"four": fours[card_id]}
+    return str(TENDER_NAMES.get(tender["kind"], tender["kind"]))
 
 
 def _exchanged_for(order: dict[str, Any]) -> list[str]:

@@ -19,7 +19,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 
 from shuke.checkout.errors import AlreadyRefunded, OrderNotFound
 from shuke.checkout.models import OrderStatus, Refund
-from shuke.checkout.queries import OrderFilters, find_orders, get_order, list_orders
+from shuke.checkout.queries import OrderFilters, find_orders, get_order, list_orders, tenders_back
 from shuke.checkout.refunds import (
     forgivable,
     quote_refund,
@@ -62,6 +62,12 @@ COUPON_BACK = {
     "expired": gettext_lazy("not back: it has lapsed"),
     "void": gettext_lazy("not back: the programme keeps it"),
 }
+PURSES = {
+    "stored_value": gettext_lazy("Back to the stored value"),
+    "bonus": gettext_lazy("Back to the bonus money"),
+    "gift_card": gettext_lazy("Back to the gift card"),
+}
+"""What goes back where it came from; all else is paid out to the customer."""
 _AT_A_FIELD = ("reason", signing.NAME)
 
 
@@ -279,6 +285,7 @@ def _context(staff: Staff, page: Page) -> dict[str, Any]:
         "plan": plan,
         "plan_coupons": coupons_back(plan["coupons"], order["programme_version"]) if plan else [],
         "is_void": page.is_void,
+        "plan_ways": ways_back(plan["tenders"], plan["deducted_minor"]) if plan else [],
         "to_collect": -plan["money_back_minor"] if plan and plan["money_back_minor"] < 0 else 0,
         "is_open": page.is_open,
         "is_rest": page.is_rest,
@@ -311,10 +318,31 @@ def _refunds(staff: Staff, order: dict[str, Any]) -> list[dict[str, Any]]:
         owed = forgivable(find_row(staff.as_actor(), order["id"]))
         by_me = Refund.objects.filter(id__in=owed, actor=staff.as_actor().reference)
         mine = set(by_me.values_list("id", flat=True))
+    tenders = tenders_back(order["id"]) if order["refunds"] else {}
     return [
-        {**each, "forgivable": owed.get(each["id"], 0), "is_mine": each["id"] in mine}
+        {
+            **each,
+            "forgivable": owed.get(each["id"], 0),
+            "is_mine": each["id"] in mine,
+            "ways": ways_back(tenders.get(each["id"], []), each["deducted_minor"]),
+        }
         for each in order["refunds"]
     ]
+
+
+def ways_back(tenders: list[dict[str, Any]], deducted_minor: int) -> list[tuple[str, int]]:
+    """Where the money of a refund goes, whole or in part: each purse that gets some back, and what the customer is paid."""
+    purses = dict.fromkeys(PURSES, 0)
+    paid_out = -deducted_minor
+    for each in tenders:
+        if each["kind"] in purses:
+            purses[each["kind"]] += each["amount_minor"]
+        else:
+            paid_out += each["amount_minor"]
+    ways = [(str(PURSES[kind]), minor) for kind, minor in purses.items() if minor]
+    if paid_out > 0:
+        ways.append((_("To pay out"), paid_out))
+    return ways
 
 
 def coupons_back(rows: list[dict[str, Any]], version: int | None) -> list[dict[str, str]]:
