@@ -6,8 +6,11 @@ from datetime import UTC, datetime
 from uuid import UUID, uuid4
 
 import pytest
-from django.db import DataError, OperationalError, connection, transaction
+from django.db import DatabaseError, DataError, OperationalError, connection, transaction
+from psycopg.pq import ConnStatus, ExecStatus
 
+from shuke.kit import prepared
+from shuke.kit.connection import is_database_away
 from shuke.kit.prepared import Statement
 
 ECHO = Statement(
@@ -38,6 +41,19 @@ def test_an_error_is_django_s_and_leaves_the_statement_usable() -> None:
     with pytest.raises(DataError), transaction.atomic():
         DIVIDE.row([0])
     assert DIVIDE.row([5]) == (2,)
+
+
+def test_what_no_server_said_means_that_the_database_is_away() -> None:
+    """Its last words were read, and sending failed, before the connection counts as bad."""
+    connection.ensure_connection()
+    raw = connection.connection
+    assert raw is not None and raw.pgconn.status == ConnStatus.OK
+    with pytest.raises(DatabaseError) as told, connection.wrap_database_errors:
+        raise prepared._error(raw, raw.pgconn.make_empty_result(ExecStatus.FATAL_ERROR))
+    assert is_database_away(told.value)
+    with pytest.raises(DatabaseError) as refused, transaction.atomic():
+        DIVIDE.row([0])
+    assert not is_database_away(refused.value)
 
 
 @pytest.mark.django_db(transaction=True)

@@ -10,7 +10,15 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TypeVar
 
-from django.db import DEFAULT_DB_ALIAS, InterfaceError, OperationalError, connection, connections
+import psycopg
+from django.db import (
+    DEFAULT_DB_ALIAS,
+    DatabaseError,
+    InterfaceError,
+    OperationalError,
+    connection,
+    connections,
+)
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 T = TypeVar("T")
@@ -33,12 +41,26 @@ def on_live_connection(read: Callable[[], T]) -> T:
     """
     try:
         return read()
-    except (OperationalError, InterfaceError):
+    except (DatabaseError, InterfaceError) as error:
+        if not _may_be_away(error):
+            raise
         unreachable = connection.connection is None
         if unreachable or connection.in_atomic_block or connection.is_usable():
             raise
         connection.close()
         return read()
+
+
+def _may_be_away(error: BaseException) -> bool:
+    return isinstance(error, OperationalError | InterfaceError) or _is_of_no_server(error)
+
+
+def _is_of_no_server(error: BaseException) -> bool:
+    """True for what the client library says itself: every word of the server has a SQLSTATE, and so a class of its own.
+
+    So it is told when a statement could not be sent while the last words of a dying server were still to be read.
+    """
+    return type(error.__cause__) is psycopg.DatabaseError and error.__cause__.sqlstate is None
 
 
 _common: BaseDatabaseWrapper | None = None
@@ -74,9 +96,9 @@ def close_common_connection() -> None:
 
 def is_database_away(error: BaseException) -> bool:
     """True when the error says that the database cannot be used now, and not that a statement was at fault."""
-    if not isinstance(error, OperationalError | InterfaceError):
+    if not _may_be_away(error):
         return False
     state = getattr(error.__cause__, "sqlstate", None) or ""
-    if state in AWAY_STATES or state[:2] in AWAY_CLASSES:
+    if state in AWAY_STATES or state[:2] in AWAY_CLASSES or _is_of_no_server(error):
         return True
     return connection.connection is None or bool(connection.connection.closed)
