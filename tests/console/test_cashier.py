@@ -413,8 +413,13 @@ def test_points_say_their_limit(desk: Desk, member: Member) -> None:
     assert "100 points pay ¥1.00. From 100 points, in steps of 100, for at most 50% of the sale." in page
     assert "Most: 400 = ¥4.00" in page
     assert "Silver" in page or "银卡" in page
-    page = desk.post("points", 422, points="950")
-    assert "400 of them can be used" in page
+    page = desk.post("points", points="950")  # fewer are taken: that is said calmly, nothing was refused
+    assert "400 pts are used for ¥4.00, the most for this sale." in page and 'id="points-error"' not in page
+    assert "200 pts are used for ¥2.00: they go in steps of 100." in desk.post("points", points="250")
+    page = desk.post("points", 422, points="50")
+    assert "Too few: they are used from 100 pts on." in page and 'aria-invalid="true"' in page
+    page = desk.post("points", points="400")
+    assert 'id="points-note"' not in page
     assert "¥5.80" in page  # 10.00 less 2 % for silver less 4.00
     page = desk.post("points", 422, points="5000")
     assert "can use 1000 points; 5000 were asked for" in page and 'value="5000"' in page

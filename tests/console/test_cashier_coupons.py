@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from django.contrib.sessions.backends.db import SessionStore
 from django.contrib.sessions.models import Session
@@ -56,6 +58,22 @@ def test_what_the_member_holds_is_shown_with_its_effect_and_chosen_by_a_key(desk
     assert desk.events["desk"]["focus"] == "coupon"
     page = desk.post("coupon", drop="0")
     assert 'name="seen" value="2000"' in page
+
+
+def test_equal_pieces_are_one_line_and_the_first_that_can_be_used_is_taken(desk):
+    for _each in range(2):
+        give(desk.member, "three", now=clock.now())
+    desk.post("scan", text="2*A")
+    page = desk.page()
+    assert page.count("<b>Three off") == 1 and 'Three off <span class="num">×3</span>' in page
+    first = re.search(r'name="add" value="([0-9a-f-]+)"[^>]*>(?:(?!</button>).)*Three off', page, re.DOTALL)[
+        1
+    ]
+    page = desk.post("coupon", add=first)
+    # The two others cannot be used beside it: they are pieces of its line, not refusals of their own.
+    assert page.count("<b>Three off") == 1 and 'Three off <span class="num">×3</span>' in page
+    assert 'name="seen" value="1700"' in page
+    assert 'Three off <span class="num">×3</span>' in desk.post("coupon", drop="0")
 
 
 def test_an_empty_field_proposes_the_best_and_the_sale_uses_it(desk):

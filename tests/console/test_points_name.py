@@ -123,7 +123,7 @@ class Counter:
         self.post("card of who owes", "pick", member=str(debtor.id))
         self.part("balances of who owes", debtor, "balances")
         self.post("card", "pick", member=str(member.id))
-        for typed in ("many", "999999", "9900", "200"):
+        for typed in ("many", "999999", "9900", "50", "250", "200"):
             self.post(f"use {typed}", "points", points=typed)
         page = self.desk.get("/cashier").content.decode()
         ticket = {name: re.search(rf'name="{name}" value="([^"]*)"', page)[1] for name in ("key", "seen")}  # type: ignore[index]

@@ -42,7 +42,7 @@ from shuke.kit.money import BadAmount
 from shuke.loyalty import queries
 from shuke.loyalty.document import problems_of, validate
 from shuke.loyalty.errors import InvalidProgramme, Problem
-from shuke.loyalty.words import localized
+from shuke.loyalty.words import asset_word, localized
 
 BASICS = ("code", "name", "currency", "time_zone")
 FIRST = ("assets", "earning", "multipliers", "accruals", "tiers", "redemption", "coupons", "rewards", "plans")
@@ -319,7 +319,12 @@ def tried(text: str, form: SampleForm, problems: tuple[Problem, ...]) -> dict[st
         return {"refusal": str(error)}
     except BadAmount:
         return {"refusal": _("Write prices as a number such as 12.90.")}
-    found: dict[str, Any] = {"draft": _told(draft), "currency": document["currency"], "before": None}
+    found: dict[str, Any] = {
+        "draft": _told(draft),
+        "currency": document["currency"],
+        "before": None,
+        "points_name": asset_word(document, "points"),
+    }
     if before is not None and before["currency"] == document["currency"]:
         try:
             found["before"] = _told(preview(before, form.sample(), at))

@@ -24,7 +24,10 @@ MAX_TYPED = 60
 
 @dataclass(frozen=True, slots=True)
 class CouponView:
-    """A coupon as the desk shows it. `chosen`: its place among those of the cart, by which it is taken off again."""
+    """A coupon as the desk shows it. `chosen`: its place among those of the cart, by which it is taken off again.
+
+    `pieces`: how many that are equal this line stands for; `id` is the one that is taken.
+    """
 
     id: str
     chosen: int | None
@@ -34,11 +37,18 @@ class CouponView:
     minor: int
     message: str
     last_day: datetime | None
+    pieces: int = 1
+
+
+_ORDER = {"used": 0, "usable": 1, "refused": 2}
 
 
 def coupon_views(rows: list[dict[str, Any]]) -> list[CouponView]:
-    """Used ones first, then what could still be used, by what it gives; then the others with their reasons."""
-    order = {"used": 0, "usable": 1, "refused": 2}
+    """Used ones first, then what could still be used, by what it gives; then the others with their reasons.
+
+    Equal pieces, of one template and with the same end, are one line: of those that were not chosen the first that can
+    be used stands for all. Where none of them can, because one was chosen, they count as pieces of the chosen one's line.
+    """
     views = [
         CouponView(
             id=str(row["coupon_id"] or ""),
@@ -49,10 +59,34 @@ def coupon_views(rows: list[dict[str, Any]]) -> list[CouponView]:
             minor=row["minor"],
             message=row["message"],
             last_day=row["valid_until"] and row["valid_until"] - timedelta(microseconds=1),
+            pieces=pieces,
         )
-        for row in rows
+        for row, pieces in _lines_of(rows)
     ]
-    return sorted(views, key=lambda view: (order[view.status], -view.minor))
+    return sorted(views, key=lambda view: (_ORDER[view.status], -view.minor))
+
+
+def _lines_of(rows: list[dict[str, Any]]) -> list[tuple[dict[str, Any], int]]:
+    """The rows to show, in their order, each with the number of equal pieces that it stands for."""
+    pieces: dict[int, int] = {}
+    heads: dict[tuple[str, datetime | None], int] = {}
+    chosen: dict[tuple[str, datetime | None], int] = {}
+    for at, row in enumerate(rows):
+        kind = (row["template"], row["valid_until"])
+        if row["asked"] is not None or row["coupon_id"] is None:
+            pieces[at] = 1
+            if row["status"] == "used":
+                chosen.setdefault(kind, at)
+            continue
+        head = heads.setdefault(kind, at)
+        if _ORDER[row["status"]] < _ORDER[rows[head]["status"]]:
+            pieces[at] = pieces.pop(head)
+            heads[kind] = head = at
+        pieces[head] = pieces.get(head, 0) + 1
+    for kind, head in heads.items():
+        if kind in chosen and rows[head]["status"] == "refused":
+            pieces[chosen[kind]] += pieces.pop(head)
+    return [(rows[at], pieces[at]) for at in sorted(pieces)]
 
 
 def choose(

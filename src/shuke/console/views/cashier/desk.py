@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from decimal import Decimal
+from typing import Any
 from uuid import UUID
 
 from django.core.exceptions import PermissionDenied
@@ -22,6 +23,7 @@ from shuke.checkout.operations import commit_order
 from shuke.checkout.queries import get_order
 from shuke.console import formats, scope
 from shuke.console.access import requires, staff_of
+from shuke.console.book_words import points_counted
 from shuke.console.member_access import remember_found
 from shuke.console.views.cashier import signing, typed
 from shuke.console.views.cashier.cart import (
@@ -218,9 +220,7 @@ def use_points(request: HttpRequest, counter: Counter) -> HttpResponse:
                 sale = cart.sale(counter.store.code, counter.currency)
                 quote = quote_cart(staff_of(request), cart, sale, counter.now)
                 if quote["points_used"] < cart.points:
-                    says.places["points"] = _("%(used)s of them can be used for this sale.") % {
-                        "used": formats.points(quote["points_used"])
-                    }
+                    _say_fewer(says, cart.points, quote, counter)
                     cart.points = quote["points_used"]
         except ShukeError as error:
             cart.points = 0
@@ -232,6 +232,25 @@ def use_points(request: HttpRequest, counter: Counter) -> HttpResponse:
     return draw(
         request, counter, cart, says, focus=focus, points_text=asked if says and not cart.points else None
     )
+
+
+def _say_fewer(says: Says, asked: int, quote: dict[str, Any], counter: Counter) -> None:
+    """Fewer pay than were typed: calmly how many and why; only when none can is it something to mend."""
+    used, limit, rule = quote["points_used"], quote["points_limit"], counter.in_force.programme.redemption
+    told = {
+        "used": points_counted(used, counter.now),
+        "worth": formats.money(quote["points_minor"], counter.currency),
+        "least": points_counted(max(rule.minimum, rule.step), counter.now) if rule else "",
+        "step": formats.points(rule.step) if rule else "",
+    }
+    if not limit:
+        says.places["points"] = _("None can be used for this sale.")
+    elif not used:
+        says.places["points"] = _("Too few: they are used from %(least)s on.") % told
+    elif asked > limit:
+        says.notes["points"] = _("%(used)s are used for %(worth)s, the most for this sale.") % told
+    else:
+        says.notes["points"] = _("%(used)s are used for %(worth)s: they go in steps of %(step)s.") % told
 
 
 @step
@@ -247,9 +266,13 @@ def use_stored_value(request: HttpRequest, counter: Counter) -> HttpResponse:
                 quote = quote_cart(staff_of(request), cart, sale, counter.now)
                 used = sum(paid["amount_minor"] for paid in quote["tenders"] if paid["kind"] in PREPAID)
                 if used < cart.stored:
-                    says.places["stored"] = _("%(used)s of it can be used for this sale.") % {
-                        "used": formats.money(used, counter.currency)
-                    }
+                    if used:
+                        shown = formats.money(used, counter.currency)
+                        says.notes["stored"] = _("%(used)s is used: no more can be taken for this sale.") % {
+                            "used": shown
+                        }
+                    else:
+                        says.places["stored"] = _("None can be used for this sale.")
                     cart.stored = used
         except ShukeError as error:
             cart.stored = 0

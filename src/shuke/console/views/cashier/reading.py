@@ -59,6 +59,8 @@ class Says:
     places: dict[str, str] = field(default_factory=dict)
     lines: dict[str, tuple[str, str]] = field(default_factory=dict)
     """SKU → ("quantity" or "price", words)."""
+    notes: dict[str, str] = field(default_factory=dict)
+    """What was done otherwise than typed, by place: nothing is refused, so these do not count as messages to mend."""
 
     def __bool__(self) -> bool:
         return bool(self.places or self.lines)
@@ -166,9 +168,10 @@ def picture(
     document = version_by_id(in_force.version_id).document
     products = products_by_sku(line.sku for line in cart.lines)
     body, says = quote(staff, store, cart, programme.currency, now) if cart.lines else (None, Says())
-    for source in (said,) if said else ():
+    for source in (said,) if said is not None else ():
         says.places.update(source.places)
         says.lines.update(source.lines)
+        says.notes.update(source.notes)
     priced = body["lines"] if body else [None] * len(cart.lines)
     lines = []
     for line, out in zip(cart.lines, priced, strict=True):
