@@ -78,6 +78,19 @@ def ledger(account: str, period: Period, stores: Ids) -> int:
     )
 
 
+def turned(period: Period, stores: Ids) -> tuple[int, int]:
+    """What acts added to members' points, and what they took, each act as a whole."""
+    acts = """SELECT sum(e.amount) AS net FROM ledger_entry e JOIN ledger_transfer t ON t.id = e.transfer_id
+              WHERE e.asset = 'points' AND e.account = 'member'
+              AND t.occurred_at >= %(since)s AND t.occurred_at < %(until)s
+              AND (%(stores)s::uuid[] IS NULL OR t.store_id = ANY(%(stores)s)) GROUP BY t.id"""
+    given = within(period, stores)
+    return (
+        one(f"SELECT sum(net) FROM ({acts}) AS a WHERE net > 0", given),
+        -one(f"SELECT sum(net) FROM ({acts}) AS a WHERE net < 0", given),
+    )
+
+
 HOMES = """SELECT m.id, coalesce(m.join_store_id, (SELECT o.store_id FROM checkout_order o WHERE o.member_id = m.id
            ORDER BY o.occurred_at, o.id LIMIT 1)) AS store_id, m.status FROM members_member m"""
 

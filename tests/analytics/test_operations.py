@@ -35,6 +35,7 @@ TABLES = [
     "homestore",
     "recencycount",
     "pointsday",
+    "pointsmoved",
 ]
 
 

@@ -69,8 +69,8 @@ def test_the_page_shows_the_figures_of_the_last_thirty_days(chain: Chain) -> Non
         "Member sales",
         "Active members",
         "New members",
-        "Points issued",
-        "Points used",
+        "Points in",
+        "Points out",
         "Points outstanding",
     }
     assert all(value in html for value in tiles(answer).values())

@@ -28,6 +28,8 @@ class Refreshed(models.Model):
     today = models.DateField(null=True)
     """The local day that the 365-day windows of `MemberSummary` end with."""
     zone = models.CharField(max_length=60, default="")
+    ledger_txid = models.BigIntegerField(null=True)
+    """Transfers of transactions below this number are in the figures."""
     frequency_starts = ArrayField(models.IntegerField(), default=list)
     """Fewest orders a year of each frequency class, ascending, from quintiles: (1, 2, 3, 5, 9)."""
 
@@ -38,9 +40,9 @@ class Refreshed(models.Model):
 class StoreDay(models.Model):
     """What one store sold in one channel on one local day; refunds count on the day they were given.
 
-    `*_sales_minor` are gross and never change later; `points_issued` and `points_used` are net of what refunds took or gave
-    back that day. A refund gives back the sales value of its part. `orders` and `member_orders` count the day's orders of
-    which something still stands, and `member_kept_minor` what still stands of members' orders: both follow later refunds.
+    `*_sales_minor` are gross and never change later. A refund gives back the sales value of its part. `orders` and
+    `member_orders` count the day's orders of which something still stands, and `member_kept_minor` what still stands of
+    members' orders: both follow later refunds.
     """
 
     pk = models.CompositePrimaryKey("store_id", "day", "channel")
@@ -57,8 +59,6 @@ class StoreDay(models.Model):
     member_refunds = models.IntegerField()
     refund_minor = models.BigIntegerField()
     member_refund_minor = models.BigIntegerField()
-    points_issued = models.BigIntegerField()
-    points_used = models.BigIntegerField()
 
     class Meta:
         indexes = [models.Index(fields=["day", "store_id"], name="analytics_storeday_day")]
@@ -163,3 +163,16 @@ class PointsDay(models.Model):
     day = models.DateField()
     store_id = models.UUIDField()
     net = models.BigIntegerField()
+
+
+class PointsMoved(models.Model):
+    """Points that came to members and that left them on a local day, by the store of the act; NO_STORE for acts of none.
+
+    An act counts once, by what it changed a member's balance: `came` − `went` is the change of all balances that day.
+    """
+
+    pk = models.CompositePrimaryKey("day", "store_id")
+    day = models.DateField()
+    store_id = models.UUIDField()
+    came = models.BigIntegerField()
+    went = models.BigIntegerField()

@@ -1,4 +1,7 @@
-"""Keep the figures: read what happened from the outbox, and bring the days and members it touched up to date.
+"""Keep the figures: find what happened, and bring the days and members it touched up to date.
+
+Sales and changes of the member file are read from the outbox. Points are not: whichever act moves them writes a transfer,
+so the ledger itself is asked for its new ones, and no act can be forgotten.
 
 Everything is recomputed from the base tables, never added to: an event that is read twice, a refund, a late import and
 a rebuild all end in the same rows. A refresh is one transaction, so a page sees the figures of one instant.
@@ -23,6 +26,7 @@ from shuke.analytics.zone import reporting_zone
 from shuke.core.outbox import Event, advance, read_batch
 from shuke.kit.clock import local_date, start_of_day
 from shuke.kit.sql import load
+from shuke.ledger.queries import days_of_members, horizon, moved_between
 
 T = TypeVar("T")
 
@@ -46,10 +50,8 @@ _BACK_EVENTS = frozenset(
 """What changes a sale of an earlier day as well."""
 _DAY_EVENTS = _BACK_EVENTS | {
     "checkout.order_committed.v1",
-    "checkout.debt_written_off.v1",
-    "ledger.points_expired.v1",
-    "ledger.points_adjusted.v1",
 }
+"""Events of sales, which the figures of sales follow. Points follow the ledger itself: see `moved_between`."""
 _MEMBER_EVENTS = frozenset({"members.member_updated.v1", "loyalty.tier_changed.v1"})
 _REGISTERED = "members.member_registered.v1"
 _IMPORTED = "checkout.orders_imported.v1"
@@ -61,6 +63,7 @@ class _Touched:
 
     events: int = 0
     days: set[date] = field(default_factory=set)
+    points_days: set[date] = field(default_factory=set)
     join_days: set[date] = field(default_factory=set)
     members: set[UUID] = field(default_factory=set)
     orders: set[str] = field(default_factory=set)
@@ -80,6 +83,8 @@ def refresh(*, now: datetime, full: bool = False) -> RefreshResult:
         today = local_date(now, zone)
         touched = _read_events(zone, now)
         full = full or touched.everything or state.today is None or state.zone != zone.key
+        full = full or state.ledger_txid is None
+        seen, state.ledger_txid = state.ledger_txid, horizon()
         if full:
             with connection.cursor() as cursor:
                 cursor.execute(
@@ -89,6 +94,10 @@ def refresh(*, now: datetime, full: bool = False) -> RefreshResult:
             days = join_days = _all_days(zone, today)
             batches: Iterable[list[UUID]] = _all_members()
         else:
+            assert seen is not None
+            for member_id, day in moved_between(seen, state.ledger_txid, zone):
+                touched.members.add(member_id)
+                touched.points_days.add(day)
             if state.today is not None and state.today != today:
                 touched.members |= _leaving_the_year(state.today, today, zone)
             days, join_days = sorted(touched.days), sorted(touched.join_days)
@@ -101,12 +110,20 @@ def refresh(*, now: datetime, full: bool = False) -> RefreshResult:
         for batch in batches:
             members += len(batch)
             given = {"members": batch, "zone": zone.key, "no_store": NO_STORE, **year}
+            homes = {} if full else _homes(batch)
             _run("take_visits", given)
             _run("take_summaries", given)
             _run("take_favourites", given)
+            if not full:
+                moved = [
+                    member_id for member_id, home in _homes(batch).items() if homes.get(member_id) != home
+                ]
+                touched.points_days |= days_of_members(moved, zone)
         for some in _sliced(days, DAYS_AT_ONCE):
             _run("take_store_days", {"days": some, "zone": zone.key})
-            _run("take_points_days", {"days": some, "zone": zone.key, "no_store": NO_STORE})
+        points_days = _all_points_days(zone) if full else sorted(touched.points_days)
+        for first, last in _spans(points_days):
+            _run("take_points_days", {"first": first, "last": last, "zone": zone.key, "no_store": NO_STORE})
         for some in _sliced(join_days, DAYS_AT_ONCE):
             _run("take_new_members", {"days": some, "zone": zone.key, "no_store": NO_STORE})
         if members:
@@ -115,7 +132,7 @@ def refresh(*, now: datetime, full: bool = False) -> RefreshResult:
             state.frequency_starts = list(_frequency_starts())
         state.as_of, state.today, state.zone = now, today, zone.key
         state.save()
-    return RefreshResult(touched.events, len(days), members, full)
+    return RefreshResult(touched.events, len({*days, *points_days}), members, full)
 
 
 def _locked_state() -> Refreshed:
@@ -202,6 +219,34 @@ def _all_days(zone: ZoneInfo, today: date) -> list[date]:
     day = local_date(first, zone)
     end = max(today, local_date(last, zone)) if last else today
     return [day + DAY * n for n in range((end - day).days + 1)]
+
+
+def _all_points_days(zone: ZoneInfo) -> list[date]:
+    """Every local day from the first transfer of the ledger to the last."""
+    [(first, last)] = rows("SELECT min(occurred_at), max(occurred_at) FROM ledger_transfer", [])
+    if first is None:
+        return []
+    day, end = local_date(first, zone), local_date(last, zone)
+    return [day + DAY * n for n in range((end - day).days + 1)]
+
+
+def _spans(days: Sequence[date]) -> Iterator[tuple[date, date]]:
+    """Ascending days as runs that follow on each other, each short enough to be done at once."""
+    start = 0
+    for n in range(1, len(days) + 1):
+        if n == len(days) or days[n] - days[n - 1] != DAY or n - start == DAYS_AT_ONCE:
+            yield days[start], days[n - 1]
+            start = n
+
+
+def _homes(members: Sequence[UUID]) -> dict[UUID, UUID]:
+    """Where members are at home by the summaries. Who comes to another home takes the points of earlier days along."""
+    return dict(
+        rows(
+            "SELECT member_id, home_store_id FROM analytics_membersummary WHERE member_id = ANY(%s)",
+            [list(members)],
+        )
+    )
 
 
 def _all_members() -> Iterator[list[UUID]]:

@@ -31,8 +31,8 @@ class Overview:
     member_sales: Metric
     active_members: Metric
     new_members: Metric
-    points_issued: Metric
-    points_used: Metric
+    points_in: Metric
+    points_out: Metric
     points_outstanding: Metric
 
 
@@ -49,8 +49,8 @@ class StoreFigures:
     orders: int
     members: int
     basket_minor: int | None
-    points_issued: int
-    points_used: int
+    points_in: int
+    points_out: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ holder than a member, such as a bearer's gift card.
 
 from __future__ import annotations
 
+from django.contrib.postgres.indexes import BrinIndex
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
@@ -73,11 +74,14 @@ class Transfer(models.Model):
     programme_version_id = models.UUIDField(null=True)
     actor = models.CharField(max_length=60)
     reason = models.CharField(max_length=300, default="")
+    txid = models.BigIntegerField(null=True, db_default=models.expressions.RawSQL("core_txid()", []))
+    """The number of its transaction, for readers of what is new; null for what was there before numbers were kept."""
 
     class Meta:
         indexes = [
             models.Index(fields=["member", "-occurred_at", "-id"], name="ledger_transfer_member"),
             models.Index(fields=["order_id"], name="ledger_transfer_order"),
+            BrinIndex(fields=["txid"], name="ledger_transfer_txid", autosummarize=True, pages_per_range=32),
         ]
 
 

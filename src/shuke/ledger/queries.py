@@ -6,10 +6,11 @@ import json
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from itertools import groupby
 from typing import Any
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 from django.db import connection
 
@@ -174,6 +175,34 @@ def entry_views(rows: Iterable[Sequence[Any]]) -> list[EntryView]:
 def _json(value: Any) -> Any:
     """Django's connection hands jsonb over as text."""
     return json.loads(value) if isinstance(value, str) else value
+
+
+def horizon() -> int:
+    """Transfers of transactions below this number are all there to be read; those from it on may still come."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT core_txid_horizon()")
+        [(number,)] = cursor.fetchall()
+    return int(number)
+
+
+def moved_between(after: int, until: int, zone: ZoneInfo) -> list[tuple[UUID, date]]:
+    """Members and local days with transfers of any kind that became readable between two horizons."""
+    with connection.cursor() as cursor:
+        cursor.execute(load("ledger", "new_transfers"), {"after": after, "until": until, "zone": zone.key})
+        found: list[tuple[UUID, date]] = cursor.fetchall()
+    return found
+
+
+def days_of_members(members: Sequence[UUID], zone: ZoneInfo) -> set[date]:
+    """The local days of all transfers of some members."""
+    if not members:
+        return set()
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT DISTINCT (occurred_at AT TIME ZONE %s)::date FROM ledger_transfer WHERE member_id = ANY(%s)",
+            [zone.key, list(members)],
+        )
+        return {day for (day,) in cursor.fetchall()}
 
 
 @dataclass(frozen=True, slots=True)

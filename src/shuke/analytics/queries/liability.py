@@ -34,7 +34,10 @@ class Flow:
 
 @dataclass(frozen=True, slots=True)
 class AssetLiability:
-    """One asset. `units` = Σ rows − debt = opening + Σ flows = `ledger_units`, which the other side of the book gives."""
+    """One asset. `units` = Σ rows − debt = opening + Σ flows = `ledger_units`, which the other side of the book gives.
+
+    Σ flows = `came` − `went`: what acts of the period added to members' balances and took from them, as on the overview.
+    """
 
     asset: str
     rows: tuple[LiabilityRow, ...]
@@ -42,6 +45,8 @@ class AssetLiability:
     cash_rate: Fraction | None
     opening: int
     flows: tuple[Flow, ...]
+    came: int
+    went: int
     ledger_units: int
 
     @property
@@ -133,13 +138,14 @@ def liability(*, as_of: datetime, since: datetime) -> Liability:
     in_force = programme_at(as_of)
     programme = in_force.programme if in_force else None
     given = {"as_of": as_of, "since": since, "ages": list(AGES), "uses": list(USES), "returns": list(RETURNS)}
-    [(lots, moved, ended)] = rows(load("analytics", "liability"), given)
+    [(lots, moved, turned, ended)] = rows(load("analytics", "liability"), given)
     groups: dict[str, list[LotGroup]] = {}
     for asset, state, age, count, units in json.loads(lots):
         groups.setdefault(asset, []).append(LotGroup(age, state, count, units))
     history: dict[str, dict[int, Ended]] = {}
     for asset, age, used, expired in json.loads(ended):
         history.setdefault(asset, {})[age] = Ended(used, expired)
+    turnover: dict[str, tuple[int, int]] = json.loads(turned)
     opening: dict[str, int] = {}
     flows: dict[str, list[Flow]] = {}
     control: dict[str, int] = {}
@@ -162,6 +168,7 @@ def liability(*, as_of: datetime, since: datetime) -> Liability:
                 rate,
                 opening.get(asset, 0),
                 tuple(flows.get(asset, ())),
+                *turnover.get(asset, (0, 0)),
                 control[asset],
             )
         )

@@ -4,14 +4,14 @@ Definitions, in the reports' local days:
 - member sales: sales value of members' orders, on the day of the sale, less that of refunds, on the day of the refund;
 - active members: members with at least one order in the period that was not refunded since;
 - new members: members who joined, at these stores;
-- points issued and used: by sales at these stores, less what refunds there took or gave back;
+- points in and out: what acts at these stores added to members' balances and took from them, whatever the act: sales,
+  refunds, rewards, gifts, adjustments, expiry; in − out over all stores is the change of what is outstanding;
 - points outstanding: what the members at home at these stores held at the end of the period (debts count as negative).
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import date, datetime
 from uuid import UUID
 
@@ -44,9 +44,9 @@ def first_sale_day(stores: Stores = None) -> date | None:
 
 
 def overview(*, period: Period, stores: Stores = None) -> Overview:
-    """The six figures of a period. Five queries, whatever the range."""
+    """The six figures of a period. Six queries, whatever the range."""
     steps = period.steps
-    sold = _by_day(period, stores)
+    sold, moved = _sales_by_day(period, stores), _points_by_day(period, stores)
     joined = dict(
         rows(
             "SELECT day, sum(members)::bigint FROM analytics_newmembers"  # noqa: S608  fixed text
@@ -57,11 +57,11 @@ def overview(*, period: Period, stores: Stores = None) -> Overview:
     return Overview(
         period=period,
         steps=steps,
-        member_sales=_metric(period, {day: each.sales for day, each in sold.items()}),
+        member_sales=_metric(period, sold),
         active_members=active_members(period=period, stores=stores),
         new_members=_metric(period, joined),
-        points_issued=_metric(period, {day: each.issued for day, each in sold.items()}),
-        points_used=_metric(period, {day: each.used for day, each in sold.items()}),
+        points_in=_metric(period, {day: came for day, (came, _went) in moved.items()}),
+        points_out=_metric(period, {day: went for day, (_came, went) in moved.items()}),
         points_outstanding=_outstanding(period, stores),
     )
 
@@ -120,21 +120,23 @@ def tier_counts(*, now: datetime, stores: Stores = None) -> list[TierCount]:
     ]
 
 
-@dataclass(frozen=True, slots=True)
-class _Sold:
-    sales: int
-    issued: int
-    used: int
+def _sales_by_day(period: Period, stores: Stores) -> dict[date, int]:
+    return dict(
+        rows(
+            "SELECT day, sum(member_sales_minor - member_refund_minor)::bigint FROM analytics_storeday"  # noqa: S608
+            f" WHERE day >= %(since)s AND day <= %(last)s{_at(stores)} GROUP BY day",
+            {"since": period.previous.first, "last": period.last, **_given(stores)},
+        )
+    )
 
 
-def _by_day(period: Period, stores: Stores) -> dict[date, _Sold]:
+def _points_by_day(period: Period, stores: Stores) -> dict[date, tuple[int, int]]:
     found = rows(
-        "SELECT day, sum(member_sales_minor - member_refund_minor)::bigint, sum(points_issued)::bigint,"  # noqa: S608
-        " sum(points_used)::bigint FROM analytics_storeday"
+        "SELECT day, sum(came)::bigint, sum(went)::bigint FROM analytics_pointsmoved"  # noqa: S608
         f" WHERE day >= %(since)s AND day <= %(last)s{_at(stores)} GROUP BY day",
         {"since": period.previous.first, "last": period.last, **_given(stores)},
     )
-    return {day: _Sold(*figures) for day, *figures in found}
+    return {day: (came, went) for day, came, went in found}
 
 
 def _outstanding(period: Period, stores: Stores) -> Metric:

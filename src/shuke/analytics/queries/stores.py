@@ -21,8 +21,8 @@ _KEYS: dict[str, Callable[[StoreFigures], Any]] = {
     "orders": lambda row: row.orders,
     "members": lambda row: row.members,
     "basket": lambda row: row.basket_minor or 0,
-    "issued": lambda row: row.points_issued,
-    "used": lambda row: row.points_used,
+    "points_in": lambda row: row.points_in,
+    "points_out": lambda row: row.points_out,
     "name": lambda row: row.name,
 }
 
@@ -77,10 +77,10 @@ def _figures(period: Period, stores: Stores) -> list[StoreFigures]:
             members=0,
             # Half up; an average is shown, never added up again.
             basket_minor=(2 * kept + orders) // (2 * orders) if orders else None,
-            points_issued=issued,
-            points_used=used,
+            points_in=came,
+            points_out=went,
         )
-        for store_id, code, name, region, sales, previous, orders, kept, issued, used in rows(
+        for store_id, code, name, region, sales, previous, orders, kept, came, went in rows(
             load("analytics", "compare_stores"), given
         )
     ]

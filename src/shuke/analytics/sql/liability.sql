@@ -2,6 +2,7 @@
 -- `groups`: units in lots by asset, state and age: what each lot holds now, less what has moved it since the instant.
 -- `flows`: the entries by kind of act, before and since a start: the members' side, of it the debt (what moved no lot), and
 -- the system accounts' side. So the lots, which tell from running figures, are held against the whole book.
+-- `turned`: what acts since the start added to members' balances and took from them; an act counts by its whole.
 -- `ended`: units used (less those that came back) and expired, by the age of their lot when it happened.
 WITH later AS MATERIALIZED (
   SELECT e.lot_id, sum(e.amount)::bigint AS amount
@@ -29,6 +30,16 @@ WITH later AS MATERIALIZED (
   JOIN ledger_transfer t ON t.id = e.transfer_id
   WHERE t.occurred_at <= %(as_of)s
   GROUP BY 1, 2, 3
+), turned AS (
+  SELECT asset, coalesce(sum(net) FILTER (WHERE net > 0), 0)::bigint AS came,
+    coalesce(-sum(net) FILTER (WHERE net < 0), 0)::bigint AS went
+  FROM (
+    SELECT e.asset, sum(e.amount) AS net
+    FROM ledger_transfer t JOIN ledger_entry e ON e.transfer_id = t.id AND e.account = 'member'
+    WHERE t.occurred_at >= %(since)s AND t.occurred_at <= %(as_of)s
+    GROUP BY t.id, e.asset
+  ) AS act
+  GROUP BY asset
 ), ended AS (
   SELECT e.asset,
     width_bucket(extract(epoch FROM t.occurred_at - l.earned_at)::bigint / 86400, %(ages)s::bigint[]) AS age,
@@ -46,4 +57,5 @@ SELECT
      FROM groups),
   (SELECT coalesce(jsonb_agg(jsonb_build_array(asset, kind, in_period, units, control, debt) ORDER BY asset, kind), '[]')
      FROM flows),
+  (SELECT coalesce(jsonb_object_agg(asset, jsonb_build_array(came, went)), '{}') FROM turned),
   (SELECT coalesce(jsonb_agg(jsonb_build_array(asset, age, used, expired)), '[]') FROM ended)

@@ -139,6 +139,7 @@ def _asset(report: Liability, asset: AssetLiability, name: str) -> dict[str, Any
     return {
         "asset": asset,
         "name": name,
+        "is_points": asset.asset == "points",
         "priced": asset.cash_rate is not None,
         "unit": unit_currency_at(report.as_of)(asset.asset),
         "rows": [

@@ -45,8 +45,8 @@ COLUMNS: tuple[tuple[str, str | Promise], ...] = (
     ("orders", pgettext_lazy("store comparison", "Orders")),
     ("members", pgettext_lazy("store comparison", "Active")),
     ("basket", pgettext_lazy("store comparison", "Basket")),
-    ("issued", pgettext_lazy("store comparison", "Pts issued")),
-    ("used", pgettext_lazy("store comparison", "Pts used")),
+    ("points_in", pgettext_lazy("store comparison", "Pts in")),
+    ("points_out", pgettext_lazy("store comparison", "Pts out")),
 )
 SORTS = ("name", "change", *(key for key, _label in COLUMNS))
 
@@ -235,8 +235,8 @@ def _tiles(found: Overview, currency: str, today: date, is_comparable: bool) -> 
         tile(_("Member sales"), "wallet", sales, amount),
         counted(_("Active members"), "activity", found.active_members),
         counted(_("New members"), "user-plus", found.new_members),
-        counted(_("Points issued"), "coins", found.points_issued),
-        counted(_("Points used"), "gift", found.points_used),
+        counted(_("Points in"), "coins", found.points_in),
+        counted(_("Points out"), "gift", found.points_out),
         counted(_("Points outstanding"), "scale", found.points_outstanding, neutral=True),
     ]
 
