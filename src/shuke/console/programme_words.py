@@ -15,9 +15,17 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext, pgettext, pgettext_lazy
 
 from shuke.console import formats
+from shuke.console.benefit_words import (
+    NO_MULTIPLIER,
+    discount_word,
+    multiplier_word,
+    price_parts,
+    tell_benefit,
+    whole_money,
+)
 from shuke.console.money_words import Section, tell_sections
-from shuke.console.offer_words import tell_offers
-from shuke.kit.money import exponent, to_minor
+from shuke.console.offer_words import Offers, tell_offers
+from shuke.kit.money import to_minor
 from shuke.loyalty.earning_words import (
     CAUSES,
     describe_budget,
@@ -25,6 +33,8 @@ from shuke.loyalty.earning_words import (
     describe_terms,
     fixed,
 )
+from shuke.loyalty.programme import Programme, compile_programme
+from shuke.loyalty.tiers import Level, Tiers
 from shuke.loyalty.words import CHOICES, Document, asset_name, describe_expiry, localized
 
 HIGHEST_LOOK = 4
@@ -40,6 +50,7 @@ class TierCard:
     threshold: str
     discount: str
     multiplier: str
+    brings: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,9 +68,11 @@ class Told:
     """A whole programme in words; facts are (label, words)."""
 
     name: str
+    points: str
     header: list[tuple[str, str]]
     tiers: list[TierCard]
     terms: list[tuple[str, str]]
+    tracks: list[Section]
     earning: list[Rule]
     multipliers: list[Rule]
     accruals: list[Rule]
@@ -68,7 +81,7 @@ class Told:
     expiry: list[tuple[str, str]]
     policies: list[tuple[str, str]]
     sections: list[Section]
-    offers: list[Section]
+    offers: list[Offers]
 
 
 _POLICIES: tuple[tuple[str, str | Promise], ...] = (
@@ -87,15 +100,21 @@ _POLICIES: tuple[tuple[str, str | Promise], ...] = (
 
 def tell(document: Document) -> Told:
     """A checked document in the active language."""
+    programme = compile_programme(document)
     return Told(
         name=localized(document["name"]),
+        points=asset_name(document, "points"),
         header=[
             (pgettext("programme page", "Code"), document["code"]),
             (pgettext("programme page", "Currency"), document["currency"]),
             (pgettext("programme page", "Time zone"), document["time_zone"]),
         ],
-        tiers=[_tier(document, rank, level) for rank, level in enumerate(document["tiers"]["levels"])],
-        terms=_terms(document),
+        tiers=[
+            _tier(document, programme, level, raw)
+            for level, raw in zip(programme.tiers.levels, document["tiers"]["levels"], strict=True)
+        ],
+        terms=_terms(document["tiers"]),
+        tracks=[_track(document, programme.tracks[raw["code"]], raw) for raw in document.get("tracks", ())],
         earning=[_earning(rule, document) for rule in document["earning"]],
         multipliers=[_multiplier(rule, document) for rule in document["multipliers"]],
         accruals=[_accrual(rule, document) for rule in document.get("accruals", ())],
@@ -109,30 +128,49 @@ def tell(document: Document) -> Told:
         ],
         policies=_policies(document),
         sections=tell_sections(document),
-        offers=[Section(title, rows) for title, rows in tell_offers(document)],
+        offers=tell_offers(document, programme),
     )
 
 
-def _tier(document: Document, rank: int, level: Mapping[str, Any]) -> TierCard:
-    if document["tiers"]["metric"] == "growth":
-        threshold = f"{formats.number(int(level['threshold']))} {asset_name(document, 'growth')}"
-    else:
-        threshold = _amount(level["threshold"], document)
-    percent = Decimal(level["discount_percent"])
-    if not percent:
-        discount = ""
-    elif percent == 100:
-        discount = _("free of charge")
-    else:
-        discount = formats.discount(100 - percent)
-    factor = Decimal(level["multiplier"])
+def _tier(document: Document, programme: Programme, level: Level, raw: Mapping[str, Any]) -> TierCard:
     return TierCard(
-        look=min(rank, HIGHEST_LOOK),
-        name=localized(level["name"]),
-        threshold="" if rank == 0 else threshold,
-        discount=discount,
-        multiplier="" if factor == 1 else f"×{factor.normalize():f}",
+        look=min(level.rank, HIGHEST_LOOK),
+        name=localized(raw["name"]),
+        threshold=_threshold(document, programme.tiers, level) if level.rank else "",
+        discount=discount_word(level.benefit.discount),
+        multiplier="" if level.multiplier == NO_MULTIPLIER else multiplier_word(level.multiplier),
+        brings=tuple(tell_benefit(level.benefit, programme, asset_name(document, "points"))),
     )
+
+
+def _threshold(document: Document, tiers: Tiers, level: Level) -> str:
+    """From what on a level is reached, by what its track counts."""
+    match tiers.metric:
+        case "none":
+            words = pgettext("programme page", "given by hand")
+        case "spend":
+            words = _from(whole_money(level.threshold, document["currency"]))
+        case "orders":
+            words = _from(
+                ngettext("%(count)d order", "%(count)d orders", level.threshold) % {"count": level.threshold}
+            )
+        case "growth" | "points":
+            words = _from(f"{formats.number(level.threshold)} {asset_name(document, tiers.metric)}")
+    return words
+
+
+def _from(amount: str) -> str:
+    return _("from %(amount)s") % {"amount": amount}
+
+
+def _track(document: Document, tiers: Tiers, raw: Mapping[str, Any]) -> Section:
+    """A further track: its levels with what they ask for and give, then how it works."""
+    facts = []
+    for level, named in zip(tiers.levels, raw["levels"], strict=True):
+        least = _threshold(document, tiers, level) if level.rank else _("where everyone starts")
+        brings = price_parts(level.benefit, asset_name(document, "points"))
+        facts.append((localized(named["name"]), " · ".join((least, *brings))))
+    return Section(localized(raw["name"]), [*facts, *_terms(raw)])
 
 
 def _policies(document: Document) -> list[tuple[str, str]]:
@@ -162,18 +200,25 @@ def _days(count: int) -> str:
     return ngettext("%(count)d day", "%(count)d days", count) % {"count": count}
 
 
-def _terms(document: Document) -> list[tuple[str, str]]:
-    tiers = document["tiers"]
-    counted = ngettext(
-        "%(metric)s over %(count)d month", "%(metric)s over %(count)d months", tiers["window_months"]
-    )
+def _terms(tiers: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """How the levels of a track are won and lost."""
+    metric, window = CHOICES[tiers["metric"]], tiers.get("window", "rolling")
+    if tiers["metric"] == "none":
+        reached = str(metric)
+    elif window == "rolling":
+        counted = ngettext(
+            "%(metric)s over %(count)d month", "%(metric)s over %(count)d months", tiers["window_months"]
+        )
+        reached = counted % {"metric": metric, "count": tiers["window_months"]}
+    else:
+        reached = pgettext("programme page", "%(metric)s over %(window)s") % {
+            "metric": metric,
+            "window": CHOICES[window],
+        }
     valid = ngettext("%(count)d month", "%(count)d months", tiers["valid_months"])
     grace = ngettext("%(count)d day", "%(count)d days", tiers["grace_days"])
     return [
-        (
-            pgettext("programme page", "Tiers are reached"),
-            counted % {"metric": CHOICES[tiers["metric"]], "count": tiers["window_months"]},
-        ),
+        (pgettext("programme page", "Tiers are reached"), reached),
         (pgettext("programme page", "A tier lasts"), valid % {"count": tiers["valid_months"]}),
         (
             pgettext("programme page", "Days of grace"),
@@ -252,5 +297,4 @@ def _redemption(document: Document) -> list[tuple[str, str]]:
 
 def _amount(text: str, document: Document) -> str:
     currency = document["currency"]
-    minor = to_minor(str(text), currency)
-    return formats.money(minor, currency, whole=minor % 10 ** exponent(currency) == 0)
+    return whole_money(to_minor(str(text), currency), currency)

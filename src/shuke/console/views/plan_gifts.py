@@ -19,6 +19,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST
 
 from shuke.console.access import requires, staff_of
+from shuke.console.benefit_words import told_benefits
 from shuke.console.book_words import people_of
 from shuke.console.code_jobs import codes_file, progress_part, reason_of
 from shuke.console.forms_once import book_once
@@ -26,7 +27,6 @@ from shuke.console.offer_words import lasts
 from shuke.console.prepaid_words import tender_choices
 from shuke.console.refusals import attempt
 from shuke.console.scope import place_of
-from shuke.console.views.plans import told_benefits
 from shuke.core.values import Permission
 from shuke.kit import clock
 from shuke.kit.errors import ShukeError

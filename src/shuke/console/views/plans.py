@@ -26,7 +26,8 @@ from shuke.checkout.plan_use import enjoyed_on_sales
 from shuke.checkout.refunds.approval import Beyond
 from shuke.console import formats
 from shuke.console.access import requires, staff_of
-from shuke.console.book_words import people_of, points_word
+from shuke.console.benefit_words import PERIODS, told_benefits
+from shuke.console.book_words import people_of
 from shuke.console.member_access import may_open
 from shuke.console.offer_words import lasts
 from shuke.console.once import new_token, once
@@ -72,14 +73,6 @@ EVENTS = {
     "plan_renewal_given_up": gettext_lazy("Renewing was given up"),
     "plan_in_grace": gettext_lazy("Days of grace began"),
     "plan_ended": gettext_lazy("Ended"),
-}
-PERIODS = {
-    "day": gettext_lazy("per day"),
-    "week": gettext_lazy("per week"),
-    "month": gettext_lazy("per month"),
-    "quarter": gettext_lazy("per quarter"),
-    "year": gettext_lazy("per year"),
-    "term": gettext_lazy("per term"),
 }
 
 
@@ -358,23 +351,3 @@ def _entitlement(each: EntitlementState, document: Mapping[str, Any]) -> dict[st
         "through": " · ".join(names),
         "stores": sorted(spec.stores),
     }
-
-
-def told_benefits(plan: Plan) -> str:
-    """A plan's benefits in one line."""
-    benefit, parts = plan.benefit, []
-    if benefit.discount:
-        parts.append(formats.discount(100 - Decimal(benefit.discount) / 1000))
-    if benefit.multiplier != 1000:
-        times = f"{Decimal(benefit.multiplier) / 1000:f}".rstrip("0").rstrip(".")
-        parts.append(f"{points_word(clock.now())} ×{times}")
-    if benefit.free_shipping_from is not None:
-        parts.append(_("free shipping"))
-    if benefit.priority_service:
-        parts.append(_("priority service"))
-    if benefit.packs:
-        parts.append(_("coupon packs"))
-    if benefit.birthday:
-        parts.append(_("birthday gift"))
-    parts += [localized(each.name) for each in benefit.entitlements.values()]
-    return " · ".join(str(part) for part in parts)
