@@ -10,6 +10,7 @@ import pytest
 from django.db import connection
 
 from shuke.analytics.logic import Period
+from shuke.analytics.models import Refreshed
 from shuke.analytics.operations import refresh
 from shuke.analytics.queries import liability, overview
 from shuke.analytics.zone import HOME
@@ -130,3 +131,14 @@ def test_what_the_rooms_do_with_points_reaches_the_overview() -> None:
     refund_order(actor=TILL, order_id=UUID(sold["id"]), reason="test", now=NOW + 2 * DAY)
     told(NOW + 2 * DAY)
     assert Account.objects.get(member_id=buyer.id, asset="points").debt
+
+
+def test_a_book_on_another_server_is_read_anew() -> None:
+    """Its transactions are counted from another number there."""
+    make_shop()
+    member = make_member(now=NOW - DAY)
+    refresh(now=NOW - DAY)
+    Refreshed.objects.update(ledger_txid=2**40)
+    give(member.id, 30, at=NOW)
+    assert refresh(now=NOW).full
+    told(NOW)

@@ -83,8 +83,9 @@ def refresh(*, now: datetime, full: bool = False) -> RefreshResult:
         today = local_date(now, zone)
         touched = _read_events(zone, now)
         full = full or touched.everything or state.today is None or state.zone != zone.key
-        full = full or state.ledger_txid is None
         seen, state.ledger_txid = state.ledger_txid, horizon()
+        # A book that was brought to another server counts its transactions anew: what came first cannot be told.
+        full = full or seen is None or seen > state.ledger_txid
         if full:
             with connection.cursor() as cursor:
                 cursor.execute(
