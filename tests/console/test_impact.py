@@ -55,6 +55,25 @@ def test_told_in_each_language(language: str, words: list[str]) -> None:
     assert ProgrammeVersion.objects.count() == 1
 
 
+@pytest.mark.parametrize(
+    ("language", "words"),
+    [
+        ("zh-hans", "所统计的 3 笔销售中，有 2 笔由收银系统传入最终成交价"),
+        ("zh-hant", "所統計的 3 筆銷售中，有 2 筆由收銀系統傳入最終成交價"),
+        ("en", "2 of the 3 sales looked at had final prices"),
+    ],
+)
+def test_says_how_many_sales_no_discount_could_change(language: str, words: str) -> None:
+    make_shop()
+    at = now()
+    member = make_member(now=at - timedelta(days=40))
+    sell(("A", 20), member=member, now=at - timedelta(days=3))
+    for _sale in range(2):
+        sell(("A", 20), member=member, now=at - timedelta(days=3), settled=True)
+    client = client_of(make_staff(Role.MARKETER), language=language)
+    assert words in text_of(client.post("/programme/impact", {"source": draft("100.00")}))
+
+
 def test_the_check_page_asks_for_it_and_has_what_falls_confirmed() -> None:
     make_shop()
     at = now()

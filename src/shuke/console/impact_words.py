@@ -69,7 +69,7 @@ def tell_impact(report: Mapping[str, Any], documents: tuple[Document, Document])
         },
         tracks=[_track(told, documents, named=len(report["tracks"]) > 1) for told in report["tracks"]],
         costs=_costs(report, currency),
-        notes=[_note(note) for note in report["notes"]],
+        notes=[_note(note, report) for note in report["notes"]],
     )
 
 
@@ -130,7 +130,12 @@ def _costs(report: Mapping[str, Any], currency: str) -> list[tuple[str, str, str
     ]
 
 
-def _note(note: str) -> str:
+def _note(note: str, report: Mapping[str, Any]) -> str:
+    if note == "final_prices":
+        return _(
+            "%(final)s of the %(sales)s sales looked at had final prices set by the till: a discount changes nothing of them,"
+            " so the cost of discounts leaves them out. The cost is lower than if all sales were priced here."
+        ) % {"final": formats.number(report["final_sales"]), "sales": formats.number(report["sales"])}
     if note == "points_without_worth":
         return _("Points have no worth at the till, so the multipliers' points cost nothing here.")
     return _("Free shipping, packs, gifts and entitlements are not in the cost.")

@@ -87,6 +87,7 @@ def two() -> tuple[Member, Member]:
 def test_a_lower_threshold_lifts_by_the_next_purchase_and_its_benefits_cost() -> None:
     report = impact(tiers=levels(silver={"threshold": "400.00", "discount_percent": "5"}))
     assert (report["members"], report["buyers"], report["sales_minor"]) == (3, 2, 140000)
+    assert (report["sales"], report["final_sales"]) == (2, 0) and "final_prices" not in report["notes"]
     assert (main(report, "at_once"), main(report, "in_time")) == ((0, 0, 3), (1, 0, 2))
     assert report["tracks"][0]["in_time"]["moves"] == [
         {"from": "classic", "to": "silver", "members": 1, "direction": "up"}
@@ -123,6 +124,7 @@ def test_sales_under_a_discount_count_before_it_and_final_prices_do_not_count(
     sell(("A", 10), member=anna, now=NOW - 5 * DAY, settled=True)  # 100.00 whatever the tier
     found = impact(days=10, tiers=levels(silver={"discount_percent": "10", "multiplier": "2"}))
     assert found["sales_minor"] == 9800 + 10000
+    assert (found["sales"], found["final_sales"], found["notes"][0]) == (2, 1, "final_prices")
     # 8 % more of 100.00; points before the multiplier: floor(117/1.2) + 100, times 0.8 more; three months in 30 days.
     assert found["cost"]["in_time"]["discount_minor"] == 3 * 800
     assert found["cost"]["in_time"]["points"] == round((117 * 10 // 12 + 100) * 3 * 1.0) - round(

@@ -176,7 +176,11 @@ class ImpactReport(Out):
     sales_minor: int
     tracks: list[TrackImpact]
     cost: CostViews
-    notes: list[Literal["points_without_worth", "other_benefits"]]
+    notes: list[Literal["final_prices", "points_without_worth", "other_benefits"]]
+    sales: Annotated[int, Meta(description="How many sales these were.")] = 0
+    final_sales: Annotated[
+        int, Meta(description="Of them, those with final prices: they are left out of the cost of discounts.")
+    ] = 0
 
 
 class ImpactProgress(Out):

@@ -14,6 +14,7 @@ from shuke.kit.money import to_text
 from shuke.loyalty.commands import File, app, read_draft, refusals
 
 _NOTES = {
+    "final_prices": "{final} of the {sales} sales looked at had final prices: the cost of discounts leaves them out.",
     "points_without_worth": "Points have no worth at the till: the multipliers' points cost nothing here.",
     "other_benefits": "Free shipping, packs, gifts and entitlements are not in the cost.",
 }
@@ -64,4 +65,5 @@ def told_impact(found: dict[str, Any]) -> list[str]:
             f"a month, {words}: {to_text(told['total_minor'], currency)}"
             f" (discounts {discount}, {told['points']:,} points worth {points})"
         )
-    return lines + [f"! {_NOTES[note]}" for note in found["notes"]]
+    told = {"sales": f"{found.get('sales', 0):,}", "final": f"{found.get('final_sales', 0):,}"}
+    return lines + [f"! {_NOTES[note].format(**told)}" for note in found["notes"]]

@@ -121,18 +121,32 @@ def _climb(tiers: Tiers) -> tuple[Any, ...]:
     )
 
 
-@dataclass(slots=True)
-class Group:
-    """Members whose levels and plans are the same: how many, and what they bought in the days that are looked at.
+@dataclass(frozen=True, slots=True)
+class Bought:
+    """What a member bought in the days that are looked at.
 
     `open_minor`: before what tiers and plans took off, where a discount could be had. `points`: before multipliers.
+    `final_sales`: of the `sales`, those with final prices, of which no discount can be had.
     """
+
+    sales_minor: int
+    open_minor: int
+    points: int
+    sales: int
+    final_sales: int
+
+
+@dataclass(slots=True)
+class Group:
+    """Members whose levels and plans are the same: how many, and what they bought, as `Bought`."""
 
     members: int = 0
     buyers: int = 0
     sales_minor: int = 0
     open_minor: int = 0
     points: int = 0
+    sales: int = 0
+    final_sales: int = 0
 
 
 Key = tuple[tuple[Steps, ...], tuple[str, ...]]
@@ -145,17 +159,17 @@ class Tally:
     tracks: tuple[Track, ...]
     groups: dict[Key, Group] = field(default_factory=dict)
 
-    def count(
-        self, steps: tuple[Steps, ...], plans: tuple[str, ...], bought: tuple[int, int, int] | None
-    ) -> None:
-        """One member. `bought`: sales, what a discount could be had on, points before multipliers; None: nothing."""
+    def count(self, steps: tuple[Steps, ...], plans: tuple[str, ...], bought: Bought | None) -> None:
+        """One member; `bought` None: nothing."""
         group = self.groups.setdefault((steps, plans), Group())
         group.members += 1
         if bought is not None:
             group.buyers += 1
-            group.sales_minor += bought[0]
-            group.open_minor += bought[1]
-            group.points += bought[2]
+            group.sales_minor += bought.sales_minor
+            group.open_minor += bought.open_minor
+            group.points += bought.points
+            group.sales += bought.sales
+            group.final_sales += bought.final_sales
 
     def moved(self, view: View, place: int) -> dict[tuple[str, str], int]:
         """Members by (level before, level after) on the track at a place."""
@@ -280,9 +294,9 @@ class _Side:
         return self._known[key]
 
 
-def told_notes(current: Programme, draft: Programme) -> list[str]:
-    """What the reader of the cost has to know: `points_without_worth`, `other_benefits`."""
-    notes = []
+def told_notes(current: Programme, draft: Programme, *, has_final: bool) -> list[str]:
+    """What the reader of the cost has to know: `final_prices`, `points_without_worth`, `other_benefits`."""
+    notes = ["final_prices"] if has_final else []
     if any(_multiplies(each) and each.redemption is None for each in (current, draft)):
         notes.append("points_without_worth")
     if any(_brings_more(each) for each in (current, draft)):

@@ -13,6 +13,7 @@ from django.utils.translation import gettext_lazy as _
 from shuke.checkout.impact.logic import (
     SCHEMA,
     VIEWS,
+    Bought,
     Steps,
     Tally,
     Track,
@@ -21,7 +22,7 @@ from shuke.checkout.impact.logic import (
     told_tracks,
     tracks_of,
 )
-from shuke.checkout.impact.reading import Bought, Reader, Seen
+from shuke.checkout.impact.reading import Reader, Seen
 from shuke.checkout.simulate.operations import Against, Progress, Watch, held_against
 from shuke.core.errors import InvalidInput
 from shuke.loyalty.document import digest_of
@@ -76,9 +77,11 @@ def assess_impact(question: ImpactQuestion, *, watch: Watch = lambda _p: None) -
         "members": sum(each.members for each in groups),
         "buyers": sum(each.buyers for each in groups),
         "sales_minor": sum(each.sales_minor for each in groups),
+        "sales": sum(each.sales for each in groups),
+        "final_sales": sum(each.final_sales for each in groups),
         "tracks": told_tracks(tally),
         "cost": {view: told_cost(tally, current, draft, view, question.days) for view in VIEWS},
-        "notes": told_notes(current, draft),
+        "notes": told_notes(current, draft, has_final=any(each.final_sales for each in groups)),
     }
 
 

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from django.db import connection
 
-from shuke.checkout.impact.logic import Figures, Track
+from shuke.checkout.impact.logic import Bought, Figures, Track
 from shuke.checkout.track_facts import totals, totals_in
 from shuke.kit.sql import load
 from shuke.loyalty.queries import list_versions, version_by_id
@@ -17,8 +17,6 @@ from shuke.loyalty.tier_logic import TierState, full_window_start, window_start
 from shuke.loyalty.tier_rows import lowest, states_of
 from shuke.loyalty.tiers import Metric, Tiers
 from shuke.members.models import Member, MemberStatus
-
-Bought = tuple[int, int, int]
 
 _BEFORE_ALL = UUID(int=0)
 
@@ -82,7 +80,7 @@ class Reader:
         }
 
     def bought(self, members: Sequence[UUID], since: datetime) -> dict[UUID, Bought]:
-        """Sales, what a discount could be had on, and points before multipliers, of the members who bought since then."""
+        """What the members bought since then; those who bought nothing are left out."""
         if self._ruled is None:
             self._ruled = _ruled(self._now)
         versions, tiers, discounts, factors = self._ruled
@@ -99,7 +97,7 @@ class Reader:
                     "factors": factors,
                 },
             )
-            return {member_id: (sales, open_minor, points) for member_id, sales, open_minor, points in cursor}
+            return {member_id: Bought(*figures) for member_id, *figures in cursor}
 
 
 class _Windows:
