@@ -167,4 +167,7 @@ def test_stores_are_told_by_name_the_largest_differences_first_and_twenty_at_onc
         classes = _classes(report)
     assert [row[0] for row in table.rows[:2]] == ["River Street", "S23"] and len(table.rows) == 20
     assert [row[0] for row in table.more] == ["S4", "S3", "S2", "S1", "S0"]
+    assert table.rest == "and 5 stores more"
+    with override("zh-hans"):
+        assert _tables(report, ({}, {}), {})[0].rest == "另有 5 家门店"
     assert classes is not None and list(classes.labels) == ["+ under ¥5.00", "− from ¥5.00"]

@@ -31,10 +31,14 @@ class Tile:
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """A table of both sides: rows are (label, current, draft, difference); those of a long one beyond `ROWS` are asked for."""
+    """A table of both sides: rows are (label, current, draft, difference); those of a long one beyond `ROWS` are asked for.
+
+    `rest_words` offers the others, by what they are: `%(count)s` of them.
+    """
 
     title: str
     all_rows: list[tuple[str, str, str, str]]
+    rest_words: str
 
     @property
     def rows(self) -> list[tuple[str, str, str, str]]:
@@ -45,6 +49,11 @@ class Figures:
     def more(self) -> list[tuple[str, str, str, str]]:
         """The rest."""
         return self.all_rows[ROWS:]
+
+    @property
+    def rest(self) -> str:
+        """How many more there are, of what."""
+        return self.rest_words % {"count": formats.number(len(self.more))}
 
 
 @dataclass(frozen=True, slots=True)
@@ -312,6 +321,7 @@ def _tables(report: Report, documents: tuple[Document, Document], stores: Mappin
         Figures(
             _("By store"),
             [(stores.get(code, code), *_three(current, draft, currency)) for code, current, draft in places],
+            _("and %(count)s stores more"),
         )
     ]
     rules = [
@@ -322,7 +332,7 @@ def _tables(report: Report, documents: tuple[Document, Document], stores: Mappin
         (_rule(documents, code), *_three(rules[0].get(code, 0), rules[1].get(code, 0), ""))
         for code in dict.fromkeys([*rules[0], *rules[1]])
     ]
-    found.insert(0, Figures(_("Points by rule"), rows))
+    found.insert(0, Figures(_("Points by rule"), rows, _("and %(count)s rules more")))
     discounts = [
         {(each["kind"], each["code"]): each["minor"] for each in report[side]["discounts"]}
         for side in ("current", "draft")
@@ -332,7 +342,9 @@ def _tables(report: Report, documents: tuple[Document, Document], stores: Mappin
         for key in dict.fromkeys([*discounts[0], *discounts[1]])
     ]
     if rows:
-        found.insert(1, Figures(_("Discounts by tier and plan"), rows))
+        found.insert(
+            1, Figures(_("Discounts by tier and plan"), rows, _("and %(count)s tiers and plans more"))
+        )
     return [table for table in found if table.all_rows]
 
 
