@@ -45,6 +45,8 @@ def test_without_more_it_only_writes_the_files(tmp_path: Path, capsys: pytest.Ca
     assert not ProgrammeVersion.objects.exists() and not Staff.objects.exists()
     said = capsys.readouterr().out
     assert "shuke programme apply" in said and "shuke staff create" in said
+    steps = ("scenario run", "import stores|products", "programme apply", "import members|orders", "serve")
+    assert sorted(steps, key=said.index) == list(steps)  # each can be done when it is its turn
 
 
 def test_what_is_there_stays(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from shuke.loyalty.document import validate
 from shuke.loyalty.earning import EPOCH
 from shuke.loyalty.models import Counter, ProgrammeVersion
 from shuke.loyalty.queries import forget_versions
+from tests.factories.catalog import make_product
 from tests.factories.loyalty import SOURCE, changed, publish
 
 pytestmark = pytest.mark.django_db
@@ -99,3 +100,17 @@ def test_budgets_say_what_they_have_given() -> None:
     Counter.objects.create(budget="launch", period=EPOCH, used=1200)
     assert run("budgets").output == "launch: 1,200 of 5,000 points given, 3,800 left\n"
     assert "Points in all for all rules" in run("show").output
+
+
+def test_goods_that_nobody_sells_come_with_the_way_out(file: Path) -> None:
+    coupon = "coupons: [{code: cup, name: {zh-Hans: 一杯}, type: exchange, get: 1, scope: {categories: [DRINKS]}}]\n"
+    file.write_text(SOURCE + coupon, encoding="utf-8")
+    refused = run("apply", str(file))
+    assert refused.exit_code == 1
+    assert refused.output.splitlines() == [
+        "! coupons[0].scope.categories[0]: the catalogue has no category “DRINKS”",
+        "Import what you sell first (shuke import products FILE), or change these words in the document.",
+        "Nothing was published. To publish all the same, add --accept-warnings.",
+    ]
+    make_product(category="DRINKS")
+    assert run("apply", str(file)).exit_code == 0

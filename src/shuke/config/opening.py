@@ -220,11 +220,13 @@ def _publish(text: str) -> None:
 def _say_what_next(wanted: Wanted) -> None:
     programme, story = _paths(wanted.directory)
     shuke, steps = called_as(), []
+    goods = "stores first: the programme is checked against what you sell"
     if wanted.template != EMPTY:
         steps.append((f"scenario run {story}", "see what it does, in a database of its own"))
-        if not wanted.publish:
-            steps.append((f"programme apply {programme}", "once it is yours: publish"))
-    steps.append(("import stores|products|members FILE", ""))
+    steps.append(("import stores|products FILE", goods if wanted.template != EMPTY else ""))
+    if wanted.template != EMPTY and not wanted.publish:
+        steps.append((f"programme apply {programme}", "once it is yours: publish"))
+    steps.append(("import members|orders FILE", "orders need a programme in force on their day"))
     if not wanted.owner:
         steps.append(("staff create NAME", "the owner's account"))
     steps.append(("serve", "" if wanted.template != EMPTY else "then Programme → New version in the console"))

@@ -124,7 +124,7 @@ def describe(outcome: Outcome, path: Path, options: Options, seconds: float) -> 
     ]
     figures.append(f"{counts.refused:,} refused")
     resumed = " The interrupted import was continued." if outcome.resumed else ""
-    yield f"{outcome.rows:,} rows in {seconds:.1f} s: {', '.join(figures)}.{resumed}"
+    yield f"{outcome.rows:,} {'row' if outcome.rows == 1 else 'rows'} in {seconds:.1f} s: {', '.join(figures)}.{resumed}"
     if counts.lines:
         yield f"{counts.lines:,} lines, {to_text(counts.sales_minor)} in sales, {counts.points:,} points earned."
     if outcome.error_rows:

@@ -19,6 +19,7 @@ from shuke.kit import clock
 from shuke.kit.errors import ShukeError
 from shuke.loyalty.cautions import ALL, Caution
 from shuke.loyalty.counters import budget_states
+from shuke.loyalty.coupon_cautions import ABOUT_GOODS
 from shuke.loyalty.diff import Change, diff_documents
 from shuke.loyalty.document import validate
 from shuke.loyalty.earning import EPOCH
@@ -249,6 +250,11 @@ def refusals() -> Iterator[None]:
         yield
     except Unconfirmed as error:
         _warn(error.cautions)
+        if any(caution.code in ABOUT_GOODS for caution in error.cautions):
+            typer.echo(
+                "Import what you sell first (shuke import products FILE), or change these words in the document.",
+                err=True,
+            )
         typer.echo("Nothing was published. To publish all the same, add --accept-warnings.", err=True)
         raise typer.Exit(1) from None
     except ShukeError as error:

@@ -23,6 +23,9 @@ _WORDS = {
     "categories": ("unknown_category", _("the catalogue has no category “%(value)s”")),
 }
 
+ABOUT_GOODS = frozenset(code for code, _words in _WORDS.values())
+"""The codes of warnings that go away once the goods are in the catalogue."""
+
 
 def unknown_goods(draft: Draft) -> Iterable[Caution]:
     """One for each product and category that a coupon names and nobody sells."""
