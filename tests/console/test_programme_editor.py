@@ -8,10 +8,13 @@ from typing import Any
 
 import pytest
 from django.test import Client
+from django.utils import translation
 
-from shuke.console.editor.fields import Context, Field, Group, Items, section_form
+from shuke.console.editor.fields import Context, Field, Group, Items, section_form, sections
+from shuke.console.editor.places import parts_of, said_place, shapes_at
 from shuke.console.editor.posted import section_of, without
 from shuke.console.editor.tree import rewritten, source_of_tree, tree_of
+from shuke.console.editor.words import help_of, section_help
 from shuke.console.views.programme import STARTER
 from shuke.console.views.programme_editor import section_keys
 from shuke.core.values import Role
@@ -168,7 +171,7 @@ def test_problems_stand_beside_their_field_and_are_counted(owner: Client) -> Non
     page = send(owner, page, "refresh", **{"s:tiers.levels.1.threshold": "0"}).content.decode()
     beside = page[page.index('name="s:tiers.levels.1.threshold"') :]
     assert "field-error" in beside[:600]
-    assert "tiers.levels[1].threshold" in page
+    assert 'value="find:tiers.levels.1.threshold"' in page and "tiers.levels[1]" not in page
 
 
 def test_what_was_just_added_is_called_new_and_not_complained_of_before_it_is_left(owner: Client) -> None:
@@ -179,7 +182,110 @@ def test_what_was_just_added_is_called_new_and_not_complained_of_before_it_is_le
     page = send(owner, page, "refresh", **{"s:earning.1.id": "drinks"}).content.decode()
     assert "New…" not in page and "field-error" not in page
     page = send(owner, page, "go:earning").content.decode()
-    assert "field-error" in page and "earning[1]" in page
+    assert "field-error" in page and 'value="find:earning.1.name"' in page
+
+
+def test_a_needed_part_that_is_empty_stands_open_and_is_named_as_a_problem(owner: Client) -> None:
+    owner.cookies["shuke_language"] = "zh-hans"
+    page = owner.post(PAGE, {"source": STARTER, "do": "go:plans"}).content.decode()
+    page = send(owner, page, "add:plans").content.decode()
+    assert "field-error" not in page
+    part = re.search(r'<details[^>]*data-path="plans\.0\.duration"( open)?.*?</summary>', page, re.DOTALL)
+    assert part and part[1] and 'class="need"' in part[0]
+    typed = {"s:plans.0.code": "tea", "s:plans.0.name.zh-Hans": "茶友卡", "s:plans.0.price": "99"}
+    page = send(owner, page, "refresh", **typed).content.decode()
+    assert "1 个问题" in page
+    beside = page[page.index('data-path="plans.0.duration"') :]
+    assert "必填" in beside[: beside.index("form-grid")]
+    assert re.search(r'value="go:plans"[^>]*>.*?class="pill"', page)
+    cart = page[page.index('aria-live="polite"') :]
+    assert "付费会员 · 第 1 项「茶友卡」 · 期限" in cart and 'value="find:plans.0.duration"' in cart
+    page = send(owner, page, "go:tiers").content.decode()
+    page = send(owner, page, "find:plans.0.duration").content.decode()
+    assert re.search(r'data-path="plans\.0" open', page)
+    assert re.search(r'data-path="plans\.0\.duration" open[^>]*><summary autofocus', page)
+    page = send(owner, page, "refresh", **{"s:plans.0.duration.months": "12"}).content.decode()
+    assert "field-error" not in page and "<caption" in page
+
+
+def test_every_part_that_a_document_needs_is_marked_and_open() -> None:
+    """Of each section, with one new item in each of its lists and one code in each of its tables."""
+    shapes = sections()
+    missed = []
+
+    def look(part: Any) -> None:
+        if isinstance(part, Items):
+            for group in part.items:
+                look(group)
+            return
+        for each in (*part.main, *part.more):
+            if isinstance(each, Field):
+                continue
+            key = each.path.rpartition(".")[2]
+            own = shapes_at([shapes[each.path.split(".")[0]]], part.path.split(".")[1:])
+            needs = [key in way.get("required", ()) for shape in own for way in parts_of(shape)]
+            if all(needs) and not (each.required and (isinstance(each, Items) or each.open)):
+                missed.append(each.path)
+            look(each)
+
+    for section, shape in shapes.items():
+        if shape.get("type") == "array":
+            look(section_form(section, Context({section: [{}]}, {})))
+        elif shape.get("type") == "object" and "format" not in shape:
+            look(section_form(section, Context({section: {}}, {})))
+    assert missed == []
+
+
+def test_the_sample_is_tried_at_a_time_of_day(owner: Client) -> None:
+    early = "{id: early, name: {zh-Hans: 早鸟}, factor: 2, when: {hours: [{from: '06:00', to: '10:00'}]}}"
+    page = owner.post(
+        PAGE, {"source": f"{STARTER}\nmultipliers: [{early}]\n", "do": "go:multipliers"}
+    ).content.decode()
+    assert re.fullmatch(r"\d\d:\d\d", fields_of(page)["try-time"][0])
+
+    def earned(time: str) -> str:
+        answer = send(owner, page, "refresh", **{"try-time": time, "try-weekday": "1"}).content.decode()
+        return re.findall(r'font-semibold">(\d+)</td>', answer)[-1]
+
+    # 88.50 spent: 88 points, twice as many in the morning of the shop, whose clock is not UTC.
+    assert [earned(time) for time in ("07:30", "10:30", "23:30")] == ["176", "88", "88"]
+
+
+def test_help_is_of_the_field_at_its_place() -> None:
+    tree = tree_of(RICH)
+    assert help_of("plans", "when") != section_help("plans") != help_of("coupons", "packs")
+    seen: list[str] = []
+
+    def helps(part: Any) -> None:
+        if isinstance(part, Field):
+            seen.append(part.help)
+            return
+        for each in part.items if isinstance(part, Items) else (*part.main, *part.more):
+            seen.append(each.help)
+            helps(each)
+
+    for section in set(section_keys()) - {"basics"}:
+        helps(section_form(section, Context(tree, {})))
+    assert not {section_help(section) for section in section_keys() if section_help(section)} & set(seen)
+
+
+@pytest.mark.parametrize(
+    ("path", "words"),
+    [
+        ("multipliers[1].when.hours[0].from", "倍数积分 · 第 2 项「早餐」 · 适用条件 · 时段 1 · 从"),
+        ("tiers.levels[0].name.zh-Hans", "等级 · 等级列表 1 · 名称 · 简体"),
+        ("assets.growth.expiry", "积分与其他单位 · 成长 · 有效期"),
+        ("adjustments.growth.limits", "人工调整 · 成长 · "),
+        ("pionts", "pionts"),
+    ],
+)
+def test_a_place_is_said_in_the_words_of_the_forms(path: str, words: str) -> None:
+    tree = {
+        "multipliers": [{}, {"name": {"zh-Hans": "早餐"}, "when": {"hours": [{}]}}],
+        "assets": {"growth": {"name": {"zh-Hans": "成长"}}},
+    }
+    with translation.override("zh-hans"):
+        assert said_place(path, tree, sections()).startswith(words)
 
 
 def test_side_by_side_shows_only_what_a_form_changed(owner: Client) -> None:

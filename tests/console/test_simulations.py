@@ -132,13 +132,15 @@ def test_a_question_that_cannot_be_answered_is_told_beside_its_field_and_a_run_c
 def test_what_a_draft_warns_of_is_confirmed_before_it_is_published(monkeypatch: pytest.MonkeyPatch) -> None:
     publish(SOURCE)
     monkeypatch.setattr(cautions, "_checks", {})
-    register_check("test", lambda draft: [Caution("takes_points", "tiers", "Members lose points.")])
+    register_check("test", lambda draft: [Caution("takes_points", "tiers.levels[1]", "Members lose points.")])
     client = client_of(make_staff(Role.OWNER))
     given = {"step": "publish", "source": SOURCE.replace("per: 1.00", "per: 2.00"), "note": "dearer"}
     refused = client.post("/programme/publish", given)
     assert refused.status_code == 422 and "Members lose points." in text_of(refused)
+    assert "Tiers · Levels 2" in text_of(refused) and "tiers.levels[1] " not in text_of(refused)
+    assert "tiers.levels[1]: " not in text_of(refused)
     assert ProgrammeVersion.objects.count() == 1
-    client.post("/programme/publish", {**given, "accept": "takes_points:tiers"})
+    client.post("/programme/publish", {**given, "accept": "takes_points:tiers.levels[1]"})
     assert ProgrammeVersion.objects.count() == 2
 
 

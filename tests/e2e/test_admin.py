@@ -186,5 +186,20 @@ def test_the_forms_change_the_draft_and_price_the_sample_as_one_types(
     page.click('button[value="go:tiers"]')
     page.wait_for_selector('[name="s:tiers.levels.0.code"]', state="attached")
     window.settle()
+    level = page.locator('details[data-path="tiers.levels.1"]')
+    level.locator("summary").first.click()
+    page.fill('[name="s:tiers.levels.1.threshold"]', "much")
+    count = page.locator('details[data-path^="tiers.levels."].editor-item').count()
+    page.locator('button[value="add:tiers.levels"]').click()
+    page.wait_for_selector(f'details[data-path="tiers.levels.{count}"][open]')
+    assert level.get_attribute("open") is not None
+    page.locator(f'button[value="remove:tiers.levels.{count}"]').click()
+    page.wait_for_selector(f'details[data-path="tiers.levels.{count}"]', state="detached")
+    assert level.get_attribute("open") is not None
+    level.locator("summary").first.click()
+    page.locator('button[value="find:tiers.levels.1.threshold"]').first.click()
+    page.wait_for_function("() => document.activeElement.name === 's:tiers.levels.1.threshold'")
+    assert level.get_attribute("open") is not None
+    window.settle()
     window.shot("programme-editor")
     assert window.problems() == []

@@ -10,9 +10,11 @@ from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Any
 
+from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext
 
-from shuke.console.editor.words import MAIN, REFERENCES, choice_word, help_of, label_of
+from shuke.console.editor.places import dotted, is_below, is_single, parts_of, shapes_at, value_at
+from shuke.console.editor.words import EXAMPLES, MAIN, REFERENCES, choice_word, help_of, label_of
 from shuke.loyalty.document import described
 from shuke.loyalty.errors import Problem
 from shuke.loyalty.probes import Shape
@@ -38,6 +40,8 @@ class Field:
     problems: Sequence[str] = ()
     switches: bool = False
     """Another choice changes which fields there are."""
+    sought: bool = False
+    """The cursor goes there."""
 
     @property
     def is_open(self) -> bool:
@@ -61,7 +65,12 @@ class Group:
     more: list[Any] = field(default_factory=list)
     problems: Sequence[str] = ()
     open: bool = False
+    more_open: bool = False
+    bad: bool = False
+    """Something within is wrong: it stands open even if it was closed."""
+    required: bool = False
     removable: bool = False
+    sought: bool = False
     kind: str = "group"
 
     @property
@@ -82,6 +91,8 @@ class Items:
     coded: bool = False
     known: Sequence[tuple[str, str]] = ()
     """Codes that can be added to a table, when only these can."""
+    required: bool = False
+    sought: bool = False
     kind: str = "items"
 
     @property
@@ -104,32 +115,62 @@ def sections() -> dict[str, Shape]:
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """What fields look at beside their own value: the whole draft, its problems by path, and the path to stand open."""
+    """What fields look at beside their own value: the whole draft, its problems by path, the path to stand open, and the
+    one that is looked for.
+    """
 
     tree: Mapping[str, Any]
     problems: Mapping[str, Sequence[str]]
     opened: str = ""
+    sought: str = ""
+
+    def is_bad(self, path: str) -> bool:
+        """True when something at or below a place is wrong."""
+        return any(is_below(each, path) for each in self.problems)
+
+    def must_open(self, path: str) -> bool:
+        """True when something at or below a place is wrong, was just added or is looked for."""
+        return is_below(self.opened, path) or is_below(self.sought, path) or self.is_bad(path)
 
     def of(self, path: str) -> Sequence[str]:
         """The problems of a place."""
         return self.problems.get(path, ())
 
 
-def seen_problems(problems: Sequence[Problem], fresh: str) -> list[Problem]:
-    """Without those of what was just added at `fresh`: nobody is told of gaps before having typed."""
-    return [each for each in problems if not fresh or not f"{_dotted(each.path)}.".startswith(f"{fresh}.")]
+def with_gaps(problems: Sequence[Problem], tree: Mapping[str, Any]) -> list[Problem]:
+    """The problems with one word for a field that is empty: whether its key is there makes no difference in a form."""
+    return [
+        replace(each, code="missing_key", template=_("is required"), params={})
+        if value_at(tree, dotted(each.path).split(".")) == ""
+        else each
+        for each in problems
+    ]
+
+
+def seen_problems(problems: Sequence[Problem], fresh: str, *, is_new: bool) -> list[Problem]:
+    """Without those of what is just being filled in at `fresh`: nobody is told of gaps before having come to them.
+
+    All of them when it `is_new`; then the gaps, as long as a field that is marked as needed is still empty.
+    """
+    own = [each for each in problems if is_below(dotted(each.path), fresh)]
+    if not is_new:
+        gaps = [each for each in own if each.code == "missing_key" or dotted(each.path) == fresh]
+        own = gaps if any(_is_marked(each) for each in gaps) else []
+    return [each for each in problems if each not in own]
+
+
+def _is_marked(problem: Problem) -> bool:
+    """True for a single field that is empty: its mark tells so by itself."""
+    section, *path = dotted(problem.path).split(".")
+    return any(map(is_single, shapes_at([sections().get(section, {})], path)))
 
 
 def problems_by_path(problems: Sequence[Problem]) -> dict[str, list[str]]:
     """The messages by the path of fields: `earning[0].give` is `earning.0.give` there."""
     found: dict[str, list[str]] = {}
     for each in problems:
-        found.setdefault(_dotted(each.path), []).append(str(each.message))
+        found.setdefault(dotted(each.path), []).append(str(each.message))
     return found
-
-
-def _dotted(path: str) -> str:
-    return path.replace("[", ".").replace("]", "")
 
 
 def section_form(section: str, context: Context) -> Any:
@@ -139,6 +180,18 @@ def section_form(section: str, context: Context) -> Any:
 
 def build(shape: Shape, value: Any, path: str, context: Context, *, required: bool) -> Any:
     """A field, a group or items for a value of this shape."""
+    made = _built(shape, value, path, context, required=required)
+    if isinstance(made, Field):
+        is_here = bool(context.sought) and is_below(context.sought, path)
+        return replace(made, sought=True) if is_here else made
+    made.required = required
+    made.sought = context.sought == path
+    if isinstance(made, Group):
+        made.open = made.open or required
+    return made
+
+
+def _built(shape: Shape, value: Any, path: str, context: Context, *, required: bool) -> Any:
     key = path.rpartition(".")[2]
     if shape.get("format") == "names":
         return _names(value, path, context, required=required)
@@ -147,23 +200,25 @@ def build(shape: Shape, value: Any, path: str, context: Context, *, required: bo
         return _group(variants, value, path, context)
     if shape.get("type") == "object":
         return _table(shape, value, path, context)
-    lists = [each for each in _parts(shape) if each.get("type") == "array"]
+    lists = [each for each in parts_of(shape) if each.get("type") == "array"]
     if lists:
         items = lists[0]["items"]
         if _objects(items):
             return _items(items, value, path, context)
-        return _many(items, value, path, context, single=len(lists) < len(_parts(shape)), required=required)
+        return _many(items, value, path, context, single=len(lists) < len(parts_of(shape)), required=required)
     return _field(shape, value, path, context, label=label_of(key), required=required)
 
 
-def _parts(shape: Shape) -> list[Shape]:
-    return shape["anyOf"] if "anyOf" in shape and "format" not in shape else [shape]
+def _help(path: str) -> str:
+    """The help of a place: a key may mean something else elsewhere."""
+    keys = [each for each in path.split(".") if not each.isdigit()]
+    return help_of(keys[-1], keys[-2] if len(keys) > 1 else "")
 
 
 def _objects(shape: Shape) -> list[Shape]:
     return [
         each
-        for each in _parts(shape)
+        for each in parts_of(shape)
         if each.get("type") == "object" and each.get("additionalProperties") is False and "format" not in each
     ]
 
@@ -176,7 +231,9 @@ def _group(variants: list[Shape], value: Any, path: str, context: Context) -> Gr
     chosen = _variant(variants, own)
     switches = _switches(variants)
     key = path.rpartition(".")[2]
-    group = Group(path, label_of(key), help_of(key), problems=context.of(path), open=bool(own))
+    is_open = bool(own) or context.must_open(path)
+    group = Group(path, label_of(key), _help(path), problems=context.of(path), open=is_open)
+    group.bad = context.is_bad(path)
     for name, shape in chosen["properties"].items():
         if name in switches:
             shape = {"enum": switches[name], "default": shape.get("default", chosen.get("default"))}
@@ -187,6 +244,7 @@ def _group(variants: list[Shape], value: Any, path: str, context: Context) -> Gr
             made = replace(made, switches=True)
         is_main = name in chosen.get("required", ()) or name in switches or name in MAIN
         (group.main if is_main else group.more).append(made)
+        group.more_open = group.more_open or (not is_main and context.must_open(f"{path}.{name}"))
     if len(variants) > 1 and not switches:
         group.main.insert(0, _effect(variants, chosen, path))
     if not group.main:
@@ -256,7 +314,7 @@ def chosen_variant(shape: Shape, index: int, own: Mapping[str, Any]) -> dict[str
 def fitting(shape: Shape, own: Any) -> Any:
     """The values without keys that have no meaning beside the others: what another choice left behind."""
     if isinstance(own, list):
-        items: Shape = next((each["items"] for each in _parts(shape) if each.get("type") == "array"), {})
+        items: Shape = next((each["items"] for each in parts_of(shape) if each.get("type") == "array"), {})
         return [fitting(items, each) for each in own]
     variants = _objects(shape)
     if not isinstance(own, dict):
@@ -286,11 +344,10 @@ def _items(shape: Shape, value: Any, path: str, context: Context) -> Items:
         has_name = any(name in variant["properties"] for variant in _objects(shape) for name in _NAMED_BY)
         group.label = _title(each, pgettext("editor", "New…") if has_name else str(index + 1))
         group.removable = True
-        here = f"{path}.{index}"
-        is_opened = f"{context.opened}.".startswith(f"{here}.")
-        group.open = is_opened or any(p.startswith(f"{here}.") for p in context.problems)
+        group.open = context.must_open(group.path)
+        group.sought = context.sought == group.path
         groups.append(group)
-    return Items(path, label_of(key), help_of(key), groups, context.of(path))
+    return Items(path, label_of(key), _help(path), groups, context.of(path))
 
 
 def _table(shape: Shape, value: Any, path: str, context: Context) -> Items:
@@ -301,14 +358,13 @@ def _table(shape: Shape, value: Any, path: str, context: Context) -> Items:
         variants = _objects(shape["properties"].get(code, shape["additionalProperties"]))
         group = _group(variants, each, f"{path}.{code}", context)
         group.label = _title(each, code)
-        group.removable, group.open = (
-            True,
-            code == "points" or f"{context.opened}.".startswith(f"{path}.{code}."),
-        )
+        group.removable = True
+        group.open = code == "points" or context.must_open(group.path)
+        group.sought = context.sought == group.path
         groups.append(group)
     known = () if key == "assets" else [option[:2] for option in _references("asset", "", context)]
     left = [each for each in known if each[0] not in own]
-    return Items(path, label_of(key), help_of(key), groups, context.of(path), coded=True, known=left)
+    return Items(path, label_of(key), _help(path), groups, context.of(path), coded=True, known=left)
 
 
 def _title(value: Any, otherwise: str) -> str:
@@ -344,7 +400,7 @@ def _many(items: Shape, value: Any, path: str, context: Context, *, single: bool
         options += [(each, each, True) for each in chosen if each not in {option[0] for option in options}]
     about: dict[str, Any] = {
         "label": label_of(key),
-        "help": help_of(key),
+        "help": _help(path),
         "required": required,
         "problems": problems,
     }
@@ -362,7 +418,7 @@ def _field(shape: Shape, value: Any, path: str, context: Context, *, label: str,
     about: dict[str, Any] = {
         "name": f"s:{path}",
         "label": label,
-        "help": help_of(key),
+        "help": _help(path),
         "value": text,
         "required": required and default is None,
         "problems": context.of(path),
@@ -386,8 +442,11 @@ def _field(shape: Shape, value: Any, path: str, context: Context, *, label: str,
         if found:
             words = dict(found).get(str(default), shown)
             return Field("select", options=[(c, w, c == text) for c, w in found], default=words, **about)
+    holder = next((each for each in reversed(path.split(".")[:-1]) if not each.isdigit()), "")
     return Field(
-        kind if kind in ("whole", "decimal", "amount", "date", "code") else "text", default=shown, **about
+        kind if kind in ("whole", "decimal", "amount", "date", "code") else "text",
+        default=shown or EXAMPLES.get((holder, key), ""),
+        **about,
     )
 
 

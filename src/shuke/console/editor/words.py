@@ -7,7 +7,7 @@ from django.utils.translation import pgettext_lazy
 
 from shuke.loyalty.key_words import choice_word, label_of
 
-__all__ = ["MAIN", "REFERENCES", "choice_word", "help_of", "label_of"]
+__all__ = ["EXAMPLES", "MAIN", "REFERENCES", "choice_word", "help_of", "label_of", "section_help"]
 
 MAIN = frozenset({
     "discount_percent", "multiplier", "when", "factor", "per", "name", "max_percent", "levels", "weekdays", "birthday",
@@ -29,7 +29,14 @@ REFERENCES: dict[str, tuple[str, ...]] = {
 }
 """Where in the draft the codes stand that a key refers to."""
 
-_HELPS: dict[str, str | Promise] = {
+EXAMPLES: dict[tuple[str, str], str] = {
+    (holder, key): example
+    for holder in ("hours", "day_parts")
+    for key, example in (("from", "06:00"), ("to", "10:00"))
+}
+"""How a value is written, by the key that holds it and its own."""
+
+_SECTION_HELPS: dict[str, str | Promise] = {
     "basics": pgettext_lazy("editor", "What the programme is called, its money and its clock."),
     "assets": pgettext_lazy("editor", "What members collect. Points must be among them."),
     "earning": pgettext_lazy("editor", "What a purchase gives. One rule is enough to begin with."),
@@ -45,6 +52,9 @@ _HELPS: dict[str, str | Promise] = {
     "policies": pgettext_lazy(
         "editor", "What happens in cases that every programme meets, such as a refund."
     ),
+}
+
+_HELPS: dict[str, str | Promise] = {
     "when": pgettext_lazy("editor", "Left empty, it always applies."),
     "caps": pgettext_lazy("editor", "The most that it gives."),
     "notice_days": pgettext_lazy("editor", "Members hear of points that lapse so many days ahead."),
@@ -55,7 +65,22 @@ _HELPS: dict[str, str | Promise] = {
     "id": pgettext_lazy("editor", "Small letters, digits and hyphens; it stays when the name changes."),
 }
 
+_HOUR_HELP = pgettext_lazy("editor", "Hours and minutes, such as 06:00.")
+_PLACE_HELPS: dict[tuple[str, str], str | Promise] = {
+    ("when", "plans"): pgettext_lazy("editor", "Codes of plans: it applies to members who hold one of them."),
+    ("packs", "coupons"): pgettext_lazy("editor", "Which coupons a pack holds, and how many of each."),
+    ("birthday", "coupons"): pgettext_lazy("editor", "Which coupons are given, and how many of each."),
+    ("tracks", "multiplier"): "",
+    **dict.fromkeys(EXAMPLES, _HOUR_HELP),
+}
+"""Where a key means something else than elsewhere, by the key that holds it."""
 
-def help_of(key: str) -> str:
-    """A sentence on a key, or ""."""
-    return str(_HELPS.get(key, ""))
+
+def section_help(section: str) -> str:
+    """A sentence on a section, or ""."""
+    return str(_SECTION_HELPS.get(section, ""))
+
+
+def help_of(key: str, holder: str = "") -> str:
+    """A sentence on a key where `holder` holds it, or ""."""
+    return str(_PLACE_HELPS.get((holder, key), _HELPS.get(key, "")))

@@ -18,6 +18,8 @@ from shuke.checkout.impact.models import ImpactRun
 from shuke.checkout.impact.operations import ask_impact, assess_impact
 from shuke.checkout.impact.runs import follow_impact, is_large_book, start_impact
 from shuke.console.access import requires, staff_of
+from shuke.console.editor.fields import sections
+from shuke.console.editor.places import said_place
 from shuke.console.impact_words import tell_impact
 from shuke.core.values import Permission
 from shuke.kit import clock
@@ -76,12 +78,15 @@ def _followed(request: HttpRequest, row: ImpactRun) -> HttpResponse:
 
 
 def told_cautions(document: Mapping[str, Any], begins: datetime | None = None) -> dict[str, Any]:
-    """What has to be confirmed before a draft is published, and whether the members have still to be looked at for it."""
+    """What has to be confirmed before a draft is published, each with its place in words, and whether the members have still
+    to be looked at for it.
+    """
     try:
         found = warnings_of(document, clock.now(), begins, may_count=False)
     except ImpactNotCounted:
         return {"cautions": (), "uncounted": True}
-    return {"cautions": found, "uncounted": False}
+    told = [(each, said_place(each.path, document, sections())) for each in found]
+    return {"cautions": told, "uncounted": False}
 
 
 def _whole_chain(request: HttpRequest) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -19,6 +20,8 @@ from shuke.checkout.impact.runs import start_impact
 from shuke.console import formats
 from shuke.console.access import requires, staff_of
 from shuke.console.days import EARLIEST_DAY, LATEST_DAY, end_of, start_of
+from shuke.console.editor.fields import sections
+from shuke.console.editor.places import said_place
 from shuke.console.editor.tree import evenly
 from shuke.console.programme_words import tell
 from shuke.console.refusals import attempt
@@ -31,7 +34,8 @@ from shuke.kit.errors import ShukeError
 from shuke.loyalty import queries
 from shuke.loyalty.diff import diff_documents
 from shuke.loyalty.document import validate
-from shuke.loyalty.errors import InvalidProgramme, Problem, UnknownVersion
+from shuke.loyalty.errors import InvalidProgramme, Problem, Unconfirmed, UnknownVersion
+from shuke.loyalty.models import ProgrammeVersion
 from shuke.loyalty.operations import publish_programme
 from shuke.loyalty.source import MAX_BYTES
 from shuke.loyalty.versions import cancel_version
@@ -335,7 +339,8 @@ def _publish(request: HttpRequest) -> HttpResponse:
         begins: datetime | None = form.cleaned_data["effective_at"]
         version = attempt(
             form,
-            lambda: publish_programme(
+            lambda: _published(
+                document,
                 actor=staff_of(request).as_actor(),
                 now=clock.now(),
                 source=source,
@@ -351,6 +356,15 @@ def _publish(request: HttpRequest) -> HttpResponse:
             messages.success(request, words % {"number": version.number, "moment": when})
             return redirect("console:programme_version", version.number)
     return _review(request, form, document, source, by_forms="by_forms" in request.POST, status=422)
+
+
+def _published(document: dict[str, Any], **given: Any) -> ProgrammeVersion:
+    """The version. What is not confirmed is called by its place in words: who reads it here has no path before him."""
+    try:
+        return publish_programme(**given)
+    except Unconfirmed as error:
+        told = [replace(each, path=said_place(each.path, document, sections())) for each in error.cautions]
+        raise Unconfirmed(told) from None
 
 
 def _choices(versions: list[queries.VersionRow]) -> list[tuple[int, str]]:

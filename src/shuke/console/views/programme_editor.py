@@ -6,8 +6,11 @@ text, comments included.
 
 from __future__ import annotations
 
-from datetime import timedelta
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from django import forms
 from django.http import HttpRequest, HttpResponse, QueryDict
@@ -31,10 +34,12 @@ from shuke.console.editor.fields import (
     section_form,
     sections,
     seen_problems,
+    with_gaps,
 )
+from shuke.console.editor.places import BASICS, dotted, said_place, section_at, value_at
 from shuke.console.editor.posted import section_of, with_item, without
 from shuke.console.editor.tree import rewritten, tree_of
-from shuke.console.editor.words import help_of, label_of
+from shuke.console.editor.words import label_of, section_help
 from shuke.console.views.programme import SourceForm, review_source, show_source, source_in_force
 from shuke.core.values import Permission
 from shuke.kit import clock
@@ -44,7 +49,6 @@ from shuke.loyalty.document import problems_of, validate
 from shuke.loyalty.errors import InvalidProgramme, Problem
 from shuke.loyalty.words import asset_word, localized
 
-BASICS = ("code", "name", "currency", "time_zone")
 FIRST = ("assets", "earning", "multipliers", "accruals", "tiers", "redemption", "coupons", "rewards", "plans")
 HIDDEN = ("shuke",)
 TRIES = 3
@@ -64,13 +68,19 @@ class SampleForm(forms.Form):
         label=gettext_lazy("Points to use"), required=False, min_value=0, max_value=10**9
     )
     weekday = forms.ChoiceField(label=gettext_lazy("Day"), required=False)
+    time = forms.TimeField(
+        label=gettext_lazy("Time of day"),
+        required=False,
+        widget=forms.TimeInput(attrs={"type": "time"}, format="%H:%M"),
+    )
     is_birthday = forms.BooleanField(label=gettext_lazy("It is the member's birthday"), required=False)
     is_first = forms.BooleanField(label=gettext_lazy("It is the first purchase"), required=False)
 
-    def __init__(self, *args: Any, tiers: list[tuple[str, str]], **kwargs: Any) -> None:
+    def __init__(self, *args: Any, tiers: list[tuple[str, str]], now: datetime, **kwargs: Any) -> None:
+        """`now` is local to the draft."""
         super().__init__(*args, **kwargs)
         self.prefix = "try"
-        now = clock.now()
+        self.now = now
         for index in range(1, TRIES + 1):
             self.fields[f"category{index}"] = forms.CharField(
                 label=gettext_lazy("Category"), required=False, max_length=240
@@ -83,17 +93,20 @@ class SampleForm(forms.Form):
             )
         self.fields["tier"].choices = tiers  # type: ignore[attr-defined]
         self.fields["weekday"].choices = [  # type: ignore[attr-defined]
-            (
-                str(ahead),
-                formats.day_short(now + timedelta(days=ahead)) + " " + weekday(now + timedelta(days=ahead)),
-            )
-            for ahead in range(7)
+            (str(ahead), formats.day_short(day) + " " + date_format(day, "D"))
+            for ahead, day in ((ahead, (now + timedelta(days=ahead)).date()) for ahead in range(7))
         ]
 
     @property
     def rows(self) -> list[tuple[Any, Any, Any]]:
         """The fields of each line of the cart."""
         return [(self[f"category{i}"], self[f"price{i}"], self[f"quantity{i}"]) for i in range(1, TRIES + 1)]
+
+    def moment(self) -> datetime:
+        """When the sample is bought; where no time is given, at the present one."""
+        data = self.cleaned_data
+        day = self.now.date() + timedelta(days=int(data["weekday"] or 0))
+        return datetime.combine(day, data["time"] or self.now.time(), self.now.tzinfo).astimezone(UTC)
 
     def sample(self) -> Sample:
         """The cart, of the lines that have a price."""
@@ -114,9 +127,13 @@ class SampleForm(forms.Form):
         )
 
 
-def weekday(moment: Any) -> str:
-    """Monday to Sunday, short, in the active language."""
-    return date_format(timezone.localtime(moment), "D")
+def now_of(tree: dict[str, Any]) -> datetime:
+    """The present in the draft's zone; in the site's while the draft names none that exists."""
+    zone = tree.get("time_zone")
+    try:
+        return clock.now().astimezone(ZoneInfo(zone if isinstance(zone, str) else ""))
+    except (ValueError, OSError):
+        return timezone.localtime(clock.now())
 
 
 _START = {"try-price1": "38", "try-quantity1": "2", "try-price2": "12.5", "try-quantity2": "1"}
@@ -132,6 +149,19 @@ def programme_edit(request: HttpRequest) -> HttpResponse:
     return edit(request, request.POST)
 
 
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What is wrong with the draft, and the places with a part in the page: what is being filled in (`is_new`: only just
+    added), what to open, and where the cursor goes.
+    """
+
+    problems: list[Problem]
+    fresh: str
+    is_new: bool
+    opened: str
+    sought: str
+
+
 def edit(request: HttpRequest, posted: QueryDict | dict[str, str]) -> HttpResponse:
     """The form of one section of the draft in `posted`."""
     text = str(posted.get("source", "")).replace("\r\n", "\n").replace("\x00", "")
@@ -145,6 +175,7 @@ def edit(request: HttpRequest, posted: QueryDict | dict[str, str]) -> HttpRespon
     if isinstance(posted, QueryDict) and section in section_keys():
         tree = _taken(tree, section, posted)
     action, _colon, place = str(posted.get("do", "")).partition(":")
+    sought = place if action == "find" else ""
     fresh = str(posted.get("fresh", "")) if action in ("", "refresh", "add") else ""
     opened = ""
     if action == "add":
@@ -154,6 +185,8 @@ def edit(request: HttpRequest, posted: QueryDict | dict[str, str]) -> HttpRespon
         tree = without(tree, place.split("."))
     elif action == "go" and place in section_keys():
         section = place
+    elif action == "find" and section_at(place) in section_keys():
+        section = section_at(place)
     before = tree_of(text)
     if before != tree:
         text = rewritten(text, before, tree)
@@ -161,9 +194,11 @@ def edit(request: HttpRequest, posted: QueryDict | dict[str, str]) -> HttpRespon
         return show_source(request, SourceForm(initial={"source": text}), problems_of(text))
     if action == "check":
         return review_source(request, text, by_forms=True)
-    return _page(
-        request, tree, text, section if section in section_keys() else "basics", (fresh, opened), posted
+    section = section if section in section_keys() else "basics"
+    seen = Seen(
+        with_gaps(problems_of(text), tree), fresh, is_new=action == "add", opened=opened, sought=sought
     )
+    return _page(request, tree, text, section, seen, posted)
 
 
 def _taken(tree: dict[str, Any], section: str, posted: QueryDict) -> dict[str, Any]:
@@ -207,15 +242,7 @@ def _in_form(value: Any, shape: dict[str, Any], index: int) -> Any:
 def _added(tree: dict[str, Any], place: str, posted: Any) -> tuple[dict[str, Any], str]:
     """The draft with one more item at `place` (a list), or with the code that was typed (a table), or a whole section."""
     path = place.split(".")
-    at: Any = tree
-    for part in path:
-        at = (
-            at[int(part)]
-            if isinstance(at, list) and part.isdigit()
-            else (at or {}).get(part)
-            if isinstance(at, dict)
-            else None
-        )
+    at = value_at(tree, path)
     shape = sections().get(path[0], {})
     if (
         len(path) == 1
@@ -243,28 +270,25 @@ def with_key(value: Any, path: list[str], code: str) -> Any:
 
 
 def _page(
-    request: HttpRequest, tree: dict[str, Any], text: str, section: str, added: tuple[str, str], posted: Any
+    request: HttpRequest, tree: dict[str, Any], text: str, section: str, seen: Seen, posted: Any
 ) -> HttpResponse:
-    fresh, opened = added
-    all_problems = problems_of(text)
-    problems = seen_problems(all_problems, fresh)
-    context = Context(tree, problems_by_path(problems), opened)
+    problems = seen_problems(seen.problems, seen.fresh, is_new=seen.is_new)
+    context = Context(tree, problems_by_path(problems), seen.opened, seen.sought)
     keys = BASICS if section == "basics" else (section,)
     parts = [section_form(key, context) for key in keys]
     counts: dict[str, int] = {}
     for each in problems:
-        head = each.path.partition(".")[0].partition("[")[0]
-        counts["basics" if head in BASICS else head] = counts.get("basics" if head in BASICS else head, 0) + 1
-    tiers = _tiers(tree)
-    given = (
-        posted if any(str(name).startswith("try-") for name in posted) else {**_START, **dict(posted.items())}
-    )
-    sample = SampleForm(given, tiers=tiers)
+        counts[section_at(each.path)] = counts.get(section_at(each.path), 0) + 1
+    now = now_of(tree)
+    given = posted
+    if not any(str(name).startswith("try-") for name in posted):
+        given = {**_START, "try-time": f"{now:%H:%M}", **dict(posted.items())}
+    sample = SampleForm(given, tiers=_tiers(tree), now=now)
     page = {
         "source": text,
         "section": section,
         "title": _("Basics") if section == "basics" else label_of(section),
-        "help": help_of(section),
+        "help": section_help(section),
         "parts": parts,
         "is_there": section == "basics" or section in tree,
         "required": section in ("basics", "assets", "tiers"),
@@ -277,10 +301,11 @@ def _page(
             )
             for key in section_keys()
         ],
-        "problems": problems,
-        "fresh": fresh,
+        "problems": [_said(each, tree) for each in problems],
+        "fresh": seen.fresh,
+        "sought": seen.sought,
         "sample": sample,
-        "tried": tried(text, sample, all_problems),
+        "tried": tried(text, sample, seen.problems, tree),
         "in_force": queries.programme_at(clock.now()),
     }
     name = (
@@ -301,14 +326,24 @@ def _tiers(tree: dict[str, Any]) -> list[tuple[str, str]]:
     return found or [("", "–")]
 
 
-def tried(text: str, form: SampleForm, problems: tuple[Problem, ...]) -> dict[str, Any]:
-    """The sample under the draft and under what stands; or why it cannot be told."""
+def _said(problem: Problem, tree: dict[str, Any]) -> dict[str, str]:
+    """A problem as the forms name its place, and the place itself, to be led to."""
+    return {
+        "find": dotted(problem.path),
+        "place": said_place(problem.path, tree, sections()),
+        "message": problem.message,
+    }
+
+
+def tried(text: str, form: SampleForm, problems: Sequence[Problem], tree: dict[str, Any]) -> dict[str, Any]:
+    """The sample under the draft and under what stands; or why it cannot be told, with the first problem."""
     if problems:
-        return {"refusal": _("The sample is priced as soon as the draft has no problems.")}
+        words = _("The sample is priced as soon as the draft has no problems.")
+        return {"refusal": words, "first": _said(problems[0], tree), "others": len(problems) - 1}
     if not form.is_valid():
         return {"refusal": _("Some of the sample's fields cannot be read.")}
     document = validate(text)
-    at = clock.now() + timedelta(days=int(form.cleaned_data["weekday"] or 0))
+    at = form.moment()
     now = clock.now()
     in_force = queries.programme_at(now)
     before = queries.version_by_id(in_force.version_id).document if in_force else None

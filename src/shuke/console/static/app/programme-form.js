@@ -2,27 +2,41 @@
 (() => {
   const form = document.querySelector('form[data-programme]');
   if (!form) return;
+  const HERE = /^(refresh|add:|remove:|find:)/;
   let wait = 0;
   let running = null;
 
   /* Which parts are folded out, and where the cursor is: by what does not change with the answer. */
-  function place() {
-    const open = new Map([...form.querySelectorAll('details')].map((each) => [each.dataset.path, each.open]));
+  function place(removed) {
+    const parts = [...form.querySelectorAll('details')];
+    const open = new Map(parts.map((each) => [after(each.dataset.path, removed), each.open]));
     return { open, id: document.activeElement?.name, x: window.scrollX, y: window.scrollY };
   }
+  /* What stands behind an item that is taken out of its list moves up by one. */
+  function after(path, removed) {
+    const [, list, gone] = /^(.*\.)(\d+)$/.exec(removed) || [];
+    const [kind, own] = path.startsWith('more ') ? ['more ', path.slice(5)] : ['', path];
+    if (!list || !own.startsWith(list)) return path;
+    const [number, ...rest] = own.slice(list.length).split('.');
+    if (number === gone) return '';
+    return Number(number) > Number(gone) ? kind + list + [Number(number) - 1, ...rest].join('.') : path;
+  }
   function restore(before) {
-    for (const each of form.querySelectorAll('details')) {
+    for (const each of form.querySelectorAll('details:not([data-bad])')) {
       each.open = before.open.get(each.dataset.path) ?? each.open;
     }
-    const field = before.id && [...form.elements].find((each) => each.name === before.id);
+    const sought = form.querySelector('[autofocus]');
+    const field = sought || (before.id && [...form.elements].find((each) => each.name === before.id));
     field?.focus({ preventScroll: true });
     window.scrollTo(before.x, before.y);
+    sought?.scrollIntoView({ block: 'center' });
   }
-  async function take() {
+  async function take(what) {
+    clearTimeout(wait);
     running?.abort();
     running = new AbortController();
     const data = new FormData(form);
-    data.set('do', 'refresh');
+    data.set('do', what);
     try {
       const answer = await fetch(form.action, {
         method: 'POST',
@@ -34,7 +48,7 @@
       const page = new DOMParser().parseFromString(await answer.text(), 'text/html');
       const next = page.getElementById('editor');
       if (!next) return;
-      const before = place();
+      const before = place(what.startsWith('remove:') ? what.slice(7) : '');
       document.getElementById('editor').replaceWith(document.adoptNode(next));
       restore(before);
     } catch (error) {
@@ -43,6 +57,12 @@
   }
   form.addEventListener('change', () => {
     clearTimeout(wait);
-    wait = setTimeout(take, 250);
+    wait = setTimeout(() => take('refresh'), 250);
+  });
+  form.addEventListener('submit', (event) => {
+    const what = event.submitter?.name === 'do' ? event.submitter.value : '';
+    if (!HERE.test(what)) return;
+    event.preventDefault();
+    take(what);
   });
 })();
