@@ -278,6 +278,8 @@ class House(Shop):
 
     def kill_worker(self) -> None:
         """In the middle of a job, as far as one can be caught in it; the supervisor starts another worker."""
+        # One that ended with the database a moment ago is just being started again.
+        until(lambda: "The job worker" in self.serving().children)
         leader = self.serving().children["The job worker"]
         deadline = time.monotonic() + MOST_SECONDS_FOR_A_JOB
         while not self.rows(AT_WORK)[0][0] and time.monotonic() < deadline:
