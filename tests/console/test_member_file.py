@@ -22,7 +22,7 @@ from shuke.checkout.refunds import refund_order
 from shuke.core.models import AuditEvent
 from shuke.core.values import ROLE_PERMISSIONS, SYSTEM, Permission, Role
 from shuke.kit import clock
-from shuke.ledger.operations import expire_lots
+from shuke.ledger.operations import expire_lots, place_hold
 from shuke.loyalty.models import TierChange
 from shuke.loyalty.queries import forget_versions
 from shuke.loyalty.tier_reviews import review_tiers
@@ -501,3 +501,32 @@ def test_the_file_costs_the_same_for_one_order_and_for_three(member: Member) -> 
         costs.append((cost(visitor), cost(limited)))
     assert costs[0] == costs[1]
     assert max(costs[0]) <= 25
+
+
+@pytest.mark.parametrize(
+    ("language", "balance", "usable", "printed"),
+    [
+        ("zh-hans", "积分余额", "可用 700", "其中可用积分"),
+        ("zh-hant", "積分餘額", "可用 700", "其中可用積分"),
+        ("en", "Points balance", "Usable: 700", "Of them usable points"),
+    ],
+)
+def test_points_that_are_held_are_of_the_balance_and_every_figure_says_which_it_is(
+    member: Member, language: str, balance: str, usable: str, printed: str
+) -> None:
+    sold = sell(("A", 100), now=NOW - timedelta(days=1), member=member)
+    place_hold(actor=SYSTEM, member_id=member.id, asset="points", amount=300, reason="table 5", now=NOW)
+    owner = Client()
+    owner.force_login(make_staff(Role.OWNER), backend="django.contrib.auth.backends.ModelBackend")
+    owner.cookies[settings.LANGUAGE_COOKIE_NAME] = language
+
+    def seen(address: str) -> str:
+        html = owner.get(address).content.decode()
+        return re.sub(r"\s+", " ", re.sub(r"<(?!/?script).*?>", " ", html.split("<main", 1)[1]))
+
+    listed, file = seen("/members"), seen(f"/members/{member.id}")
+    assert balance in listed and " 1,000 " in listed
+    word = "balance" if language == "en" else balance[-2:]
+    assert re.search(rf"积分 ?{word} 1,000 {usable}", file)  # the programme names its points in Chinese only
+    receipt = seen(f"/cashier/receipt/{sold['id']}")
+    assert re.search(rf"{printed} 700", receipt) and "1,000" in receipt

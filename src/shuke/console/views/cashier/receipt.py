@@ -83,6 +83,7 @@ def receipt_context(order: dict[str, Any], now: datetime) -> dict[str, Any]:
         "tier": tier_name(document, order["tier"]),
         "level": min(tiers.level(order["tier"]).rank, TOP_LEVEL),
         "balance": points.balance if points else 0,
+        "usable": points.usable if points else 0,
         "growth_name": localized(in_force.programme.asset_names.get("growth", {})),
         "tier_after": tier_name(document, change.to_tier) if change else "",
         "level_after": min(tiers.level(change.to_tier).rank, TOP_LEVEL) if change else 0,
