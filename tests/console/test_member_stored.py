@@ -44,8 +44,8 @@ def member(shop: Store) -> Member:
     return make_member(now=clock.now(), phone="13812345678")
 
 
-def cashier(shop: Store) -> Client:
-    return client_of(make_staff(Role.CASHIER, all_stores=False, store_ids=[shop.id]))
+def cashier(shop: Store, language: str = "en") -> Client:
+    return client_of(make_staff(Role.CASHIER, all_stores=False, store_ids=[shop.id]), language=language)
 
 
 def token_of(page: str) -> str:
@@ -186,3 +186,29 @@ def test_the_member_at_the_desk_is_served_wherever_they_joined_and_their_file_st
     assert held(stranger) == 20_000
     till.post("/cashier/pick", {"member": ""})
     assert till.get(page).status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("language", "lapses", "never"),
+    [("en", "lapses 1 Jan 2028", "does not lapse"), ("zh-hans", "2028-01-01 失效", "长期有效")],
+)
+def test_a_bonus_in_one_part_shows_its_end_before_it_is_sold(
+    shop: Store, member: Member, language: str, lapses: str, never: str
+) -> None:
+    till = cashier(shop, language=language)
+    page = f"/members/{member.id}/stored-value"
+    till.post("/cashier/pick", {"member": str(member.id)})
+    offer = {key: value for key, value in BONUS.items() if key not in ("instalments", "every")}
+    for expiry, words in (({"model": "fixed_date", "on": "2027-12-31"}, lapses), ({"model": "never"}, never)):
+        publish(
+            stored_value={"bonuses": [offer]},
+            assets={
+                "stored_value": {"name": {"zh-Hans": "储值"}},
+                "bonus": {"name": {"zh-Hans": "赠送金"}, "expiry": expiry},
+            },
+        )
+        token = token_of(text_of(till.get(page)))
+        quoted = till.post(
+            page, {"part": "top_up", "token": token, "amount": "100", "tender": "cash", "act": "quote"}
+        )
+        assert words in text_of(quoted)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import timedelta
 
 import pytest
@@ -20,6 +21,7 @@ from shuke.loyalty.queries import forget_versions
 from tests.console.pages import MOST_QUERIES, client_of, queries_of, text_of
 from tests.factories.core import make_staff
 from tests.factories.loyalty import DEMO, SOURCE, changed, publish
+from tests.factories.programmes import document
 
 pytestmark = pytest.mark.django_db
 
@@ -93,6 +95,49 @@ transfers: {points: {minimum: 10, maximum: 500, per_day: 1000, fee_percent: 2.5}
     assert found["Tills that are cut off"]["An allowance lasts"] == "1 hour"
     assert any(words == "up to 300" for words in found["Adjustments by hand"].values())
     assert "fee 2.5%" in " ".join(found["Transfers between members"].values())
+
+
+@pytest.mark.parametrize(
+    ("language", "rule", "some", "every"),
+    [
+        (
+            "zh-hans",
+            "获得后满 12 个月的当月月底",
+            "充值优惠另设期限的，以该优惠为准",
+            "按各充值优惠自身的期限失效",
+        ),
+        ("zh-hant", "12 個月", "儲值優惠另設期限的，以該優惠為準", "依各儲值優惠自身的期限失效"),
+        ("en", "12 months", "offer that has its own goes before", "lapses by the term of its offer"),
+    ],
+)
+def test_the_term_of_an_offer_goes_before_that_of_the_bonus_money(
+    language: str, rule: str, some: str, every: str
+) -> None:
+    def told(*terms: int) -> str:
+        bonuses = [
+            {
+                "id": f"b{n}",
+                "name": {"zh-Hans": "充送"},
+                "from": f"{n + 1}00",
+                "give": "10",
+                "valid_months": months,
+            }
+            for n, months in enumerate(terms)
+        ]
+        assets = {
+            "stored_value": {"name": {"zh-Hans": "储值"}},
+            "bonus": {
+                "name": {"zh-Hans": "赠送金"},
+                "expiry": {"model": "rolling", "months": 12, "round_to": "month_end"},
+            },
+        }
+        draft = validate(json.dumps(document(assets=assets, stored_value={"bonuses": bonuses})))
+        with override(language):
+            return dict(tell(draft).expiry)["赠送金"]
+
+    assert rule in told(0) and some not in told(0) and every not in told(0)
+    assert rule in told(0, 6) and some in told(0, 6)
+    assert rule in told(3, 6) and every in told(3, 6)
 
 
 def test_growth_free_orders_and_missing_parts_have_words() -> None:

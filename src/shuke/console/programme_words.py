@@ -124,7 +124,7 @@ def tell(document: Document) -> Told:
         ],
         redemption=_redemption(document),
         expiry=[
-            (localized(spec["name"]), describe_expiry(spec["expiry"])) for spec in document["assets"].values()
+            (localized(spec["name"]), _expiry(document, asset)) for asset, spec in document["assets"].items()
         ],
         policies=_policies(document),
         sections=tell_sections(document),
@@ -198,6 +198,21 @@ def _policies(document: Document) -> list[tuple[str, str]]:
 
 def _days(count: int) -> str:
     return ngettext("%(count)d day", "%(count)d days", count) % {"count": count}
+
+
+def _expiry(document: Document, asset: str) -> str:
+    """When an asset lapses. An offer's own term goes before the rule of the bonus money."""
+    words = describe_expiry(document["assets"][asset]["expiry"])
+    bonuses = document["stored_value"]["bonuses"] if document.get("stored_value") else ()
+    if asset != "bonus" or not any(rule["valid_months"] for rule in bonuses):
+        return words
+    if all(rule["valid_months"] for rule in bonuses):
+        return pgettext("programme page", "%(rule)s; what top-ups give lapses by the term of its offer") % {
+            "rule": words
+        }
+    return pgettext("programme page", "%(rule)s; the term of a top-up offer that has its own goes before") % {
+        "rule": words
+    }
 
 
 def _terms(tiers: Mapping[str, Any]) -> list[tuple[str, str]]:
