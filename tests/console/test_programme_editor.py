@@ -199,7 +199,7 @@ def test_a_needed_part_that_is_empty_stands_open_and_is_named_as_a_problem(owner
     assert "必填" in beside[: beside.index("form-grid")]
     assert re.search(r'value="go:plans"[^>]*>.*?class="pill"', page)
     cart = page[page.index('aria-live="polite"') :]
-    assert "付费会员 · 第 1 项「茶友卡」 · 期限" in cart and 'value="find:plans.0.duration"' in cart
+    assert "付费会员 · 第 1 项“茶友卡” · 期限" in cart and 'value="find:plans.0.duration"' in cart
     page = send(owner, page, "go:tiers").content.decode()
     page = send(owner, page, "find:plans.0.duration").content.decode()
     assert re.search(r'data-path="plans\.0" open', page)
@@ -272,7 +272,7 @@ def test_help_is_of_the_field_at_its_place() -> None:
 @pytest.mark.parametrize(
     ("path", "words"),
     [
-        ("multipliers[1].when.hours[0].from", "倍数积分 · 第 2 项「早餐」 · 适用条件 · 时段 1 · 从"),
+        ("multipliers[1].when.hours[0].from", "倍数积分 · 第 2 项“早餐” · 适用条件 · 时段 1 · 从"),
         ("tiers.levels[0].name.zh-Hans", "等级 · 等级列表 1 · 名称 · 简体"),
         ("assets.growth.expiry", "积分与其他单位 · 成长 · 有效期"),
         ("adjustments.growth.limits", "人工调整 · 成长 · "),
@@ -330,3 +330,20 @@ def test_the_sample_is_priced_under_the_draft_beside_what_stands(owner: Client) 
 def test_a_form_that_no_browser_sends_is_answered_with_the_draft(owner: Client, sent: dict[str, str]) -> None:
     answer = owner.post(PAGE, {"source": DEMO, **sent})
     assert answer.status_code in (200, 422)
+
+
+def test_the_yaml_view_says_what_it_holds(owner: Client) -> None:
+    owner.cookies["shuke_language"] = "en"
+    begin, draft, force = "a small document to begin with", "holds your draft", "holds the document in force"
+
+    def told(page: str) -> list[bool]:
+        return [words in page for words in (begin, draft, force)]
+
+    page = owner.get(PAGE).content.decode()
+    assert told(send(owner, page, "yaml").content.decode()) == [True, False, False]
+    publish(DEMO)
+    page = owner.get(PAGE).content.decode()
+    assert told(send(owner, page, "yaml").content.decode()) == [False, False, True]
+    page = send(owner, page, "go:tiers").content.decode()
+    changed = send(owner, page, "yaml", **{"s:tiers.levels.1.threshold": "1234"}).content.decode()
+    assert told(changed) == [False, True, False]

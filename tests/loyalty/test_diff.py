@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 from django.utils import translation
 
@@ -205,6 +207,33 @@ def test_a_changed_offer_is_told_in_human_words(was: str, is_now: str, english: 
     assert [text for _kind, _path, text in between(old, new)] == [english]
     with translation.override("zh-hans"):
         assert [text for _kind, _path, text in between(old, new)] == [simplified]
+
+
+def test_a_treat_is_told_in_one_order_and_no_word_twice() -> None:
+    treat = "birthday: {coupons: [{template: five}], points: 1000, days_before: 3}"
+    old, new = SOURCE + MONEY, (SOURCE + MONEY).replace("      packs:", f"      {treat}\n      packs:")
+    assert [text for _kind, _path, text in between(old, new)] == [
+        "Plans: “Plus” · Benefits · Birthday – → Five off ×1, Points: 1,000, 3 days ahead"
+    ]
+    with translation.override("zh-hans"):
+        told = "付费会员：“尊享卡” · 权益 · 生日：– → 减五元 ×1、积分：1,000、提前 3 天"
+        assert [text for _kind, _path, text in between(old, new)] == [told]
+        before, after = validate(old), validate(new)
+        stored = json.loads(json.dumps(after, sort_keys=True))
+        assert [each.text for each in diff_documents(before, stored)] == [told]
+        back = [each.text for each in diff_documents(stored, before)]
+        assert back == ["付费会员：“尊享卡” · 权益 · 生日：减五元 ×1、积分：1,000、提前 3 天 → –"]
+    fewer = (SOURCE + MONEY).replace(
+        "template: five, count: 2}", "template: five, count: 2}, {template: six}"
+    )
+    six = (
+        "plans:\n",
+        "  - {code: six, name: {zh-Hans: 减六元, en: Six off}, type: amount_off, amount: 6}\nplans:\n",
+    )
+    old, new = ((each).replace(*six) for each in (old, fewer))
+    assert [text for _kind, _path, text in between(old, new)] == [
+        "Plans: “Plus” · Benefits · Coupon packs · monthly · Coupons – → Six off ×1"
+    ]
 
 
 def test_goods_in_another_order_are_no_change() -> None:

@@ -327,6 +327,14 @@ def label_of(key: str) -> str:
     return str(_LABELS.get(key, key))
 
 
+_PLACES = {key: place for place, key in enumerate(_LABELS)}
+
+
+def place_of(key: str) -> tuple[int, str]:
+    """Where a key stands among others: in one order, whatever the order in which a document holds them."""
+    return _PLACES.get(key, len(_PLACES)), key
+
+
 def choice_word(key: str, value: str) -> str:
     """What a choice is called."""
     if value in ("true", "false"):

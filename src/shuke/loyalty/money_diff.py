@@ -14,7 +14,7 @@ from typing import Any, Literal
 from django.utils.functional import Promise
 from django.utils.translation import pgettext, pgettext_lazy
 
-from shuke.loyalty.key_words import choice_word, label_of
+from shuke.loyalty.key_words import choice_word, label_of, place_of
 from shuke.loyalty.words import CHOICES, Document, coupon_name, grouped, localized, plan_name, tier_name
 
 SECTIONS: dict[str, str | Promise] = {
@@ -115,8 +115,15 @@ class _Telling:
         elif _is_list_of_tables(before) and _is_list_of_tables(after):
             earlier, later = _by_key(before), _by_key(after)
             for each in {**earlier, **later}:
-                name = self._name(later.get(each) or earlier[each], self._new if each in later else self._old)
-                yield from self.walk(f"{path}.{each}", (*place, name), "", earlier.get(each), later.get(each))
+                entry = later.get(each) or earlier[each]
+                name = self._name(entry, self._new if each in later else self._old)
+                # A coupon that comes or goes is named by what became of it.
+                here = (
+                    (*place, name)
+                    if "template" not in entry or each in earlier.keys() & later.keys()
+                    else place
+                )
+                yield from self.walk(f"{path}.{each}", here, "", earlier.get(each), later.get(each))
         else:
             was, is_now = self.said(before, key, self._old), self.said(after, key, self._new)
             if was == is_now and isinstance(before, Mapping) and isinstance(after, Mapping):
@@ -135,10 +142,12 @@ class _Telling:
         if isinstance(value, Mapping):
             if value and value.keys() <= _LANGUAGES:
                 return localized(value)
+            if "template" in value:
+                return self._pieces(value, document)
             parts = [
-                self._pair(each, item, document)
-                for each, item in value.items()
-                if each not in ("name", "code", "id")
+                self._pair(each, value[each], document)
+                for each in sorted(value, key=place_of)
+                if each not in ("name", "code", "id") and (each, value[each]) != ("days_before", 0)
             ]
             told = pgettext("programme", ", ").join(parts)
             if "name" in value and told:
@@ -152,7 +161,16 @@ class _Telling:
             return pgettext("programme", ", ").join(sorted(items)) or _NONE
         return self._scalar(str(value), key, document)
 
+    @staticmethod
+    def _pieces(entry: Mapping[str, Any], document: Document) -> str:
+        figures = {"name": coupon_name(document, entry["template"]), "count": grouped(entry.get("count", 1))}
+        return pgettext("programme", "%(name)s ×%(count)s") % figures
+
     def _pair(self, key: str, value: Any, document: Document) -> str:
+        if key == "days_before":
+            return pgettext("programme", "%(count)s days ahead") % {"count": grouped(value)}
+        if value and _is_list_of_tables(value) and all("template" in each for each in value):
+            return pgettext("programme", ", ").join(self._pieces(each, document) for each in value)
         return pgettext("programme", "%(head)s: %(name)s") % {
             "head": label_of(key),
             "name": self.said(value, key, document),

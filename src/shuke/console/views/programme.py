@@ -273,6 +273,7 @@ def show_source(request: HttpRequest, form: SourceForm, problems: tuple[Problem,
     """The YAML view of the editor, with everything that is wrong beside its line."""
     text = str(form["source"].value() or "")
     lines = text.splitlines()
+    in_force = queries.programme_at(clock.now())
     context = {
         "form": form,
         "problems": [
@@ -280,10 +281,19 @@ def show_source(request: HttpRequest, form: SourceForm, problems: tuple[Problem,
         ],
         "bad_lines": " ".join(str(line) for line in sorted({each.line for each in problems})),
         "line_numbers": range(1, max(len(lines), 1) + 1),
-        "in_force": queries.programme_at(clock.now()),
+        "in_force": in_force,
+        "holds": _held(text, in_force.number if in_force else None),
     }
     status = 422 if problems or form.errors else 200
     return render(request, "console/programme_publish.html", context, status=status)
+
+
+def _held(text: str, number: int | None) -> str:
+    """What the editor holds: the document in force, a start, or a draft."""
+    text = text.replace("\r\n", "\n").strip()
+    if number is None:
+        return "start" if text == STARTER.strip() else "draft"
+    return "in_force" if text == queries.source_of(number).replace("\r\n", "\n").strip() else "draft"
 
 
 def _review(
