@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from django.test import Client
+from django.utils import translation
 
 import shuke
 from shuke.console.audit_words import ACTIONS, OBJECTS, action_name
@@ -183,6 +184,13 @@ def test_pages_cost_the_same_for_one_row_and_for_three() -> None:
     seal_audit(now=NOW)
     assert queries_of(client, "/audit") == one <= MOST_QUERIES
     assert queries_of(client, f"/audit/{event.id}") <= MOST_QUERIES
+
+
+@pytest.mark.parametrize("language", ["zh-hans", "zh-hant", "en"])
+def test_no_two_things_of_the_filter_share_a_name(language: str) -> None:
+    with translation.override(language):
+        names = [str(name) for name in OBJECTS.values()]
+    assert len(set(names)) == len(names)
 
 
 def test_every_listed_act_has_a_name() -> None:

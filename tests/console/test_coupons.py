@@ -77,6 +77,47 @@ def test_the_templates_in_each_language(member: Member, language: str, words: li
         assert word in page, word
 
 
+def test_the_real_ways_to_a_coupon_are_named(owner_words: dict[str, str]) -> None:
+    page = owner_words
+    assert "pack of Black card" in page["black"] and "by staff" in page["black"]
+    assert "reward “Swap”" in page["swap"] and "pack of" not in page["swap"]
+    assert "birthday gift of Black card" in page["ten"] and "on birthdays" in page["ten"]
+    assert "HELLO" in page["hello"]
+    assert (page["ten"].count("Running"), page["old"].count("Over")) == (1, 1)
+
+
+@pytest.fixture
+def owner_words() -> dict[str, str]:
+    """The row of each coupon on the list, by its code."""
+    plain = {"type": "amount_off", "amount": "5"}
+    black = {
+        "code": "black", "name": {"zh-Hans": "黑卡", "en": "Black card"}, "price": "199.00", "duration": {"days": 365},
+        "benefits": {
+            "packs": [{"code": "m", "coupons": [{"template": "black", "count": 2}]}],
+            "birthday": {"coupons": [{"template": "ten", "count": 1}]},
+        },
+    }  # fmt: skip
+    swap = {
+        "code": "s",
+        "name": {"zh-Hans": "换", "en": "Swap"},
+        "kind": "coupon",
+        "points": 10,
+        "coupon": "swap",
+    }
+    make_shop(
+        coupons=[
+            TEN, HELLO,
+            {"code": "black", "name": {"zh-Hans": "黑", "en": "For black"}, **plain},
+            {"code": "swap", "name": {"zh-Hans": "换", "en": "For points"}, **plain},
+            {"code": "old", "name": {"zh-Hans": "旧", "en": "Old"}, **plain, "validity": {"until": "2020-01-01"}},
+        ],
+        plans=[black],
+        rewards=[swap],
+    )  # fmt: skip
+    rows = text_of(client_of().get("/coupons")).split("<tr>")[2:]
+    return {re.search(r"/coupons/([a-z]+)", row)[1]: row for row in rows}  # type: ignore[index]
+
+
 def test_every_kind_of_coupon_is_told_in_words() -> None:
     terms: dict[str, dict[str, Any]] = {
         "threshold": {"steps": [{"spend": "100", "amount": "10"}, {"spend": "200", "amount": "30"}]},

@@ -213,3 +213,25 @@ def test_each_question_has_its_own_token(member: Member) -> None:
     pages = [text_of(redeem(client, member, pick_up_store="S1", sure="")) for _ in range(2)]
     tokens = [re.findall(r'name="token" value="([0-9a-fs]+)"', page) for page in pages]
     assert len(tokens[0]) == len(tokens[1]) == 1 and tokens[0] != tokens[1]
+
+
+def test_a_member_who_had_enough_still_sees_what_is_in_stock() -> None:
+    few = {**MUG, "code": "few", "name": {"zh-Hans": "限", "en": "Few"}, "limit": {"member": 1}}
+    del few["cash"]
+    endless = {**few, "code": "endless", "name": {"zh-Hans": "无", "en": "Endless"}}
+    del endless["stock"]
+    make_shop(rewards=[few, endless])
+    made = make_member(now=now(), phone="13812345678")
+    give(made.id, 1000, at=now())
+    client = cashier()
+    rows = text_of(client.get(f"/members/{made.id}/rewards")).split("<tr>")
+    assert "1 more for this member" in rows[2] and re.search(
+        r'<td class="end num max-sm:hidden">5</td>', rows[2]
+    )
+    assert "1 more for this member" in rows[3] and re.search(
+        r'<td class="end num max-sm:hidden">–</td>', rows[3]
+    )
+    assert 'max="1"' in rows[2]  # no more pieces than the member may have
+    assert redeem(client, made, reward="few", cash="0", tender="").status_code == 302
+    row = text_of(client.get(f"/members/{made.id}/rewards")).split("<tr>")[2]
+    assert "0 more for this member" in row and re.search(r'<td class="end num max-sm:hidden">4</td>', row)

@@ -118,7 +118,7 @@ OBJECTS: dict[str, str | Promise] = {
     "coupon_template": pgettext_lazy("audit", "Coupon template"),
     "demo": pgettext_lazy("audit", "Demo data"),
     "gift_card": pgettext_lazy("audit", "Gift card"),
-    "gift_cards": pgettext_lazy("audit", "Gift cards"),
+    "gift_cards": pgettext_lazy("audit", "Gift cards, several at once"),
     "impact": pgettext_lazy("audit", "Look at all members under a draft"),
     "import_run": pgettext_lazy("audit", "Import"),
     "member": pgettext_lazy("audit", "Member"),

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import date
 from decimal import Decimal
 
 from django.utils.translation import gettext as _
@@ -11,6 +12,8 @@ from django.utils.translation import gettext_lazy, ngettext, pgettext, pgettext_
 
 from shuke.console import formats
 from shuke.console.audit_words import actor_kind_name
+from shuke.loyalty.programme import Programme
+from shuke.loyalty.words import Document, localized, plan_name, tier_name
 from shuke.rewards.queries import Figures
 from shuke.rewards.values import CouponTemplate
 
@@ -239,6 +242,35 @@ def term(template: CouponTemplate) -> str:
     return pgettext("list", ", ").join(parts) or _("without end")
 
 
-def ways(template: CouponTemplate) -> list[str]:
-    """By which occasions it comes by itself."""
-    return [str(OCCASIONS[each]) for each in template.auto_issue if each in OCCASIONS]
+def ways(template: CouponTemplate, programme: Programme, document: Document) -> list[str]:
+    """By which ways of the programme it comes to members: packs and birthdays of plans and tiers, rewards, occasions.
+
+    A public code and unique codes are told beside it; staff may hand out any coupon.
+    """
+    found = []
+    tiers = [level for track in (programme.tiers, *programme.tracks.values()) for level in track.levels]
+    holders = [(plan_name(document, plan.code), plan.benefit) for plan in programme.plans.values()]
+    holders += [(tier_name(document, level.code), level.benefit) for level in tiers]
+    for name, benefit in holders:
+        if any(template.code == coupon for pack in benefit.packs for coupon, _pieces in pack.coupons):
+            found.append(_("pack of %(holder)s") % {"holder": name})
+        if benefit.birthday and any(template.code == coupon for coupon, _pieces in benefit.birthday.coupons):
+            found.append(_("birthday gift of %(holder)s") % {"holder": name})
+    found += [
+        _("reward “%(reward)s”") % {"reward": localized(offer.names)}
+        for offer in programme.rewards.values()
+        if offer.kind == "coupon" and offer.coupon == template.code
+    ]
+    return found + [str(OCCASIONS[each]) for each in template.auto_issue if each in OCCASIONS]
+
+
+def state(template: CouponTemplate, uses: Iterable[Use], today: date) -> tuple[str, str]:
+    """(words, tone) of how it stands: used up, over, not begun, or running."""
+    validity = template.validity
+    if any(use.tone == "bad" for use in uses):
+        return pgettext("coupon", "Used up"), "bad"
+    if validity.ends and validity.ends < today:
+        return pgettext("coupon", "Over"), ""
+    if validity.begins and validity.begins > today:
+        return pgettext("coupon", "Not begun"), "info"
+    return pgettext("coupon", "Running"), "ok"

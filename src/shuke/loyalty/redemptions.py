@@ -34,13 +34,20 @@ from shuke.rewards.operations import issue_coupons, void_coupon
 
 @dataclass(frozen=True, slots=True)
 class Shelf:
-    """A reward as it stands now: `left` pieces for everybody, or for the member it was asked for (None: no limit); `price`
-    for that member; `missing` is why that member cannot have it: "", "dates", "stock", "tier", "limit" or "points"."""
+    """A reward as it stands now: `stock` pieces are left for everybody, of which the member it was asked for may have `allowed`
+    more (None: no limit); `price` for that member; `missing` is why that member cannot have it: "", "dates", "stock",
+    "tier", "limit" or "points"."""
 
     offer: Offer
     price: Price
-    left: int | None
+    stock: int | None
+    allowed: int | None
     missing: str
+
+    @property
+    def left(self) -> int | None:
+        """How many can be had now, by the stock and by the member's own limit."""
+        return min((limit for limit in (self.stock, self.allowed) if limit is not None), default=None)
 
 
 def shelf(*, now: datetime, member_id: UUID | None = None, usable: int = 0) -> list[Shelf]:
@@ -74,12 +81,8 @@ def shelf(*, now: datetime, member_id: UUID | None = None, usable: int = 0) -> l
             missing = "limit"
         elif member_id is not None and usable < price.points:
             missing = "points"
-        found.append(Shelf(offer, price, _least(left, allowed), missing))
+        found.append(Shelf(offer, price, left, allowed, missing))
     return found
-
-
-def _least(*limits: int | None) -> int | None:
-    return min((limit for limit in limits if limit is not None), default=None)
 
 
 def redeem_reward(

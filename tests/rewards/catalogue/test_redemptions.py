@@ -175,6 +175,7 @@ def test_a_tier_has_its_own_price(shop: None) -> None:
     on_the_shelf = {each.offer.code: each for each in shelf(now=NOW, member_id=member.id, usable=10_000)}
     assert on_the_shelf["mug"].price == Price(100, 0)
     assert (on_the_shelf["mug"].left, on_the_shelf["trip"].missing) == (1, "")  # one more a month
+    assert (on_the_shelf["mug"].stock, on_the_shelf["mug"].allowed) == (2, 1)
     assert {each.offer.code: each.left for each in shelf(now=NOW)}["mug"] == 2
     mug(member)
     on_the_shelf = {each.offer.code: each for each in shelf(now=NOW, member_id=member.id, usable=10_000)}

@@ -27,9 +27,10 @@ from shuke.console.refusals import attempt
 from shuke.core.errors import InvalidInput
 from shuke.core.values import Permission
 from shuke.kit import clock
+from shuke.kit.clock import local_date
 from shuke.kit.errors import ShukeError
 from shuke.loyalty.coupon_books import order_coupon_codes
-from shuke.loyalty.queries import InForce, programme_at
+from shuke.loyalty.queries import InForce, programme_at, version_by_id
 from shuke.loyalty.words import localized
 from shuke.rewards import operations
 from shuke.rewards.errors import CodeJobUnknown
@@ -78,7 +79,7 @@ def coupons(request: HttpRequest) -> HttpResponse:
     figures = figures_of()
     after = request.GET.get("after", "")
     codes = [code for code in sorted(templates) if code > after]
-    rows = [_row(templates[code], figures, currency) for code in codes[:ROWS]]
+    rows = [_row(templates[code], figures, in_force) for code in codes[:ROWS]] if in_force else []
     near = [
         {"template": templates[code], "name": localized(templates[code].name), "use": use}
         for code in sorted(templates)
@@ -118,7 +119,7 @@ def coupon(request: HttpRequest, code: str) -> HttpResponse:
     problem, page = _jobs(code, request.GET.get("cursor") or None)
     address = reverse("console:coupon", args=[code])
     context = {
-        **_row(template, figures_of([code]), currency),
+        **_row(template, figures_of([code]), in_force),
         "currency": currency,
         "stacking": template.stacking,
         "alarms": [_alarm(each, currency) for each in list_alarms([code], limit=JOBS)],
@@ -211,17 +212,20 @@ def _order(request: HttpRequest, code: str, form: CodesForm) -> UUID:
     return UUID(book_once(request, form, work, now=now))
 
 
-def _row(template: CouponTemplate, figures: dict[str, Figures], currency: str) -> dict[str, Any]:
+def _row(template: CouponTemplate, figures: dict[str, Figures], in_force: InForce) -> dict[str, Any]:
     found = figures.get(template.code) or Figures(template.code)
+    programme, currency = in_force.programme, in_force.programme.currency
+    limits = words.limits_of(template, found, currency)
     return {
         "template": template,
         "name": localized(template.name),
         "kind": words.TYPES[template.type],
         "gives": words.gives(template, currency),
         "term": words.term(template),
-        "ways": words.ways(template),
+        "state": words.state(template, limits, local_date(clock.now(), programme.zone)),
+        "ways": words.ways(template, programme, version_by_id(in_force.version_id).document),
         "figures": found,
-        "limits": words.limits_of(template, found, currency),
+        "limits": limits,
     }
 
 

@@ -253,7 +253,6 @@ def member_rewards(request: HttpRequest, member_id: UUID) -> HttpResponse:
         "currency": in_force.programme.currency if in_force else "CNY",
         "redemptions": _told(page.redemptions),
         "tenders": [(kind, TENDER_NAMES[kind]) for kind in TENDERS],
-        "most": MAX_QUANTITY,
         "problem": problem,
         "token": new_token(),
     }
@@ -339,6 +338,7 @@ def _row(each: Shelf, points: str) -> dict[str, Any]:
         "name": localized(each.offer.names),
         "kind": KINDS[each.offer.kind],
         "way": WAYS[each.offer.fulfilment],
+        "most": MAX_QUANTITY if each.left is None else min(each.left, MAX_QUANTITY),
         "missing": MISSING[each.missing] % {"points": points} if each.missing else "",
     }
 
