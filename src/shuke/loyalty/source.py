@@ -65,14 +65,14 @@ class _Open:
     key: str | None = None
 
 
-def read(source: str | bytes) -> Node:
-    """The tree of a YAML document.
+def read(source: str | bytes, doubled: list[Problem] | None = None) -> Node:
+    """The tree of a YAML document. `doubled` collects keys that are given twice, where the rest shall be read all the same.
 
     :raises InvalidProgramme: with one problem: too_large, not_utf8, yaml_syntax, yaml_feature, too_deep, duplicate_key, empty.
     """
     text = _decode(source)
     try:
-        root = _build(text)
+        root = _build(text, doubled)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         where = mark.line + 1 if mark else 1
@@ -96,7 +96,7 @@ def _decode(source: str | bytes) -> str:
         raise _problem("not_utf8", "", 1, _("not UTF-8 text: save the file as UTF-8")) from None
 
 
-def _build(text: str) -> Node | None:
+def _build(text: str, doubled: list[Problem] | None) -> Node | None:
     root: Node | None = None
     stack: list[_Open] = []
     documents = nodes = 0
@@ -129,7 +129,7 @@ def _build(text: str) -> Node | None:
                     tag=event.tag,
                 )
             node = _node(event, line)
-            path = _attach(stack, node, line)
+            path = _attach(stack, node, line, doubled)
             if not stack and root is None:
                 root = node
             if not isinstance(node, Scalar):
@@ -153,7 +153,7 @@ def _node(event: yaml.ScalarEvent | yaml.CollectionStartEvent, line: int) -> Nod
     return Sequence(line, [])
 
 
-def _attach(stack: list[_Open], node: Node, line: int) -> str:
+def _attach(stack: list[_Open], node: Node, line: int, doubled: list[Problem] | None) -> str:
     """Put a node into the open collection; returns the node's path."""
     if not stack:
         return ""
@@ -167,9 +167,12 @@ def _attach(stack: list[_Open], node: Node, line: int) -> str:
         if node.text in top.node.items or node.text in top.node.key_lines:
             path = child(top.path, node.text)
             first = top.node.key_lines[node.text]
-            raise _problem(
+            refusal = _problem(
                 "duplicate_key", path, line, _("given twice, first in line %(first)d"), first=first
             )
+            if doubled is None:
+                raise refusal
+            doubled += refusal.problems
         top.key = node.text
         top.node.key_lines[node.text] = line
         return top.path

@@ -26,7 +26,7 @@ def test_a_run_uses_a_database_of_its_own_and_drops_it(write: Write) -> None:
     path = write(GOOD)
     result = CliRunner().invoke(app, ["run", str(path), "--verbose"])
     assert result.exit_code == 0, result.output
-    assert "1 scenarios, 1 steps: 1 as expected, 0 differ" in result.output
+    assert "1 scenario, 1 step: 1 as expected, 0 differ" in result.output
     assert f"ok    {path}: A sale" in result.output
 
     wrong = write(WRONG)

@@ -85,6 +85,15 @@ def test_a_base_lies_beside_the_scenario(write: Write, tmp_path: Path) -> None:
         ("steps: [{at: yesterday, expire: }]", (4, "steps[0].at", "bad_instant")),
         ("steps:\n  - {at: 2026-02-01, expire: }\n  - {at: 2026-01-01, expire: }", (6, "steps[1].at", "time_runs_back")),
         ("steps: [{expire: , by: nobody}]", (4, "steps[0].by", "unknown_actor")),
+        ("steps: [{commit: {lines: {A: 1}, member: bob}}]", (4, "steps[0].commit.member", "unknown_member")),
+        ("steps: [{commit: {lines: {Z: 1}}}]", (4, "steps[0].commit.lines.Z", "unknown_product")),
+        ("steps: [{commit: {lines: [{sku: Z}]}}]", (4, "steps[0].commit.lines[0].sku", "unknown_product")),
+        ("steps: [{commit: {lines: {A: 1}, store: S9}}]", (4, "steps[0].commit.store", "unknown_store")),
+        ("steps: [{refund: ann}]", (4, "steps[0].refund.order", "unknown_order")),
+        ("steps: [{refund: late}, {commit: {lines: {A: 1}}, as: late}]", (4, "steps[0].refund.order", "unknown_order")),
+        ("steps: [{buy_plan: {member: ann, plan: vip}}]", (4, "steps[0].buy_plan.plan", "unknown_plan")),
+        ("steps: [{issue_coupon: {member: ann, coupon: ten}}]",
+         (4, "steps[0].issue_coupon.coupon", "unknown_coupon_template")),
         ("steps: [{expire: , as: x}]", (4, "steps[0].as", "not_for_step")),
         ("steps: [{expire: , expect: {bob: {points: 1}}}]", (4, "steps[0].expect.bob", "unknown_name")),
         ("steps: []", (1, "steps", "missing_key")),
@@ -99,6 +108,56 @@ def test_what_is_wrong_is_named_with_its_line(
     write: Write, text: str, expected: tuple[int, str, str]
 ) -> None:
     assert expected in problems_of(write(text))
+
+
+def test_everything_is_told_in_one_go(write: Write) -> None:
+    """A fault in the programme hides none in the steps, nor one in a step the next ones."""
+    path = write(
+        """
+        programme:
+          tiers: {metric: spendd, levels: [{code: a, threshold: 0}]}
+        staff: {eva: {stores: [S7]}, eva: {}}
+        steps:
+          - at: 2026-13-02
+            commit: {member: bob, lines: {A: 1}, answr: 3}
+            as: sale
+          - comit: {member: ann}
+            as: other
+          - at: +3 days
+            refund: other
+          - {refund: sale, expect: {answr: {}}}
+          - top_up: {member: ann, amount: 32 yuan}
+          - publish: {tiers: {metric: spend}}
+          - buy_plan: {member: ann, plan: vip}
+        """
+    )
+    assert problems_of(path) == [
+        (6, "programme.tiers.metric", "not_allowed"),
+        (7, "staff.eva", "duplicate_key"),
+        (9, "steps[0].at", "bad_instant"),
+        (10, "steps[0].commit.member", "unknown_member"),
+        (10, "steps[0].commit.answr", "unknown_key"),
+        (12, "steps[1].comit", "unknown_step"),
+        (16, "steps[3].expect.answr", "unknown_name"),
+        (17, "steps[4].top_up.amount", "bad_amount"),
+    ]
+
+
+def test_a_member_is_listed_once(write: Write) -> None:
+    path = write("cases:\n  - {case: a, members: [bob, bob], steps: [{expire: }]}")
+    assert problems_of(path) == [(5, "cases[0].members[1]", "duplicate")]
+
+
+def test_what_a_step_shows_to_be_refused_may_name_what_is_not_there(write: Write) -> None:
+    steps = """
+        steps:
+          - {commit: {lines: {Z: 1}, store: S9}, expect: {refused: unknown_store}}
+          - {redeem_reward: {member: ann, reward: cup}, expect: {refused: unknown_reward}}
+          - publish: {plans: [{code: vip, price: 10, duration: {months: 1}}]}
+          - buy_plan: {member: ann, plan: vip}
+          - upload: {sales: [{lines: {Z: 1}, occurred_at: 2026-01-01}]}
+        """
+    assert len(only_case(write(steps)).steps) == 5
 
 
 def test_a_problem_of_shared_steps_is_told_once(write: Write) -> None:

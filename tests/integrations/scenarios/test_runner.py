@@ -45,10 +45,14 @@ def test_nothing_stays(write: Write) -> None:
 
 def test_a_refusal_that_nobody_expected_ends_the_case(write: Write) -> None:
     outcome = run_case(
-        only_case(write("steps:\n  - commit: {member: ann, lines: {X: 1}}\n  - expect: {ann: {points: 5}}"))
+        only_case(
+            write(
+                "steps:\n  - commit: {member: ann, lines: {A: 1}, channel: moon}\n  - expect: {ann: {points: 5}}"
+            )
+        )
     )
     (difference,) = outcome.differences
-    assert difference.found.startswith("refused: unknown_product (lines/0/sku): There is no product")
+    assert difference.found.startswith("refused: unknown_channel (channel): ")
 
 
 def test_a_refusal_that_did_not_come_is_a_difference(write: Write) -> None:
@@ -72,10 +76,14 @@ def test_an_unknown_figure_lists_those_that_there_are(write: Write) -> None:
     assert {"points", "growth", "lots", "tier"} <= set(difference.found.partition(": ")[2].split(", "))
 
 
-def test_a_name_that_no_step_made_is_told_with_those_that_exist(write: Write) -> None:
-    outcome = run_case(
-        only_case(write("steps:\n  - {commit: {member: ann, lines: {A: 1}}, as: one}\n  - refund: two"))
-    )
+def test_a_name_whose_step_was_refused_is_told_with_those_that_exist(write: Write) -> None:
+    steps = """
+steps:
+  - {commit: {member: ann, lines: {A: 1}}, as: one}
+  - {commit: {member: ann, lines: {X: 1}}, as: two, expect: {refused: unknown_product}}
+  - refund: two
+"""
+    outcome = run_case(only_case(write(steps)))
     assert [d.found for d in outcome.differences] == ["there is no order “two”; there are: one"]
 
 

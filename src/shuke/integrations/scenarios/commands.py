@@ -62,7 +62,7 @@ def run(
 def check(paths: Annotated[list[Path], typer.Argument(metavar="FILE|DIR…")]) -> None:
     """Read scenarios and say what is wrong with them, without running any."""
     cases = _read(paths, as_json=False)
-    typer.echo(f"{len(cases)} scenarios can be run.")
+    typer.echo(f"{_counted(len(cases), 'scenario')} can be run.")
 
 
 @app.command()
@@ -150,9 +150,14 @@ def _sum_up(outcomes: Sequence[Outcome], prepared: float, as_json: bool) -> None
         return
     steps = sum(len(outcome.case.steps) for outcome in outcomes)
     typer.echo(
-        f"{len(outcomes)} scenarios, {steps} steps: {len(outcomes) - failed} as expected, {failed} differ; {seconds:.1f} s"
+        f"{_counted(len(outcomes), 'scenario')}, {_counted(steps, 'step')}: {len(outcomes) - failed} as expected,"
+        f" {failed} {'differs' if failed == 1 else 'differ'}; {seconds:.1f} s"
         f" ({60 * len(outcomes) / max(seconds, 0.001):,.0f} a minute), {prepared:.1f} s to make the database"
     )
+
+
+def _counted(count: int, word: str) -> str:
+    return f"{count} {word}" if count == 1 else f"{count} {word}s"
 
 
 def _as_json(outcome: Outcome) -> dict[str, Any]:

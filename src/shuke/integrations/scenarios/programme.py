@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from shuke.integrations.scenarios.words import Named, Names
 from shuke.loyalty import source
 from shuke.loyalty.document import validate
 from shuke.loyalty.errors import InvalidProgramme, Problem
-from shuke.loyalty.readers import Notes
 from shuke.loyalty.source import Node, Scalar, child
 
 PLAIN = Path(__file__).parent / "plain.yaml"
@@ -25,19 +25,29 @@ NAMED_LISTS = (
     "budgets", "earning", "multipliers", "accruals", "rewards", "coupons", "plans", "tracks"
 )  # fmt: skip
 
+OFFERED = {"coupons": "coupon template", "plans": "plan", "rewards": "reward"}
+"""Section of a programme → what steps name its codes as."""
+
 
 @dataclass(slots=True)
-class ScenarioNotes(Notes):
+class ScenarioNotes(Names):
     """What the readers of one file share: problems, and the programme under which the next step is read."""
 
     file: Path = PLAIN
     tree: Node | None = None
     programme: str = ""
     zone: ZoneInfo = field(default_factory=lambda: ZoneInfo("UTC"))
+    named: list[Named] = field(default_factory=list)
+    broken: bool = False
+    """Something is wrong with the programme: what builds on it cannot be judged, everything else can."""
+    offered: dict[str, set[str]] = field(default_factory=dict)
+    """Plans, rewards and coupon templates of every programme that was in force so far."""
 
 
 def read_programme(notes: ScenarioNotes, node: Node | None, path: str, *, line: int) -> str | None:
     """Merge a `programme:` (a path, or changes over a base) and make it the one that counts. Returns it as JSON."""
+    if notes.broken:
+        return None
     changes: Node = source.Mapping(line, {}, {}) if node is None or _is_null(node) else node
     tree: Node | None
     if isinstance(changes, Scalar):
@@ -50,6 +60,7 @@ def read_programme(notes: ScenarioNotes, node: Node | None, path: str, *, line: 
         if tree is not None:
             tree = _merged(tree, changes)
     if tree is None:
+        notes.broken = True
         return None
     _name_what_has_none(tree)
     text = json.dumps(_plain_values(tree), ensure_ascii=False)
@@ -58,9 +69,15 @@ def read_programme(notes: ScenarioNotes, node: Node | None, path: str, *, line: 
         for problem in checked:
             here = f"{path}.{problem.path}" if problem.path else path
             notes.add(problem.code, here, _line_of(tree, problem.path), problem.template, **problem.params)
+        notes.broken = True
+        named = tree.items.get("currency") if isinstance(tree, source.Mapping) else None
+        if isinstance(named, Scalar) and not any(problem.path == "currency" for problem in checked):
+            notes.currency = named.text  # amounts of the steps are read by it
         return None
     notes.tree, notes.programme = tree, text
     notes.currency, notes.zone = checked["currency"], ZoneInfo(checked["time_zone"])
+    for section, kind in OFFERED.items():
+        notes.offered.setdefault(kind, set()).update(each["code"] for each in checked.get(section, ()))
     return text
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Any
@@ -15,10 +16,57 @@ from shuke.loyalty.readers import Key, Notes, Reader, amount, decimal, mapping, 
 from shuke.loyalty.source import Node, Scalar, child
 
 name = text(longest=60)
+CATALOGUE = frozenset({"product", "store"})
 words = text(longest=300)
 points = whole(-(10**15), 10**15)
 _RELATIVE = re.compile(r"\+ ?([0-9]{1,5}) (seconds?|minutes?|hours?|days?)")
 _UNITS = {"second": "seconds", "minute": "minutes", "hour": "hours", "day": "days"}
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """A place where a scenario names something that must be there by then: `kind` says what."""
+
+    kind: str
+    name: str
+    path: str
+    line: int
+
+
+class Names(Notes):
+    """Notes that also keep what is named, until it can be checked against what there is."""
+
+    named: list[Named]
+
+
+def thing(kind: str) -> Reader:
+    """The name of a thing of this kind: of one that the scenario made, of the catalogue, or of the programme."""
+
+    def read(notes: Notes, node: Node, path: str) -> str | None:
+        found: str | None = name(notes, node, path)
+        if found is not None:
+            _mention(notes, kind, found, path, node.line)
+        return found
+
+    return read
+
+
+def for_engine(reader: Reader) -> Reader:
+    """The same, with goods and stores left for the engine to refuse one by one."""
+
+    def read(notes: Notes, node: Node, path: str) -> Any:
+        named = notes.named if isinstance(notes, Names) else []
+        before = len(named)
+        value = reader(notes, node, path)
+        named[before:] = [each for each in named[before:] if each.kind not in CATALOGUE]
+        return value
+
+    return read
+
+
+def _mention(notes: Notes, kind: str, name: str, path: str, line: int) -> None:
+    if isinstance(notes, Names):
+        notes.named.append(Named(kind, name, path, line))
 
 
 def money(notes: Notes, node: Node, path: str) -> int | None:
@@ -111,6 +159,10 @@ def named(reader: Reader) -> Reader:
             found = {}
             for index, item in enumerate(node.items):
                 one = name(notes, item, f"{path}[{index}]")
+                if one in found:
+                    notes.add(
+                        "duplicate", f"{path}[{index}]", item.line, "“%(name)s” is there already", name=one
+                    )
                 if one is not None:
                     found[one] = reader(notes, source.Mapping(item.line, {}, {}), path)
             return found
@@ -139,6 +191,8 @@ def short_or(key: str, keys: Mapping[str, Key]) -> Reader:
 def sold(notes: Notes, node: Node, path: str) -> list[dict[str, Any]] | None:
     """Lines of a sale: {A: 2, B: 1} for SKUs and quantities, or a list of lines with their particulars."""
     if isinstance(node, source.Mapping):
+        for sku in node.items:
+            _mention(notes, "product", sku, child(path, sku), node.key_lines[sku])
         counts = {sku: quantity(notes, item, child(path, sku)) for sku, item in node.items.items()}
         return [
             {"sku": sku, "quantity": count, "discounts": {}}
@@ -155,7 +209,7 @@ def sold(notes: Notes, node: Node, path: str) -> list[dict[str, Any]] | None:
 
 
 LINE_KEYS: dict[str, Key] = {
-    "sku": Key(name, required=True),
+    "sku": Key(thing("product"), required=True),
     "quantity": Key(quantity, default=1000),
     "price": Key(money),
     "total": Key(money),

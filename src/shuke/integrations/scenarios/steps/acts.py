@@ -14,7 +14,14 @@ from shuke.loyalty.readers import Key
 _NAME = Key(words.name, required=True)
 
 
-@step("accrue", {"member": _NAME, "kind": _NAME, "reference": Key(words.name, default="")})
+@step(
+    "accrue",
+    {
+        "member": Key(words.thing("member"), required=True),
+        "kind": _NAME,
+        "reference": Key(words.name, default=""),
+    },
+)
 def accrue(act: Act) -> Mapping[str, Any]:
     """Reward registration, a check-in, a survey, a review, a referral …"""
     accrued = reward(

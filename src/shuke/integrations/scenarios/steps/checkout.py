@@ -28,15 +28,15 @@ _TENDER = words.short_or(
     {
         "kind": Key(choice("stored_value", "gift_card", *sorted(OUTSIDE_TENDERS)), required=True),
         "amount": Key(words.money),
-        "card": Key(words.name),
+        "card": Key(words.thing("gift_card")),
     },
 )
 SALE: dict[str, Key] = {
     "lines": Key(words.sold, required=True),
-    "member": Key(words.name),
+    "member": Key(words.thing("member")),
     "member_by": Key(mapping({kind: Key(words.word) for kind in (*MEMBER_KINDS, "system")})),
     "points": Key(words.points, default=0),
-    "store": Key(words.name, default="S1"),
+    "store": Key(words.thing("store"), default="S1"),
     "channel": Key(words.name, default="pos"),
     "settled": Key(boolean, default=False),
     "currency": Key(words.name),
@@ -50,7 +50,7 @@ _BACK = words.short_or(
     {"line": Key(whole(1, 1000), required=True), "quantity": Key(words.quantity), "amount": Key(words.money)},
 )
 BACK: dict[str, Key] = {
-    "order": Key(words.name, required=True),
+    "order": Key(words.thing("order"), required=True),
     "lines": Key(words.list_of(_BACK), default=[]),
     "amount": Key(words.money),
 }

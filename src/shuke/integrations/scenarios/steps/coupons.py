@@ -31,6 +31,9 @@ from shuke.rewards.queries import code_at, get_code_job, get_coupon, list_coupon
 from shuke.rewards.values import CouponTemplate
 
 _NAME = Key(words.name, required=True)
+_MEMBER = Key(words.thing("member"), required=True)
+_PIECE = Key(words.thing("coupon"), required=True)
+_TEMPLATE = Key(words.thing("coupon template"), required=True)
 _PLACE = re.compile(r"(.+)/([0-9]{1,7})", re.ASCII)
 
 
@@ -52,7 +55,7 @@ def coupon_named(world: World, text: str) -> str:
 
 @step(
     "issue_coupon",
-    {"member": _NAME, "coupon": _NAME, "count": Key(whole(1, 20), default=1)},
+    {"member": _MEMBER, "coupon": _TEMPLATE, "count": Key(whole(1, 20), default=1)},
     makes="coupon",
 )
 def issue(act: Act) -> Mapping[str, Any]:
@@ -73,7 +76,7 @@ def issue(act: Act) -> Mapping[str, Any]:
     return {"id": ids[0] if ids else None, "ids": ids, "known": issued.known, "left_out": issued.left_out}
 
 
-@step("claim_coupon", {"member": _NAME, "code": _NAME}, makes="coupon")
+@step("claim_coupon", {"member": _MEMBER, "code": _NAME}, makes="coupon")
 def claim(act: Act) -> Mapping[str, Any]:
     """A member types in a code and holds a piece from then on."""
     in_force = _in_force(act)
@@ -91,7 +94,7 @@ def claim(act: Act) -> Mapping[str, Any]:
     )
 
 
-@step("pass_coupon", {"coupon": _NAME, "to": _NAME})
+@step("pass_coupon", {"coupon": _PIECE, "to": _MEMBER})
 def hand_on(act: Act) -> Mapping[str, Any]:
     """A member gives a coupon to a friend."""
     coupon_id = act.ref("coupon", "coupon")
@@ -107,7 +110,8 @@ def hand_on(act: Act) -> Mapping[str, Any]:
 
 
 @step(
-    "void_coupon", words.short_or("coupon", {"coupon": _NAME, "reason": Key(words.words, default="scenario")})
+    "void_coupon",
+    words.short_or("coupon", {"coupon": _PIECE, "reason": Key(words.words, default="scenario")}),
 )
 def call_back(act: Act) -> Mapping[str, Any]:
     """Call a piece back."""
@@ -117,7 +121,7 @@ def call_back(act: Act) -> Mapping[str, Any]:
     return _told(made, act.world)
 
 
-@step("make_codes", {"coupon": _NAME, "count": Key(whole(1, 1000), default=1)}, makes="codes")
+@step("make_codes", {"coupon": _TEMPLATE, "count": Key(whole(1, 1000), default=1)}, makes="codes")
 def make_codes(act: Act) -> Mapping[str, Any]:
     """Unique codes of a template; with `as: flyer` the first one is `flyer/1`."""
     in_force, template = _template(act)
@@ -144,7 +148,7 @@ def expire(act: Act) -> Mapping[str, Any]:
     return {"ended": ended}
 
 
-@step("count_coupons", words.short_or("coupon", {"coupon": _NAME}))
+@step("count_coupons", words.short_or("coupon", {"coupon": _TEMPLATE}))
 def count(act: Act) -> Mapping[str, Any]:
     """The figures of a template: issued, held, used, expired, void, free codes, and the money given."""
     code = act.given["coupon"]

@@ -34,6 +34,9 @@ from shuke.loyalty.books import (
 from shuke.loyalty.readers import Key
 
 _NAME = Key(words.name, required=True)
+_MEMBER = Key(words.thing("member"), required=True)
+_ADJUSTMENT = Key(words.thing("adjustment"), required=True)
+_HOLD = Key(words.thing("hold"), required=True)
 _AMOUNT = {"asset": Key(words.name, default="points"), "amount": Key(words.units, required=True)}
 _REASON = {"reason": Key(words.words, default="scenario")}
 _NOTE = {"note": Key(words.words, default="scenario")}
@@ -48,7 +51,7 @@ def row(found: Model) -> dict[str, Any]:
     return figures
 
 
-@step("adjust", {"member": _NAME, **_AMOUNT, **_REASON}, makes="adjustment")
+@step("adjust", {"member": _MEMBER, **_AMOUNT, **_REASON}, makes="adjustment")
 def adjust(act: Act) -> Mapping[str, Any]:
     """Add to a member's book by hand, or (with a minus) take from it."""
     return row(
@@ -63,7 +66,7 @@ def adjust(act: Act) -> Mapping[str, Any]:
     )
 
 
-@step("approve", words.short_or("adjustment", {"adjustment": _NAME, **_NOTE}))
+@step("approve", words.short_or("adjustment", {"adjustment": _ADJUSTMENT, **_NOTE}))
 def approve(act: Act) -> Mapping[str, Any]:
     """Agree to an adjustment that somebody else asked for."""
     adjustment_id = act.ref("adjustment", "adjustment")
@@ -72,7 +75,7 @@ def approve(act: Act) -> Mapping[str, Any]:
     )
 
 
-@step("reject", words.short_or("adjustment", {"adjustment": _NAME, **_NOTE}))
+@step("reject", words.short_or("adjustment", {"adjustment": _ADJUSTMENT, **_NOTE}))
 def reject(act: Act) -> Mapping[str, Any]:
     """Refuse an adjustment that somebody asked for."""
     adjustment_id = act.ref("adjustment", "adjustment")
@@ -87,7 +90,7 @@ def lapse_requests(act: Act) -> Mapping[str, Any]:
     return {"requests": lapse_adjustments(now=act.now)}
 
 
-@step("transfer", {"from": _NAME, "to": _NAME, **_AMOUNT, **_REASON}, makes="gift")
+@step("transfer", {"from": _MEMBER, "to": _MEMBER, **_AMOUNT, **_REASON}, makes="gift")
 def transfer(act: Act) -> Mapping[str, Any]:
     """Give units of one member to another."""
     return row(
@@ -103,7 +106,7 @@ def transfer(act: Act) -> Mapping[str, Any]:
     )
 
 
-@step("hold", {"member": _NAME, **_AMOUNT, **_REASON, "until": Key(words.moment)}, makes="hold")
+@step("hold", {"member": _MEMBER, **_AMOUNT, **_REASON, "until": Key(words.moment)}, makes="hold")
 def hold(act: Act) -> Mapping[str, Any]:
     """Set units aside until they are captured, released, or their time is over."""
     return row(
@@ -119,7 +122,7 @@ def hold(act: Act) -> Mapping[str, Any]:
     )
 
 
-@step("capture", words.short_or("hold", {"hold": _NAME, "amount": Key(words.units)}))
+@step("capture", words.short_or("hold", {"hold": _HOLD, "amount": Key(words.units)}))
 def capture(act: Act) -> Mapping[str, Any]:
     """Spend what a hold set aside, or part of it."""
     hold_id = act.ref("hold", "hold")
@@ -127,7 +130,7 @@ def capture(act: Act) -> Mapping[str, Any]:
     return row(capture_hold(actor=act.actor, hold_id=hold_id, now=act.now, amount=amount))
 
 
-@step("release", words.short_or("hold", {"hold": _NAME}))
+@step("release", words.short_or("hold", {"hold": _HOLD}))
 def release(act: Act) -> Mapping[str, Any]:
     """Let go of what a hold set aside."""
     return row(release_hold(actor=act.actor, hold_id=act.ref("hold", "hold"), now=act.now))
@@ -139,7 +142,7 @@ def end_holds(act: Act) -> Mapping[str, Any]:
     return {"holds": expire_holds(now=act.now)}
 
 
-@step("activate", {"event": _NAME, "member": Key(words.name), "order": Key(words.name)})
+@step("activate", {"event": _NAME, "member": Key(words.thing("member")), "order": Key(words.thing("order"))})
 def activate(act: Act) -> Mapping[str, Any]:
     """Report the event that units of a member or an order wait for."""
     lots = activate_lots(

@@ -28,7 +28,11 @@ from shuke.loyalty.queries import programme_at
 from shuke.loyalty.readers import Key, choice
 
 _NAME = Key(words.name, required=True)
-_WHOSE: Mapping[str, Key] = {"member": _NAME, "plan": _NAME}
+_MEMBER = Key(words.thing("member"), required=True)
+_PLAN = Key(words.thing("plan"), required=True)
+_GIFT = Key(words.thing("plan_gift"), required=True)
+_STORE = Key(words.thing("store"), default="S1")
+_WHOSE: Mapping[str, Key] = {"member": _MEMBER, "plan": _PLAN}
 _PAID: Mapping[str, Key] = {"tender": Key(words.name, default="cash"), "number": Key(words.name)}
 
 
@@ -74,7 +78,7 @@ def renew(act: Act) -> Mapping[str, Any]:
     )
 
 
-@step("upgrade_plan", {**_WHOSE, **_PAID, "to": _NAME}, makes="plan_term")
+@step("upgrade_plan", {**_WHOSE, **_PAID, "to": _PLAN}, makes="plan_term")
 def upgrade(act: Act) -> Mapping[str, Any]:
     """Give a plan up for a better one."""
     return _term(
@@ -128,7 +132,7 @@ def cancel(act: Act) -> Mapping[str, Any]:
     return {"charge_at": holding.charge_at}
 
 
-@step("gift_plan", {"plan": _NAME, "buyer": Key(words.name), **_PAID}, makes="plan_gift")
+@step("gift_plan", {"plan": _PLAN, "buyer": Key(words.thing("member")), **_PAID}, makes="plan_gift")
 def gift(act: Act) -> Mapping[str, Any]:
     """Sell a code for a plan."""
     (made,) = gift_plan(
@@ -141,7 +145,7 @@ def gift(act: Act) -> Mapping[str, Any]:
     return {"id": made.id, "price_minor": made.price_minor, "expires_at": made.expires_at}
 
 
-@step("redeem_plan_code", {"member": _NAME, "gift": _NAME}, makes="plan_term")
+@step("redeem_plan_code", {"member": _MEMBER, "gift": _GIFT}, makes="plan_term")
 def redeem_code(act: Act) -> Mapping[str, Any]:
     """Redeem the code of a gift."""
     (code,) = codes_of([PlanGift.objects.get(id=act.ref("gift", "plan_gift"))])
@@ -150,7 +154,7 @@ def redeem_code(act: Act) -> Mapping[str, Any]:
     )
 
 
-@step("take_back_gift", {"gift": _NAME, **_PAID, "reason": Key(words.words, default="scenario")})
+@step("take_back_gift", {"gift": _GIFT, **_PAID, "reason": Key(words.words, default="scenario")})
 def take_back(act: Act) -> Mapping[str, Any]:
     """Pay an unredeemed gift back."""
     made = take_back_gift(
@@ -165,7 +169,7 @@ def take_back(act: Act) -> Mapping[str, Any]:
 
 @step(
     "redeem_entitlement",
-    {"member": _NAME, "entitlement": _NAME, "store": Key(words.name, default="S1")},
+    {"member": _MEMBER, "entitlement": _NAME, "store": _STORE},
     makes="entitlement_use",
 )
 def use(act: Act) -> Mapping[str, Any]:
@@ -182,7 +186,13 @@ def use(act: Act) -> Mapping[str, Any]:
 
 @step(
     "undo_entitlement",
-    words.short_or("use", {"use": _NAME, "reason": Key(words.words, default="scenario")}),
+    words.short_or(
+        "use",
+        {
+            "use": Key(words.thing("entitlement_use"), required=True),
+            "reason": Key(words.words, default="scenario"),
+        },
+    ),
 )
 def undo(act: Act) -> Mapping[str, Any]:
     """Take a use back."""

@@ -21,18 +21,18 @@ from shuke.integrations.scenarios.steps.checkout import SALE, sale_request
 from shuke.integrations.scenarios.world import World
 from shuke.loyalty.readers import Key, boolean, mapping, sequence
 
-_NAME = Key(words.name, required=True)
+_MEMBER = Key(words.thing("member"), required=True)
 _PAID = {
-    "store": Key(words.name, default="S1"),
+    "store": Key(words.thing("store"), default="S1"),
     "tender": Key(words.name, default="wechat"),
     "organisation": Key(boolean, default=False),
 }
-_CARD = {"card": _NAME}
+_CARD = {"card": Key(words.thing("gift_card"), required=True)}
 
 
 @step(
     "top_up",
-    {"member": _NAME, "amount": Key(words.money, required=True), "number": Key(words.name), **_PAID},
+    {"member": _MEMBER, "amount": Key(words.money, required=True), "number": Key(words.name), **_PAID},
     makes="top_up",
 )
 def add_money(act: Act) -> Mapping[str, Any]:
@@ -50,7 +50,7 @@ def add_money(act: Act) -> Mapping[str, Any]:
     )
 
 
-@step("quote_return", words.short_or("member", {"member": _NAME}))
+@step("quote_return", words.short_or("member", {"member": _MEMBER}))
 def return_quote(act: Act) -> Mapping[str, Any]:
     """What a member would get back for the stored value now."""
     return quote_return(member_id=act.ref("member", "member"), now=act.now)
@@ -58,7 +58,7 @@ def return_quote(act: Act) -> Mapping[str, Any]:
 
 @step(
     "return_stored_value",
-    words.short_or("member", {"member": _NAME, "reason": Key(words.words, default="scenario"), **_PAID}),
+    words.short_or("member", {"member": _MEMBER, "reason": Key(words.words, default="scenario"), **_PAID}),
 )
 def give_money_back(act: Act) -> Mapping[str, Any]:
     """Pay the stored value back and close the card."""
@@ -83,7 +83,7 @@ def issue(act: Act) -> Mapping[str, Any]:
     return told(card, act.now)
 
 
-@step("activate_gift_card", words.short_or("card", {**_CARD, **_PAID, "buyer": Key(words.name)}))
+@step("activate_gift_card", words.short_or("card", {**_CARD, **_PAID, "buyer": Key(words.thing("member"))}))
 def activate(act: Act) -> Mapping[str, Any]:
     """Sell a gift card: it is paid for, and holds its value from now on."""
     (card,) = activate_gift_cards(
@@ -129,7 +129,7 @@ def _code(act: Act) -> str:
 _UPLOADED = mapping({**SALE, "occurred_at": Key(words.moment, required=True)})
 
 
-@step("upload", {"sales": Key(sequence(_UPLOADED, most=200), required=True)})
+@step("upload", {"sales": Key(words.for_engine(sequence(_UPLOADED, most=200)), required=True)})
 def upload(act: Act) -> Mapping[str, Any]:
     """Upload sales that a till made while it was cut off; answers row by row."""
     rows = [

@@ -24,11 +24,11 @@ from shuke.integrations.scenarios.registry import Act, step
 from shuke.integrations.scenarios.steps.checkout import BACK, SALE, WHY, refund_request, sale_request
 from shuke.loyalty.readers import Key, mapping
 
-_NAME = Key(words.name, required=True)
+_ORDER = Key(words.thing("order"), required=True)
 _EXCHANGE = {**BACK, **WHY, "sale": Key(mapping(SALE), required=True)}
 
 
-@step("void", words.short_or("order", {"order": _NAME, **WHY}), makes="refund")
+@step("void", words.short_or("order", {"order": _ORDER, **WHY}), makes="refund")
 def void(act: Act) -> Mapping[str, Any]:
     """Undo a sale of the same day as if it had not been made."""
     return void_order(
@@ -56,7 +56,7 @@ def cancel(act: Act) -> Mapping[str, Any]:
     )
 
 
-@step("deliver", words.short_or("order", {"order": _NAME}))
+@step("deliver", words.short_or("order", {"order": _ORDER}))
 def deliver(act: Act) -> Mapping[str, Any]:
     """Say that the goods of an order were handed over."""
     return deliver_order(actor=act.actor, order_id=act.ref("order", "order"), now=act.now)
@@ -88,7 +88,7 @@ def exchange(act: Act) -> Mapping[str, Any]:
     return {**answer, "id": answer["order"]["id"]}
 
 
-@step("write_off", words.short_or("refund", {"refund": _NAME, **WHY}))
+@step("write_off", words.short_or("refund", {"refund": Key(words.thing("refund"), required=True), **WHY}))
 def write_off(act: Act) -> Mapping[str, Any]:
     """Forgive what is still owed because of a refund, as a second person."""
     return write_off_debt(
@@ -96,7 +96,10 @@ def write_off(act: Act) -> Mapping[str, Any]:
     )
 
 
-@step("attach", {"order": _NAME, "member": _NAME, "receipt": Key(words.name)})
+@step(
+    "attach",
+    {"order": _ORDER, "member": Key(words.thing("member"), required=True), "receipt": Key(words.name)},
+)
 def attach(act: Act) -> Mapping[str, Any]:
     """Give a sale without a member to the one who holds its receipt (or types another `receipt`)."""
     order_id = act.ref("order", "order")

@@ -17,17 +17,17 @@ from shuke.loyalty.redemptions import cancel_redemption, redeem_reward
 from shuke.rewards.catalogue.models import Redemption
 from shuke.rewards.catalogue.operations import hand_over, lapse_uncollected, mark_ready
 
-_NAME = Key(words.name, required=True)
+_REDEMPTION = Key(words.thing("redemption"), required=True)
 
 
 @step(
     "redeem_reward",
     {
-        "member": _NAME,
-        "reward": _NAME,
+        "member": Key(words.thing("member"), required=True),
+        "reward": Key(words.thing("reward"), required=True),
         "quantity": Key(whole(0, 1000), default=1),
-        "store": Key(words.name, default="S1"),
-        "pick_up_store": Key(words.name, default=""),
+        "store": Key(words.thing("store"), default="S1"),
+        "pick_up_store": Key(words.thing("store"), default=""),
         "tender": Key(words.name, default="wechat"),
     },
     makes="redemption",
@@ -49,7 +49,7 @@ def redeem(act: Act) -> Mapping[str, Any]:
 
 @step(
     "ready_reward",
-    words.short_or("redemption", {"redemption": _NAME, "tracking": Key(words.words, default="")}),
+    words.short_or("redemption", {"redemption": _REDEMPTION, "tracking": Key(words.words, default="")}),
 )
 def ready(act: Act) -> Mapping[str, Any]:
     """Say that the goods lie at the counter, or are on their way."""
@@ -63,7 +63,10 @@ def ready(act: Act) -> Mapping[str, Any]:
     )
 
 
-@step("hand_over_reward", words.short_or("redemption", {"redemption": _NAME, "store": Key(words.name)}))
+@step(
+    "hand_over_reward",
+    words.short_or("redemption", {"redemption": _REDEMPTION, "store": Key(words.thing("store"))}),
+)
 def give_it(act: Act) -> Mapping[str, Any]:
     """Hand it over to the member."""
     store = Store.objects.filter(code=act.given["store"]).first() if "store" in act.given else None
@@ -76,7 +79,7 @@ def give_it(act: Act) -> Mapping[str, Any]:
 
 @step(
     "cancel_reward",
-    words.short_or("redemption", {"redemption": _NAME, "reason": Key(words.words, default="scenario")}),
+    words.short_or("redemption", {"redemption": _REDEMPTION, "reason": Key(words.words, default="scenario")}),
 )
 def undo(act: Act) -> Mapping[str, Any]:
     """Undo a redemption: its points go back to their own lots."""
