@@ -119,14 +119,9 @@ def _coupon(template: CouponTemplate, document: Document, programme: Programme) 
 
 
 def _coupon_terms(template: CouponTemplate, document: Document, programme: Programme) -> Iterator[str]:
-    found = [*ways(template)]
+    found = ways(template, programme, document)
     if template.public_code:
         found.append(pgettext("coupon way", "with the code %(code)s") % {"code": template.public_code})
-    givers = [*_givers(template.code, document, programme)]
-    if givers:
-        found.append(pgettext("coupon way", "as a benefit of %(givers)s") % {"givers": listed(givers)})
-    if any(each.coupon == template.code for each in programme.rewards.values()):
-        found.append(pgettext("coupon way", "as a reward"))
     yield pgettext("list", "; ").join(found) or _("By hand or by code")
     goods = [*template.scope.goods.categories, *sorted(template.scope.goods.brands)]
     if template.scope.goods.skus:
@@ -138,16 +133,6 @@ def _coupon_terms(template: CouponTemplate, document: Document, programme: Progr
         yield _stores(template.scope.stores)
     yield pgettext("coupon", "good: %(term)s") % {"term": term(template)}
     yield _each(template.limits.per_member, template.limits.per_member_per)
-
-
-def _givers(code: str, document: Document, programme: Programme) -> Iterator[str]:
-    """The names of the tiers and plans whose birthday gift or pack holds the coupon."""
-    for kind in (programme.tiers.levels, programme.plans.values()):
-        for each in kind:
-            gift = each.benefit.birthday
-            packs = [coupon for pack in each.benefit.packs for coupon in pack.coupons]
-            if code in {template for template, _count in (*packs, *(gift.coupons if gift else ()))}:
-                yield (plan_name if isinstance(each, Plan) else tier_name)(document, each.code)
 
 
 # Rewards -----------------------------------------------------------------------------------------------
