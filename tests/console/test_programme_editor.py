@@ -18,7 +18,7 @@ from shuke.console.editor.words import help_of, section_help
 from shuke.console.views.programme import STARTER
 from shuke.console.views.programme_editor import section_keys
 from shuke.core.values import Role
-from shuke.loyalty.document import validate
+from shuke.loyalty.document import problems_of, validate
 from shuke.loyalty.models import ProgrammeVersion
 from shuke.loyalty.queries import forget_versions
 from tests.console.pages import client_of
@@ -349,3 +349,14 @@ def test_the_yaml_view_says_what_it_holds(owner: Client) -> None:
     page = send(owner, page, "go:tiers").content.decode()
     changed = send(owner, page, "yaml", **{"s:tiers.levels.1.threshold": "1234"}).content.decode()
     assert told(changed) == [False, True, False]
+
+
+def test_a_section_that_is_added_can_be_read_as_what_it_is(owner: Client) -> None:
+    """A new section has gaps at most: it is a list or a table as its reader expects."""
+    for section in section_keys()[1:]:
+        tree = {key: each for key, each in tree_of(STARTER).items() if key != section}
+        page = owner.post(PAGE, {"source": source_of_tree(tree), "do": f"go:{section}"}).content.decode()
+        page = send(owner, page, f"add:{section}").content.decode()
+        found = problems_of(fields_of(page)["source"][0])
+        assert {each.code for each in found if each.path.startswith(section)} <= {"missing_key"}, section
+        assert "field-error" not in page, section

@@ -90,7 +90,7 @@ def said_place(path: str, tree: Any, sections: dict[str, Shape]) -> str:
         elif any(part.get("type") == "array" for part in holders):
             continue  # what is no longer there is called by its code, not by its number; the message names it
         elif index and any(isinstance(part.get("additionalProperties"), dict) for part in holders):
-            words.append(_name(at) or _name((tree.get("assets") or {}).get(key)) or key)
+            words.append(_name(at) or _name((tree.get("assets") or {}).get(key)) or label_of(key))
         else:
             words.append(_LANGUAGES.get(key) or label_of(key))
     return pgettext("editor place", " · ").join(words)

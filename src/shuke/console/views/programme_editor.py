@@ -36,7 +36,7 @@ from shuke.console.editor.fields import (
     seen_problems,
     with_gaps,
 )
-from shuke.console.editor.places import BASICS, dotted, said_place, section_at, value_at
+from shuke.console.editor.places import BASICS, dotted, parts_of, said_place, section_at, value_at
 from shuke.console.editor.posted import section_of, with_item, without
 from shuke.console.editor.tree import rewritten, tree_of
 from shuke.console.editor.words import label_of, section_help
@@ -243,19 +243,14 @@ def _added(tree: dict[str, Any], place: str, posted: Any) -> tuple[dict[str, Any
     """The draft with one more item at `place` (a list), or with the code that was typed (a table), or a whole section."""
     path = place.split(".")
     at = value_at(tree, path)
-    shape = sections().get(path[0], {})
-    if (
-        len(path) == 1
-        and shape.get("type") == "object"
-        and "properties" in shape
-        and shape["additionalProperties"] is False
-    ):
-        return {**tree, path[0]: at if isinstance(at, dict) else {}}, path[0]
     code = str(posted.get(f"k:{place}", "")).strip()
     if code:
         return with_key(tree, path, code), f"{place}.{code}"
     if f"k:{place}" in posted:
         return tree, ""
+    is_list = any(part.get("type") == "array" for part in parts_of(sections().get(path[0], {})))
+    if len(path) == 1 and not is_list:
+        return {**tree, path[0]: at if isinstance(at, dict) else {}}, path[0]
     count = len(at) if isinstance(at, list) else 0
     made: dict[str, Any] = with_item(tree, path, {})
     return made, f"{place}.{count}"
