@@ -65,16 +65,12 @@ def test_stored_value_is_shown_used_and_printed(desk):
         "To pay out": "10.00",
     }
     worked_out = manager.get(f"{address}?amount=60.00").content.decode()
-    told = re.findall(r'<p class="meta num">(?:Back to [a-z ]+|To pay out) ¥[0-9.]+</p>', worked_out)
+    line = r'<p class="meta num">(Back to [a-z ]+|To pay out|Paid out to the customer) ¥([0-9.]+)</p>'
+    told = re.findall(line, worked_out)
     assert len(told) >= 2
     manager.post(address, {"amount": "60.00", "reason": "spilt"})
-    assert (
-        re.findall(
-            r'<p class="meta num">(?:Back to|To pay out)[a-z ]* ¥[0-9.]+</p>',
-            manager.get(address).content.decode(),
-        )
-        == told
-    )
+    done = re.findall(line, manager.get(address).content.decode())
+    assert done == [(way.replace("To pay out", "Paid out to the customer"), minor) for way, minor in told]
     assert Order.objects.get().payable_minor == 12_000
 
 

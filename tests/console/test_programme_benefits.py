@@ -148,10 +148,10 @@ def test_a_coupon_tells_how_members_come_by_it() -> None:
     ten, box, hand = next(each for each in told_in("en").offers if each.title == "Coupons").rows
     assert ten.gives == "¥10.00 off, from a spend of ¥50.00"
     assert ten.terms == (
-        "pack of 金卡; birthday gift of 金卡; on joining; on birthdays"
+        "on joining; on birthdays; pack of 金卡; birthday gift of 金卡"
         " · good: 30 days from its issue · 1 for each member per month"
     )
-    assert box.terms == "pack of 尊享; pack of 金卡; with the code BOX · for 茶, 咖啡 · good: without end"
+    assert box.terms == "pack of 金卡, 尊享; with the code BOX · for 茶, 咖啡 · good: without end"
     assert hand.terms.startswith("By hand or by code · ")
 
 

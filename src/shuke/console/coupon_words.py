@@ -12,6 +12,7 @@ from django.utils.translation import gettext_lazy, ngettext, pgettext, pgettext_
 
 from shuke.console import formats
 from shuke.console.audit_words import actor_kind_name
+from shuke.console.benefit_words import listed
 from shuke.loyalty.programme import Programme
 from shuke.loyalty.words import Document, localized, plan_name, tier_name
 from shuke.rewards.queries import Figures
@@ -247,21 +248,25 @@ def ways(template: CouponTemplate, programme: Programme, document: Document) -> 
 
     A public code and unique codes are told beside it; staff may hand out any coupon.
     """
-    found = []
     tiers = [level for track in (programme.tiers, *programme.tracks.values()) for level in track.levels]
-    holders = [(plan_name(document, plan.code), plan.benefit) for plan in programme.plans.values()]
-    holders += [(tier_name(document, level.code), level.benefit) for level in tiers]
+    holders = [(tier_name(document, level.code), level.benefit) for level in tiers]
+    holders += [(plan_name(document, plan.code), plan.benefit) for plan in programme.plans.values()]
+    packs, gifts = list[str](), list[str]()
     for name, benefit in holders:
         if any(template.code == coupon for pack in benefit.packs for coupon, _pieces in pack.coupons):
-            found.append(_("pack of %(holder)s") % {"holder": name})
+            packs.append(name)
         if benefit.birthday and any(template.code == coupon for coupon, _pieces in benefit.birthday.coupons):
-            found.append(_("birthday gift of %(holder)s") % {"holder": name})
-    found += [
+            gifts.append(name)
+    found = [str(OCCASIONS[each]) for each in template.auto_issue if each in OCCASIONS]
+    if packs:
+        found.append(_("pack of %(holder)s") % {"holder": listed(packs)})
+    if gifts:
+        found.append(_("birthday gift of %(holder)s") % {"holder": listed(gifts)})
+    return found + [
         _("reward “%(reward)s”") % {"reward": localized(offer.names)}
         for offer in programme.rewards.values()
         if offer.kind == "coupon" and offer.coupon == template.code
     ]
-    return found + [str(OCCASIONS[each]) for each in template.auto_issue if each in OCCASIONS]
 
 
 def state(template: CouponTemplate, uses: Iterable[Use], today: date) -> tuple[str, str]:

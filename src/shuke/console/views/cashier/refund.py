@@ -324,13 +324,15 @@ def _refunds(staff: Staff, order: dict[str, Any]) -> list[dict[str, Any]]:
             **each,
             "forgivable": owed.get(each["id"], 0),
             "is_mine": each["id"] in mine,
-            "ways": ways_back(tenders.get(each["id"], []), each["deducted_minor"]),
+            "ways": ways_back(tenders.get(each["id"], []), each["deducted_minor"], done=True),
         }
         for each in order["refunds"]
     ]
 
 
-def ways_back(tenders: list[dict[str, Any]], deducted_minor: int) -> list[tuple[str, int]]:
+def ways_back(
+    tenders: list[dict[str, Any]], deducted_minor: int, *, done: bool = False
+) -> list[tuple[str, int]]:
     """Where the money of a refund goes, whole or in part: each purse that gets some back, and what the customer is paid."""
     purses = dict.fromkeys(PURSES, 0)
     paid_out = -deducted_minor
@@ -341,7 +343,7 @@ def ways_back(tenders: list[dict[str, Any]], deducted_minor: int) -> list[tuple[
             paid_out += each["amount_minor"]
     ways = [(str(PURSES[kind]), minor) for kind, minor in purses.items() if minor]
     if paid_out > 0:
-        ways.append((_("To pay out"), paid_out))
+        ways.append((_("Paid out to the customer") if done else _("To pay out"), paid_out))
     return ways
 
 
