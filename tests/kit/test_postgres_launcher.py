@@ -21,7 +21,7 @@ import psycopg
 import pytest
 
 from shuke.kit import postgres
-from shuke.kit.postgres import PostgresProblem, binaries
+from shuke.kit.postgres import PostgresProblem, binaries, launcher
 from shuke.kit.postgres.places import ELSEWHERE_FILE
 from shuke.kit.postgres.processes import server_processes
 from shuke.kit.postgres.state import read_state
@@ -415,6 +415,18 @@ def test_root_opens_no_closed_directory_but_moves_the_data(tmp_path: Path) -> No
     finally:
         postgres.stop(home)
         shutil.rmtree(place.parent)
+
+
+def test_who_comes_too_late_to_be_told_reads_why_it_failed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on a machine so busy that the keeper waited in vain for the one that started it."""
+    (tmp_path / ELSEWHERE_FILE).write_text(str(tmp_path / "gone"))
+    monkeypatch.setattr(launcher, "_connect", lambda home: None)
+    with pytest.raises(PostgresProblem) as told:
+        start(tmp_path)
+    assert "but it is missing" in str(told.value)
+    assert "RuntimeWarning" not in str(told.value)
 
 
 @pytest.fixture

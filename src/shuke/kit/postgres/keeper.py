@@ -324,6 +324,7 @@ def main() -> int:
         keeper.start_server()
         keeper.run()
     except (PostgresProblem, OSError) as error:
+        print(error, file=sys.stderr)  # for a launcher that comes too late to be told
         keeper.tell_failure(str(error))
         return EXIT_FAILED
     finally:

@@ -248,8 +248,10 @@ def _ask(connection: socket.socket, want: str) -> Iterator[dict[str, Any]]:
 def _spawn_keeper(order: dict[str, Any], complaint: IO[bytes]) -> subprocess.Popen[bytes]:
     source = str(Path(shuke.__file__).parent.parent)
     path = os.pathsep.join(filter(None, [source, os.environ.get("PYTHONPATH")]))
+    # The package imports the module for its constants, which runpy remarks on: a complaint is to hold what failed only.
+    quiet = ["-W", "ignore::RuntimeWarning:runpy"]
     keeper = subprocess.Popen(  # noqa: S603 - our own module
-        [sys.executable, "-P", "-m", "shuke.kit.postgres.keeper", json.dumps(order)],
+        [sys.executable, "-P", *quiet, "-m", "shuke.kit.postgres.keeper", json.dumps(order)],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=complaint,
