@@ -98,11 +98,13 @@ def assert_recorded(house: House, acknowledged: list[Sent]) -> None:
     """Each of these orders exists once, with the figures and the lines that were answered."""
     columns = ", ".join(FIGURES)
     rows = house.rows(
-        f"SELECT o.number, o.id::text, o.member_id::text, {columns.replace(', ', ', o.')},"
-        " (SELECT count(*) FROM checkout_orderline l WHERE l.order_id = o.id),"
-        " (SELECT count(*) FROM core_outboxevent e WHERE e.payload->>'order_id' = o.id::text"
-        "   AND e.name = 'checkout.order_committed.v1')"
-        " FROM checkout_order o WHERE o.system = 'crash'"
+        "WITH told AS (SELECT payload->>'order_id' AS id, count(*) AS n FROM core_outboxevent"
+        "   WHERE name = 'checkout.order_committed.v1' GROUP BY 1),"
+        " lines AS (SELECT order_id AS id, count(*) AS n FROM checkout_orderline GROUP BY 1)"
+        f" SELECT o.number, o.id::text, o.member_id::text, {columns.replace(', ', ', o.')},"
+        " coalesce(lines.n, 0), coalesce(told.n, 0)"
+        " FROM checkout_order o LEFT JOIN lines ON lines.id = o.id LEFT JOIN told ON told.id = o.id::text"
+        " WHERE o.system = 'crash'"
     )
     found = {row[0]: row[1:] for row in rows}
     assert len(found) == len(rows)
