@@ -13,16 +13,17 @@ from typing import Any
 from unittest.mock import Mock
 
 import pytest
-from django.db import connection, transaction
+from django.db import OperationalError, connection, transaction
 
 from shuke.checkout import errors, operations
 from shuke.checkout.invariants import verify_orders
 from shuke.checkout.models import Order, OrderLine, OrderTender
 from shuke.checkout.operations import commit_order
 from shuke.checkout.stored_value import top_up
-from shuke.checkout.values import TenderRequest
+from shuke.checkout.values import MemberRef, TenderRequest
 from shuke.core.models import IdempotentCall, OutboxEvent
 from shuke.kit.together import Together
+from shuke.kit.turns import Turn
 from shuke.ledger.models import Account
 from shuke.ledger.queries import reconcile
 from shuke.loyalty.models import Standing
@@ -44,7 +45,9 @@ class Crowd:
         self._together: Together[Any, Any] = Together(self._work, most=16)
         monkeypatch.setattr(operations, "_together", self._together)
         # As if each till named a member in its own way: turns keep apart only what is named alike.
-        monkeypatch.setattr(operations, "_turns", Mock(turn=lambda thing: nullcontext(False)))
+        monkeypatch.setattr(
+            operations, "_turns", Mock(turn=lambda thing, asked: nullcontext(Turn(asked, None)))
+        )
 
     def _work(self, asked: Sequence[Any]) -> list[Any]:
         self.sizes.append(len(asked))
@@ -194,6 +197,149 @@ def test_sales_of_one_member_that_come_at_once_lose_no_work_to_each_other(
     assert sorted(answer["member"]["balances"]["points"] for answer in answers) == [*range(10, 90, 10)]
     assert attempts.call_count == 8
     assert operations._turns._queues == {}
+
+
+class Queue:
+    """Sells to one member: the first sale is under way until all the others wait behind it."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, member: Any) -> None:
+        self.member = member
+        self.sizes: list[int] = []
+        self._company = 0
+        self._began = threading.Event()
+        self._attempt, self._share = operations._together.ask, operations._commit_with_those_behind
+        monkeypatch.setattr(operations, "_together", Mock(ask=self._first))
+        monkeypatch.setattr(operations, "_commit_with_those_behind", self._with_those_behind)
+
+    def _first(self, asked: Any) -> Any:
+        if self._company and not self._began.is_set():
+            self._began.set()
+            self._wait_until(self._company)
+        return self._attempt(asked)
+
+    def _with_those_behind(self, turn: Any) -> Any:
+        self.sizes.append(1 + len(turn.behind(99)))
+        return self._share(turn)
+
+    def _wait_until(self, waiting: int) -> None:
+        deadline = time.monotonic() + 20
+        while len(operations._turns._queues[MemberRef("id", str(self.member.id))]) < waiting:
+            assert time.monotonic() < deadline, "nobody comes"
+            time.sleep(0.001)
+
+    def __call__(self, *calls: Callable[[], Any]) -> list[Any]:
+        def later(place: int, call: Callable[[], Any]) -> Any:
+            self._began.wait(20)
+            self._wait_until(place)
+            return call()
+
+        self._company = len(calls)
+        first = partial(sell, ("B", 1), member=self.member, now=NOW)
+        return race([first, *(partial(later, place, call) for place, call in enumerate(calls))])[1:]
+
+
+@pytest.fixture
+def queue(monkeypatch: pytest.MonkeyPatch) -> Iterator[Queue]:
+    make_shop()
+    yield Queue(monkeypatch, make_member(now=NOW))
+    assert operations._turns._queues == {}
+    assert reconcile().differences == ()
+    assert verify_orders()[1] == []
+
+
+def transactions() -> int:
+    """In how many transactions the orders were written."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT count(DISTINCT xmin::text) FROM checkout_order")
+        return int(cursor.fetchone()[0])
+
+
+def test_who_has_the_turn_sells_for_those_who_wait(queue: Queue) -> None:
+    answers = queue(
+        *(partial(sell, ("A", 1 + n), member=queue.member, now=NOW, key=f"k{n}") for n in range(5))
+    )
+    assert queue.sizes == [5]
+    assert transactions() == 2
+    assert [a["member"]["balances"]["points"] for a in answers] == [
+        2 + total for total in (10, 30, 60, 100, 150)
+    ]
+    assert points(queue.member) == 152
+    assert [json.loads(bytes(c.body)) for c in IdempotentCall.objects.order_by("key")] == answers
+    assert OutboxEvent.objects.filter(name="checkout.order_committed.v1").count() == 6
+
+
+def test_what_is_in_the_way_of_one_who_waits_is_told_to_it_alone(
+    queue: Queue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    known = sell(("A", 1), member=queue.member, now=NOW, key="known", number="N1")
+    to_member = partial(sell, member=queue.member, now=NOW)
+    draft, broken = operations._draft, Mock(side_effect=[KeyError("a fault")])
+
+    def fail_once(asked: Any, *more: Any) -> Any:
+        if asked.key == "fault" and broken.call_count == 0:
+            broken()
+        return draft(asked, *more)
+
+    monkeypatch.setattr(operations, "_draft", fail_once)
+    good, poor, unknown, again, fault, twisted, spent = queue(
+        partial(to_member, ("A", 30), key="good"),
+        partial(to_member, ("A", 900), points=4_000),
+        partial(to_member, ("NOPE", 1)),
+        partial(to_member, ("A", 1), key="known", number="N1"),
+        partial(to_member, ("A", 3), key="fault"),
+        partial(
+            commit_order,
+            actor=TILL,
+            sale=sale(("A", 3), member=queue.member),
+            now=NOW,
+            key="known",
+            input_hash=b"?",
+        ),
+        partial(to_member, ("A", 50), points=300),
+    )
+    assert (queue.sizes[0], broken.call_count) == (7, 1)
+    assert isinstance(poor, errors.NotEnoughPoints)
+    assert isinstance(unknown, errors.UnknownProduct)
+    assert isinstance(twisted, errors.IdempotencyConflict)
+    assert again == known
+    # Before anybody else's turn came, the last had spent what the first of them earned.
+    assert good["member"]["balances"]["points"] == 10 + 2 + 300
+    assert spent["member"]["balances"]["points"] == 12 + spent["points_earned"]
+    assert fault["member"]["balances"]["points"] == points(queue.member) == 12 + spent["points_earned"] + 30
+    assert Order.objects.count() == 5
+
+
+def test_a_statement_that_fails_leaves_each_of_those_who_wait_to_its_own_turn(queue: Queue) -> None:
+    other = make_member(now=NOW)
+    sell(("A", 1), member=other, now=NOW, number="N1")
+    first, taken, last = queue(
+        partial(sell, ("A", 1), member=queue.member, now=NOW),
+        partial(sell, ("A", 1), member=queue.member, now=NOW, number="N1"),
+        partial(sell, ("A", 2), member=queue.member, now=NOW),
+    )
+    assert queue.sizes == [3, 2, 1]
+    assert isinstance(taken, errors.OrderExists)
+    assert [a["member"]["balances"]["points"] for a in (first, last)] == [12, 32]
+    assert points(queue.member) == 32
+
+
+def test_a_database_that_goes_away_is_told_to_all_whose_sales_it_took_along(
+    queue: Queue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was under way may be written or not, so nobody tries again on the caller's behalf."""
+    under_lock = operations._try_under_lock
+
+    def end_after(asked: Any) -> Any:
+        answer = under_lock(asked)
+        if asked.key == "k2":
+            with connection.cursor() as cursor:
+                cursor.execute("SELECT pg_terminate_backend(pg_backend_pid())")
+        return answer
+
+    monkeypatch.setattr(operations, "_try_under_lock", end_after)
+    answers = queue(*(partial(sell, ("A", 1), member=queue.member, now=NOW, key=f"k{n}") for n in range(3)))
+    assert [isinstance(answer, OperationalError) for answer in answers] == [True] * 3
+    assert (Order.objects.count(), points(queue.member)) == (1, 2)
 
 
 def test_a_book_that_is_held_elsewhere_keeps_only_its_own_member_waiting(crowd: Crowd) -> None:

@@ -2,7 +2,7 @@
 
 If a rival changed the member's book meanwhile, nothing is written and the price is made again from fresh facts; who lost
 once takes the book first, so that a busy member is served in turn and never starves. Sales of one member that reach one web
-process together take turns from the start.
+process together take turns from the start (`kit.turns`), and whoever has the turn sells for those who wait, too.
 
 Sales that touch no book but their member's and reach one web process at the same moment share their statements
 (`kit.together`): one reads the facts of all, one writes them all. Whatever is in the way of one of them, or of the whole,
@@ -59,7 +59,7 @@ from shuke.kit.errors import ShukeError
 from shuke.kit.ids import uuid7
 from shuke.kit.prepared import Statement
 from shuke.kit.together import Together
-from shuke.kit.turns import Turns
+from shuke.kit.turns import Turn, Turns
 from shuke.loyalty.queries import InForce, programme_at, version_by_id
 from shuke.loyalty.tier_reviews import review_member
 from shuke.loyalty.words import holder_names
@@ -142,11 +142,19 @@ def commit_order(
     asked = _Asked(actor, sale, happened, key, input_hash, in_force=in_force, now=now)
     if connection.in_atomic_block:
         return _commit_alone(asked)
-    with _turns.turn(sale.member) as is_busy:
-        if is_busy:  # so perhaps in other processes, too: an attempt would be lost to them
-            return read_answer(actor, key, input_hash) or _commit_alone(asked, optimistic_tries=0)
+    with _turns.turn(sale.member, asked) as turn:
+        if turn.error is not None:
+            raise turn.error
+        if turn.answer is not None:
+            return turn.answer
+        if turn.is_contested:  # by other processes, too, perhaps: an attempt would be lost to them
+            answer = read_answer(actor, key, input_hash) or _commit_with_those_behind(turn)
+            return answer or _commit_alone(asked, optimistic_tries=0)
         answer = _together.ask(asked) if _may_share(asked) else None
-        return answer or _commit_alone(asked)
+        if answer is None:
+            turn.is_contested = True
+            answer = _commit_alone(asked)
+        return answer
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,8 +212,57 @@ def _commit_together(asked: Sequence[_Asked]) -> list[Answer | None]:
     return answers
 
 
+def _commit_with_those_behind(turn: Turn[_Asked, Answer]) -> Answer | None:
+    """The sales of one member that wait, one after the other in one transaction that takes the book once; ours is answered.
+
+    What is in the way of one of them leaves it to its own turn. So does a failed statement, which undoes all of them.
+    """
+    if not _may_share(turn.question):
+        return None
+    turns = [turn]
+    written: list[tuple[Turn[_Asked, Answer], Answer]] = []
+    try:
+        with transaction.atomic():
+            _take_book(turn.question)
+            # Only now: while another process had the book, more have come.
+            turns += (one for one in turn.behind(MOST_TOGETHER - 1) if _may_share(one.question))
+            for one in turns:
+                try:
+                    answer = _try_under_lock(one.question)
+                except DatabaseError:
+                    raise
+                except Exception:  # noqa: S112 - a fault in one must not fail the others: made alone, it shows itself
+                    continue
+                if answer is not None:
+                    written.append((one, answer))
+    except DatabaseError as error:
+        if not is_database_away(error):
+            return None
+        for one in turns[1:]:
+            one.error = error  # nobody knows what was written: the callers ask again with their keys
+        raise
+    ours: Answer | None = None
+    for one, answer in written:
+        if one is turn:
+            ours = answer
+        else:
+            one.answer = answer
+    return ours
+
+
+def _try_under_lock(asked: _Asked) -> Answer | None:
+    """One attempt in a transaction that holds the member's book; waits for nobody else. None when it is to be made alone."""
+    facts = _facts(asked)
+    if facts.answer:
+        return facts.answer
+    if facts.member is not None and facts.member.is_due(asked.at):
+        return None
+    draft = _draft(asked, facts, facts.purse)
+    return draft.answer if _write_one(draft, waits=False) else None
+
+
 _together: Together[_Asked, Answer | None] = Together(_commit_together, most=MOST_TOGETHER)
-_turns = Turns()
+_turns: Turns[_Asked, Answer] = Turns()
 
 
 def _commit_alone(asked: _Asked, optimistic_tries: int = OPTIMISTIC_TRIES) -> Answer:
