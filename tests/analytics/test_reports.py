@@ -210,6 +210,9 @@ def test_csv_is_read_back_as_it_was(shop: Store) -> None:
     lines = list(csv.reader(io.StringIO(liability_csv(report, names).removeprefix("\ufeff"))))
     totals = {line[0]: int(line[4]) for line in lines if line[2] == "total"}
     assert totals == {names(asset.asset): asset.units for asset in report.assets}
+    moved = {line[0]: [int(cell) for cell in line[-3:]] for line in lines if line[2] == "total"}
+    assert {name: opening + came - went for name, (opening, came, went) in moved.items()} == totals
+    assert moved[names("points")][1] > moved[names("points")][2] > 0
     parts = [int(line[4]) for line in lines[1:] if line[0] == names("points") and line[2] != "total"]
     assert sum(parts) == totals[names("points")]
     statement = settlement(since=LONG_AGO, until=NOW)

@@ -83,3 +83,12 @@ def test_what_does_not_exist_or_lies_elsewhere_is_not_found(till: Till, member: 
 def test_the_liability_of_a_day_that_is_none_is_told(till: Till) -> None:
     told = till.get("/reports/liability", as_of="0001-01-01T00:00:00+14:00")
     assert (told.status, told.json["as_of"]) == (200, "1970-01-01T00:00:00Z")
+
+
+def test_the_liability_tells_what_came_and_what_went(till: Till, member: Member) -> None:
+    assets = till.get("/reports/liability", since="2020-01-01T00:00:00Z").json["assets"]
+    for asset in assets:
+        held = sum(group["units"] for group in asset["groups"]) - asset["debt"]
+        assert held == asset["units"] == asset["opening"] + asset["came"] - asset["went"]
+    [points] = [asset for asset in assets if asset["asset"] == "points"]
+    assert points["came"] > 0

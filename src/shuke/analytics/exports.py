@@ -33,7 +33,7 @@ def age_text(age: int) -> str:
 
 
 def liability_csv(report: Liability, asset_name: Callable[[str], str]) -> str:
-    """One line for each group of lots, one for each debt, and one in total for each asset."""
+    """One line for each group of lots, one for each debt, and one in total for each asset, with its movements."""
     currency = report.currency
     head = [
         _("Asset"),
@@ -47,6 +47,9 @@ def liability_csv(report: Liability, asset_name: Callable[[str], str]) -> str:
         _("Deferred revenue"),
         _("Breakage"),
         _("Currency"),
+        _("Units at the start"),
+        _("Units in"),
+        _("Units out"),
     ]
     lines: list[list[Any]] = []
     for asset in report.assets:
@@ -65,6 +68,7 @@ def liability_csv(report: Liability, asset_name: Callable[[str], str]) -> str:
                     _amount(row.deferred_minor, currency),
                     _amount(row.breakage_minor, currency),
                     currency,
+                    *[""] * 3,
                 ]
             )
         if asset.debt:
@@ -79,6 +83,7 @@ def liability_csv(report: Liability, asset_name: Callable[[str], str]) -> str:
                     _amount(None if owed is None else -owed, currency),
                     *[""] * 4,
                     currency,
+                    *[""] * 3,
                 ]
             )
         lines.append(
@@ -94,6 +99,9 @@ def liability_csv(report: Liability, asset_name: Callable[[str], str]) -> str:
                 _amount(asset.deferred_minor, currency),
                 _amount(asset.breakage_minor, currency),
                 currency,
+                asset.opening,
+                asset.came,
+                asset.went,
             ]
         )
     return _written([head, *lines])

@@ -55,6 +55,8 @@ class LiabilityAsset(Out):
     debt: int
     opening: int
     flows: list[LiabilityFlow]
+    came: Annotated[int, Meta(description="What acts since then added to members' balances.")]
+    went: Annotated[int, Meta(description="What they took from them: Σ flows = came − went.")]
     ledger_units: Annotated[
         int, Meta(description="The same, from the system accounts: the book's other side.")
     ]

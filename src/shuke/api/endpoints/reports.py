@@ -73,6 +73,8 @@ def liability_report(call: Call, query: LiabilityQuery) -> tuple[int, dict[str, 
                 "debt": asset.debt,
                 "opening": asset.opening,
                 "flows": asset.flows,
+                "came": asset.came,
+                "went": asset.went,
                 "ledger_units": asset.ledger_units,
                 "equals_ledger": asset.equals_ledger,
                 "groups": [
