@@ -170,10 +170,12 @@ def test_a_sale_is_asked_about_and_a_gift_code_says_what_it_is_by_keyboard(
     # What is sold ends at its slip, and Esc leads back to where it was sold.
     page.locator('button[value="buy"]').first.focus()
     page.keyboard.press("Enter")
-    dialog.locator("[data-yes]").click()
+    dialog.locator('input[name="reference"]').fill("POS 8842")
+    page.keyboard.press("Enter")
     page.wait_for_url("**/plans/receipts/*")
     window.settle()
-    assert "199.00" in page.locator(".slip").inner_text() and window.problems(words=WORDS) == []
+    slip = page.locator(".slip").inner_text()
+    assert "199.00" in slip and "POS 8842" in slip and window.problems(words=WORDS) == []
     page.evaluate("window.print = () => { window.printed = true }")
     page.keyboard.press("F7")
     assert page.evaluate("window.printed") is True

@@ -105,12 +105,15 @@
     const form = event.target;
     const asks = event.submitter?.dataset.confirm || form.dataset.confirm;
     if (asks && form.dataset.confirmed !== 'yes') {
-      event.preventDefault();
-      event.stopImmediatePropagation();
       const dialog = document.getElementById(asks);
-      dialog.asking = { form, submitter: event.submitter };
-      dialog.showModal();
-      return;
+      if (!dialog.open) {
+        event.preventDefault();
+        event.stopImmediatePropagation();
+        dialog.asking = { form, submitter: event.submitter };
+        dialog.showModal();
+        return;
+      }
+      dialog.close(); // Enter in a field of the dialog is its yes
     }
     delete form.dataset.confirmed;
     delete form.dataset.dirty;
