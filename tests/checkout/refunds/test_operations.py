@@ -3,13 +3,18 @@ from __future__ import annotations
 import json
 from datetime import UTC, datetime, timedelta
 from random import Random
+from typing import Any
+from uuid import UUID
 
 import pytest
 from django.db import connection, transaction
 
+from shuke.catalog.models import Product
 from shuke.checkout import errors
 from shuke.checkout.answers import receipt_code
+from shuke.checkout.bulk import HistoricOrder, commit_batch
 from shuke.checkout.invariants import verify_orders
+from shuke.checkout.logic import CartLine
 from shuke.checkout.models import Order, OrderLine, OrderStatus, Refund, RefundLine, RefundTender
 from shuke.checkout.operations import commit_order
 from shuke.checkout.receipts import attach_order
@@ -23,7 +28,7 @@ from shuke.checkout.refunds import (
     void_order,
     write_off_debt,
 )
-from shuke.checkout.refunds.values import LineBack, RefundRequest
+from shuke.checkout.refunds.values import ALL_THAT_IS_LEFT, LineBack, RefundRequest
 from shuke.checkout.values import LineRequest, MemberRef
 from shuke.core.models import AuditEvent, OutboxEvent
 from shuke.core.values import Actor
@@ -403,3 +408,33 @@ def test_the_refund_of_a_sale_of_before_partial_refunds_is_complete():
         )
         cursor.execute(load("checkout", "refund_history").replace("%", "%%"))
     assert list(RefundLine.objects.order_by("line_no").values()) == lines
+
+
+@pytest.mark.parametrize("request_", [ALL_THAT_IS_LEFT, ONE, RefundRequest(sales_minor=400)])
+def test_a_line_of_no_goods_and_no_value_hinders_no_refund(request_: RefundRequest) -> None:
+    """Histories of other tills hold such lines: what was scanned and taken off again."""
+    store = make_shop()
+    one, two, three = (make_member(now=NOW) for _ in range(3))
+    product = Product.objects.get(sku="A")
+    lines = [CartLine(product.id, "A", "FOOD", quantity, minor) for quantity, minor in ((1000, 1000), (0, 0))]
+
+    def imported(number: str, member: Any) -> UUID:
+        sold = HistoricOrder("bulk", number, member, store.id, "S1", "pos", NOW, lines)
+        commit_batch(reference="system:import", orders=[sold], now=NOW)
+        return Order.objects.get(number=number).id
+
+    order = imported("1", one.id)
+    assert quote_refund(actor=TILL, order_id=order, request=request_, now=NOW)["sales_minor"] > 0
+    refund({"id": order}, request_)
+    if request_.sales_minor:
+        refund({"id": order})
+    assert Order.objects.get(id=order).status == OrderStatus.REFUNDED
+    assert account(one) == (0, 0)
+    void_order(actor=BOSS, order_id=imported("2", two.id), reason="x", now=NOW)
+    assert account(two) == (0, 0)
+    claimed = imported("3", None)
+    refund({"id": claimed}, RefundRequest(sales_minor=300))
+    attach_order(
+        actor=TILL, receipt=receipt_code(claimed, "3"), member=MemberRef("id", str(three.id)), now=NOW
+    )
+    assert account(three) == (7, 0)

@@ -104,8 +104,9 @@ class Portion:
 
 
 def portion(line: SoldLine, back: Returned) -> Portion:
-    """The figures of what is back of a line. A line without value is measured by its goods."""
-    done, whole = (back.sales, line.sales) if line.sales else (back.quantity, line.quantity)
+    """The figures of what is back of a line. A line without value is measured by its goods, and one that has neither, such as
+    imported histories hold, has nothing to give back."""
+    done, whole = (back.sales, line.sales) if line.sales else (back.quantity, line.quantity or 1)
     points_minor = line.points_minor * done // whole
     return Portion(
         sales=back.sales,
