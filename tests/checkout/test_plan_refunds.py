@@ -10,9 +10,12 @@ from uuid import UUID
 import pytest
 
 from shuke.catalog.models import Store
+from shuke.checkout.answers import receipt_code
 from shuke.checkout.errors import ProductReserved
 from shuke.checkout.plan_use import enjoyed_on_sales
+from shuke.checkout.receipts import attach_order
 from shuke.checkout.refunds import cancel_order, refund_order
+from shuke.checkout.values import MemberRef
 from shuke.ledger.models import Account
 from shuke.loyalty.models import Standing
 from shuke.loyalty.plans import errors
@@ -322,6 +325,61 @@ def test_what_the_members_own_tier_or_an_older_plan_frees_is_not_the_plans() -> 
     buy(other, NOON, "black")
     ordered(other, 9, NOON + hour)
     assert quote(other, now, "black")["used_shipping_minor"] == 500, "the level of the plan freed it"
+
+
+def test_one_delivery_is_kept_once_whichever_plan_frees_from_less() -> None:
+    """The older plan frees from more on: what it freed is not the younger one's as well."""
+    more = {**SHIPS, "free_shipping_from": "80.00", "free_shipping_worth": "5.00"}
+    make_shop(plans=[bare(benefits=SHIPS), bare(BLACK, benefits=more)])
+    who, hour = make_member(now=NOON - DAY), timedelta(hours=1)
+    buy(who, NOON, "black")
+    buy(who, NOON + hour)
+    ordered(who, 9, NOON + 2 * hour)  # both
+    ordered(who, 6, NOON + 2 * hour)  # the younger one alone
+    now = NOON + 3 * hour
+    assert [quote(who, now, plan)["used_shipping_minor"] for plan in ("plus", "black")] == [600, 500]
+
+
+def test_a_level_below_the_members_own_frees_nothing() -> None:
+    tiers = with_gold(benefits={**SHIPS, "free_shipping_from": "80.00"})
+    tiers["levels"][1] |= {"benefits": SHIPS}
+    make_shop(tiers=tiers, plans=[bare(tier=tiers["levels"][1]["code"]), BLACK])
+    who = make_member(now=NOON - 2 * DAY)
+    sell(("A", 400), now=NOON - DAY, member=who)  # 4,000.00 make gold
+    buy(who, NOON)
+    assert not ordered(who, 6)["benefits"]["free_shipping"], "they are served as gold, which frees from more"
+    assert quote(who, NOON)["is_full"]
+
+
+def test_what_a_plan_brings_since_a_new_version_is_no_use_of_the_sales_before_it() -> None:
+    make_shop(plans=[bare(), BLACK])
+    who = make_member(now=NOON - DAY)
+    buy(who, NOON)
+    assert not ordered(who, 9)["benefits"]["free_shipping"]
+    sell(("B", 1), now=NOON, member=who)
+    now, hour = NOON + timedelta(hours=1), timedelta(hours=1)
+    publish(now, plans=[bare(benefits={**SHIPS, "exclusive": [{"skus": ["B"]}]}), BLACK])
+    assert quote(who, now)["is_full"], (
+        "the customer paid for that delivery, and everybody could buy the goods"
+    )
+    assert ordered(who, 9, now)["benefits"]["free_shipping"]
+    publish(now + hour, plans=[bare(), BLACK])
+    assert quote(who, now + 2 * hour)["used_shipping_minor"] == 600, "what was had stays had"
+
+
+def test_a_delivery_that_was_paid_for_before_the_sale_was_claimed_is_no_use() -> None:
+    make_shop(plans=[bare(benefits=SHIPS), BLACK])
+    who = make_member(now=NOON - DAY)
+    buy(who, NOON)
+    order = ordered(None, 9)
+    assert not order["benefits"]["free_shipping"]
+    attach_order(
+        actor=TILL,
+        receipt=receipt_code(UUID(order["id"]), order["number"]),
+        member=MemberRef("id", str(who.id)),
+        now=NOON,
+    )
+    assert quote(who, NOON)["is_full"]
 
 
 def test_goods_that_only_holders_may_buy_are_a_use_until_they_come_back() -> None:

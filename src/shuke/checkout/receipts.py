@@ -37,6 +37,8 @@ from shuke.loyalty.tier_reviews import review_member
 from shuke.loyalty.tier_rows import write_moves
 
 _CANDIDATES = 20
+CLAIMED = "checkout.order_attached.v1"
+"""How the audit log calls a claim."""
 _json = msgspec.json.Encoder()
 
 
@@ -130,7 +132,7 @@ def attach_order(*, actor: Actor, receipt: str, member: MemberRef, now: datetime
         taken = take_back_earlier(order, actor=actor, now=now)
         record_audit(
             actor=actor,
-            action="checkout.order_attached.v1",
+            action=CLAIMED,
             now=now,
             object_type="order",
             object_id=order.id,

@@ -1,8 +1,6 @@
 -- What a plan took off the member's sales in a span, less the share of what they brought back: its own discount, and what the
 -- level that its holders are served as took off beyond the level that the member has (`own`: its percentage by level), but not
--- while another plan brought that level (`others`). Whether it multiplied points of sales that stand. And how many sales of at
--- least `least` that name their delivery it freed from shipping: not where the member's own tier would have (`own_frees`: its
--- least value by level), nor while another plan did (`frees`).
+-- while another plan brought that level (`others`). And whether it multiplied points of sales that stand.
 SELECT coalesce(sum(g.minor
   - CASE WHEN l.list_minor - l.discount_minor > 0
       THEN g.minor * coalesce(b.sales, 0) / (l.list_minor - l.discount_minor)
@@ -15,13 +13,7 @@ SELECT coalesce(sum(g.minor
       AND o.refunded_points < o.points_earned
       AND (r.value->>'plan' = %(plan)s OR r.value->>'tier' = %(level)s AND o.tier <> %(level)s
         AND NOT EXISTS (SELECT FROM unnest(%(others_begin)s::timestamptz[], %(others_end)s::timestamptz[]) AS s(a, b)
-          WHERE o.occurred_at >= s.a AND o.occurred_at < s.b))),
-  (SELECT count(*) FROM checkout_order o
-    WHERE o.member_id = %(member)s AND o.occurred_at >= %(begin)s AND o.occurred_at <= %(end)s
-      AND o.status NOT IN ('voided', 'cancelled') AND o.facts ? 'delivery' AND o.sales_minor >= %(least)s::bigint
-      AND NOT coalesce(o.sales_minor >= (%(own_frees)s::jsonb->>o.tier)::bigint, false)
-      AND NOT EXISTS (SELECT FROM unnest(%(frees_begin)s::timestamptz[], %(frees_end)s::timestamptz[]) AS s(a, b)
-        WHERE o.occurred_at >= s.a AND o.occurred_at < s.b))
+          WHERE o.occurred_at >= s.a AND o.occurred_at < s.b)))
 FROM checkout_order o
 JOIN checkout_orderline l ON l.order_id = o.id
 CROSS JOIN LATERAL jsonb_array_elements(l.detail) AS d(value)
