@@ -70,6 +70,22 @@ def test_a_sale_claimed_by_its_receipt_is_the_same_again() -> None:
     assert price_again(UUID(order["id"])).is_same
 
 
+def test_a_sale_claimed_by_a_holder_of_a_discount_was_sold_without_it() -> None:
+    make_shop()
+    member = make_member(now=NOW)
+    sell(("A", 400), member=member, now=NOW - timedelta(days=1))  # gold: 5 %
+    order = sell(("A", 7), now=NOW)
+    attach_order(
+        actor=TILL,
+        receipt=receipt_code(UUID(order["id"]), order["number"]),
+        member=MemberRef("id", str(member.id)),
+        now=NOW,
+    )
+    claimed = Order.objects.get(id=order["id"])
+    assert (claimed.tier, claimed.discount_minor, claimed.settled) == ("gold", 0, True)
+    assert price_again(claimed.id).is_same
+
+
 def test_a_figure_that_was_tampered_with_is_named() -> None:
     make_shop()
     order = UUID(sell(("A", 7), ("B", 2), member=make_member(now=NOW), now=NOW)["id"])

@@ -209,10 +209,14 @@ def _cart_line(line: OrderLine, categories: dict[str, str], tax: str | None) -> 
 
 
 def _write(order: Order, lines: list[OrderLine], priced: Priced, member_id: UUID) -> None:
-    """The order and its lines as they would stand if the member had shown the card; no amount changes."""
+    """The order and its lines as they would stand if the member had shown the card; no amount changes.
+
+    Its prices were final when the member came: whoever prices it again gives no discount of the tier that was none.
+    """
     Order.objects.filter(id=order.id).update(
         member_id=member_id,
         tier=priced.tier,
+        settled=True,
         points_earned=priced.earned_of("points"),
         growth_earned=priced.earned_of("growth"),
     )
