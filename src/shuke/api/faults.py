@@ -102,8 +102,10 @@ def null_character(
         case dict():
             for name, value in document.items():
                 if "\x00" in name:
+                    # A parameter is named itself: a query has no place around it that could be.
+                    spot = (name,) if where == "query" else place
                     yield Fault(
-                        where, place, "null_character", _("A name here holds a NUL character (U+0000).")
+                        where, spot, "null_character", _("A name here holds a NUL character (U+0000).")
                     )
                 yield from null_character(value, where, (*place, name))
         case list():
