@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from html import unescape
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 from django.test import Client
@@ -27,6 +28,7 @@ from tests.factories.loyalty import DEMO, publish
 from tests.loyalty.test_schema import RICH
 
 PAGE = "/programme/editor"
+DEEP = ".".join("a" * 3000)
 
 
 def inputs(part: Any) -> dict[str, list[str]]:
@@ -327,10 +329,23 @@ def test_the_sample_is_priced_under_the_draft_beside_what_stands(owner: Client) 
         {"section": "tiers", "v:tiers.levels.0": "9" * 5000},
         {"source": "[]"},
         {"source": "just words"},
+        {"section": "earning", "s:earning.².give": "1"},
+        {"section": "earning", "s:earning." + "9" * 5000 + ".give": "1"},
+        {"section": "earning", "s:earning." + DEEP: "1"},
+        {"section": "earning", "o:earning." + DEEP: "list"},
+        {"section": "earning", "o:earning": "list", "s:earning.x.give": "1"},
+        {"section": "tiers", "s:tiers.levels.².code": "x"},
+        {"do": "add:earning.²"},
+        {"do": "add:" + DEEP},
+        {"do": "add:assets." + DEEP, "k:assets." + DEEP: "x"},
+        {"do": "remove:earning.²"},
+        {"do": "remove:earning." + "9" * 5000 + ".x"},
+        {"section": "basics", "s:time_zone": "Asia/Shanghia"},
     ],
 )
 def test_a_form_that_no_browser_sends_is_answered_with_the_draft(owner: Client, sent: dict[str, str]) -> None:
-    answer = owner.post(PAGE, {"source": DEMO, **sent})
+    body = urlencode({"source": DEMO, **sent})
+    answer = owner.post(PAGE, body, content_type="application/x-www-form-urlencoded")
     assert answer.status_code in (200, 422)
 
 

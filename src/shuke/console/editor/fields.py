@@ -13,7 +13,7 @@ from typing import Any
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext
 
-from shuke.console.editor.places import dotted, is_below, is_single, parts_of, shapes_at, value_at
+from shuke.console.editor.places import dotted, is_below, is_place, is_single, parts_of, shapes_at, value_at
 from shuke.console.editor.words import EXAMPLES, MAIN, REFERENCES, choice_word, help_of, label_of
 from shuke.loyalty.document import described
 from shuke.loyalty.errors import Problem
@@ -211,7 +211,7 @@ def _built(shape: Shape, value: Any, path: str, context: Context, *, required: b
 
 def _help(path: str) -> str:
     """The help of a place: a key may mean something else elsewhere."""
-    keys = [each for each in path.split(".") if not each.isdigit()]
+    keys = [each for each in path.split(".") if not is_place(each)]
     return help_of(keys[-1], keys[-2] if len(keys) > 1 else "")
 
 
@@ -442,7 +442,7 @@ def _field(shape: Shape, value: Any, path: str, context: Context, *, label: str,
         if found:
             words = dict(found).get(str(default), shown)
             return Field("select", options=[(c, w, c == text) for c, w in found], default=words, **about)
-    holder = next((each for each in reversed(path.split(".")[:-1]) if not each.isdigit()), "")
+    holder = next((each for each in reversed(path.split(".")[:-1]) if not is_place(each)), "")
     return Field(
         kind if kind in ("whole", "decimal", "amount", "date", "code") else "text",
         default=shown or EXAMPLES.get((holder, key), ""),

@@ -17,6 +17,8 @@ from shuke.loyalty.words import localized
 BASICS = ("code", "name", "currency", "time_zone")
 _LANGUAGES = {"zh-Hans": "简体", "zh-Hant": "繁體", "en": "English"}
 """Each in its own language, as the forms show them."""
+MOST_DEPTH = 40
+MOST_DIGITS = 6
 
 
 def dotted(path: str) -> str:
@@ -28,6 +30,16 @@ def section_at(path: str) -> str:
     """The section of the editor in which a place stands."""
     head = dotted(path).partition(".")[0]
     return "basics" if head in BASICS else head
+
+
+def is_place(key: str) -> bool:
+    """True for a part of a path that is a place in a list."""
+    return key.isascii() and key.isdigit() and len(key) <= MOST_DIGITS
+
+
+def path_of(place: str) -> list[str]:
+    """The parts of a place as a form writes it; what is deeper than any document is cut off there."""
+    return place.split(".", MOST_DEPTH)[:MOST_DEPTH]
 
 
 def is_below(path: str, place: str) -> bool:
@@ -45,7 +57,7 @@ def shapes_at(shapes: Sequence[Shape], path: Sequence[str]) -> list[Shape]:
     for key in path:
         found: list[Shape] = []
         for part in (each for shape in shapes for each in parts_of(shape)):
-            if part.get("type") == "array" and key.isdigit():
+            if part.get("type") == "array" and is_place(key):
                 found.append(part["items"])
             elif key in part.get("properties", {}):
                 found.append(part["properties"][key])
@@ -65,7 +77,7 @@ def is_single(shape: Shape) -> bool:
 def value_at(tree: Any, path: Sequence[str]) -> Any:
     """What stands at a path of a draft; None when nothing does."""
     for key in path:
-        if isinstance(tree, list) and key.isdigit() and int(key) < len(tree):
+        if isinstance(tree, list) and is_place(key) and int(key) < len(tree):
             tree = tree[int(key)]
         else:
             tree = tree.get(key) if isinstance(tree, dict) else None
@@ -80,9 +92,9 @@ def said_place(path: str, tree: Any, sections: dict[str, Shape]) -> str:
         shapes = [sections[keys[0]]] if keys[0] in sections else []
         holders = shapes_at(shapes, keys[1:index]) if index else []
         at = value_at(tree, keys[: index + 1])
-        if key.isdigit() and index == 1:
+        if is_place(key) and index == 1:
             words.append(_item(int(key) + 1, _name(at)))
-        elif key.isdigit() and index:
+        elif is_place(key) and index:
             words[-1] = pgettext("editor place", "%(list)s %(number)d") % {
                 "list": words[-1],
                 "number": int(key) + 1,

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from shuke.console.editor.places import is_place, path_of
+
 Posted = Mapping[str, Sequence[str]]
 
 MAX_INPUTS = 20_000
@@ -19,7 +21,7 @@ def section_of(posted: Posted, section: str) -> Any:
     tree: dict[str, Any] = {}
     for name, values in list(posted.items())[:MAX_INPUTS]:
         kind, _colon, place = name.partition(":")
-        path = place.split(".")
+        path = path_of(place)
         if path[0] != section:
             continue
         match kind:
@@ -64,8 +66,12 @@ def _clean(value: Any) -> Any:
         return value
     kept, listed = "@kept" in value, "@list" in value
     items = {key: each for key, each in value.items() if not key.startswith("@")}
-    if listed or (items and all(key.isdigit() for key in items)):
-        return [found for key in sorted(items, key=int) if (found := _clean(items[key])) is not None]
+    if listed or (items and all(is_place(key) for key in items)):
+        return [
+            found
+            for key in sorted(filter(is_place, items), key=int)
+            if (found := _clean(items[key])) is not None
+        ]
     made = {key: found for key, each in items.items() if (found := _clean(each)) is not None}
     return made if made or kept else None
 
@@ -75,7 +81,7 @@ def without(value: Any, path: Sequence[str]) -> Any:
     if not path:
         return None
     key = path[0]
-    if isinstance(value, list) and key.isdigit() and int(key) < len(value):
+    if isinstance(value, list) and is_place(key) and int(key) < len(value):
         rest = without(value[int(key)], path[1:])
         return (
             [each for index, each in enumerate(value) if index != int(key) or rest is not None]

@@ -36,7 +36,16 @@ from shuke.console.editor.fields import (
     seen_problems,
     with_gaps,
 )
-from shuke.console.editor.places import BASICS, dotted, parts_of, said_place, section_at, value_at
+from shuke.console.editor.places import (
+    BASICS,
+    dotted,
+    is_place,
+    parts_of,
+    path_of,
+    said_place,
+    section_at,
+    value_at,
+)
 from shuke.console.editor.posted import section_of, with_item, without
 from shuke.console.editor.tree import rewritten, tree_of
 from shuke.console.editor.words import label_of, section_help
@@ -132,7 +141,7 @@ def now_of(tree: dict[str, Any]) -> datetime:
     zone = tree.get("time_zone")
     try:
         return clock.now().astimezone(ZoneInfo(zone if isinstance(zone, str) else ""))
-    except (ValueError, OSError):
+    except (ValueError, LookupError, OSError):
         return timezone.localtime(clock.now())
 
 
@@ -182,7 +191,7 @@ def edit(request: HttpRequest, posted: QueryDict | dict[str, str]) -> HttpRespon
         tree, opened = _added(tree, place, posted)
         fresh = fresh if fresh and f"{opened}.".startswith(f"{fresh}.") else opened
     elif action == "remove":
-        tree = without(tree, place.split("."))
+        tree = without(tree, path_of(place))
     elif action == "go" and place in section_keys():
         section = place
     elif action == "find" and section_at(place) in section_keys():
@@ -226,7 +235,7 @@ def _varied(value: Any, path: list[str], shape: dict[str, Any], index: int) -> A
     """The value with the thing at `path` in its chosen form; nothing changes when it already has it."""
     if not path:
         return _in_form(value, shape, index)
-    if isinstance(value, list) and path[0].isdigit():
+    if isinstance(value, list) and is_place(path[0]):
         items = next(each["items"] for each in shape.get("anyOf", [shape]) if each.get("type") == "array")
         return [
             _varied(each, path[1:], items, index) if str(place) == path[0] else each
@@ -241,7 +250,7 @@ def _in_form(value: Any, shape: dict[str, Any], index: int) -> Any:
 
 def _added(tree: dict[str, Any], place: str, posted: Any) -> tuple[dict[str, Any], str]:
     """The draft with one more item at `place` (a list), or with the code that was typed (a table), or a whole section."""
-    path = place.split(".")
+    path = path_of(place)
     at = value_at(tree, path)
     code = str(posted.get(f"k:{place}", "")).strip()
     if code:
