@@ -56,6 +56,8 @@ def test_what_the_member_holds_is_shown_with_its_effect_and_chosen_by_a_key(desk
     page = desk.post("coupon", add=desk.pieces["three"])
     assert 'name="seen" value="1700"' in page and "−¥1.70" in page  # a tenth of what is left
     assert desk.events["desk"]["focus"] == "coupon"
+    for no_place in ("9" * 5000, "²", "-1", "1"):
+        assert desk.post("coupon", drop=no_place) == page
     page = desk.post("coupon", drop="0")
     assert 'name="seen" value="2000"' in page
 

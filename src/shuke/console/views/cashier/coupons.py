@@ -97,8 +97,9 @@ def choose(
     wanted = (asked.get("add") or asked.get("text", ""))[:MAX_TYPED].strip()
     dropped = asked.get("drop", "")
     if dropped:
-        if dropped.isdecimal() and int(dropped) < len(cart.coupons):
-            del cart.coupons[int(dropped)]
+        places = [str(place) for place in range(len(cart.coupons))]
+        if dropped in places:
+            del cart.coupons[places.index(dropped)]
         return says
     if not cart.lines:
         says.places["coupon"] = _("Add the goods first: what a coupon gives depends on them.")
