@@ -7,6 +7,7 @@ from datetime import timedelta
 
 import pytest
 from django.utils import timezone
+from playwright.sync_api import Route
 
 from shuke.catalog.models import Product, Store
 from shuke.core.models import ApiKey, AuditEvent, Staff
@@ -203,3 +204,30 @@ def test_the_forms_change_the_draft_and_price_the_sample_as_one_types(
     window.settle()
     window.shot("programme-editor")
     assert window.problems() == []
+
+
+def test_what_is_typed_while_an_answer_is_on_its_way_stays(
+    screen: OpenScreen, shop: None, owner: Staff
+) -> None:
+    window = screen(ENGLISH, owner)
+    window.goto("/programme/editor?section=redemption")
+    page = window.page
+    held: list[Route] = []
+    page.route("**/programme/editor", lambda route: held.append(route))
+    with page.expect_request("**/programme/editor"):
+        page.fill('[name="s:redemption.worth"]', "3.00")
+        page.keyboard.press("Tab")
+    page.locator('[name="s:redemption.points"]').press_sequentially("77")
+    typed = page.input_value('[name="s:redemption.points"]')
+    with page.expect_response("**/programme/editor") as answer:
+        held[0].continue_()
+    answer.value.finished()
+    page.unroute("**/programme/editor")
+    page.wait_for_timeout(200)
+    assert page.input_value('[name="s:redemption.points"]') == typed, "the answer knew nothing of it yet"
+    page.keyboard.press("Tab")
+    page.wait_for_function(
+        "typed => document.querySelector('#editor textarea').value.includes(typed)", arg="77"
+    )
+    assert page.input_value('[name="s:redemption.worth"]') == "3.00"
+    assert page.input_value('[name="s:redemption.points"]') == typed

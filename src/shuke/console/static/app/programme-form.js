@@ -5,6 +5,17 @@
   const HERE = /^(refresh|add:|remove:|find:)/;
   let wait = 0;
   let running = null;
+  let composing = false;
+
+  /* What stands in the fields. An answer that is older than that must not put its own state in their place. */
+  function written() {
+    const found = new Map();
+    for (const [name, value] of new FormData(form)) found.set(name, [...(found.get(name) || []), value].join('\n'));
+    return found;
+  }
+  function differing(before, now) {
+    return [...new Set([...before.keys(), ...now.keys()])].filter((name) => before.get(name) !== now.get(name));
+  }
 
   /* Which parts are folded out, and where the cursor is: by what does not change with the answer. */
   function place(removed) {
@@ -31,10 +42,24 @@
     window.scrollTo(before.x, before.y);
     sought?.scrollIntoView({ block: 'center' });
   }
+  function later() {
+    clearTimeout(wait);
+    wait = setTimeout(() => take('refresh'), 250);
+  }
+  /* Text that was typed into fields of the old state goes into those of the new one. */
+  function carry(names, now) {
+    for (const field of names.flatMap((name) => [...form.elements].filter((each) => each.name === name))) {
+      if (field.type === 'checkbox') field.checked = (now.get(field.name) || '').split('\n').includes(field.value);
+      else if (field.type !== 'hidden' && !field.readOnly) field.value = now.get(field.name) ?? '';
+    }
+    if (names.length) later();
+  }
   async function take(what) {
     clearTimeout(wait);
+    if (composing && what === 'refresh') return;
     running?.abort();
     running = new AbortController();
+    const sent = written();
     const data = new FormData(form);
     data.set('do', what);
     try {
@@ -48,16 +73,25 @@
       const page = new DOMParser().parseFromString(await answer.text(), 'text/html');
       const next = page.getElementById('editor');
       if (!next) return;
+      const now = written();
+      const typed = differing(sent, now);
+      if (what === 'refresh' && (composing || typed.length)) return;
+      composing = false;
       const before = place(what.startsWith('remove:') ? what.slice(7) : '');
       document.getElementById('editor').replaceWith(document.adoptNode(next));
       restore(before);
+      if (!what.startsWith('remove:')) carry(typed, now);
     } catch (error) {
       if (error.name !== 'AbortError') throw error;
     }
   }
-  form.addEventListener('change', () => {
-    clearTimeout(wait);
-    wait = setTimeout(() => take('refresh'), 250);
+  form.addEventListener('change', later);
+  form.addEventListener('compositionstart', () => {
+    composing = true;
+  });
+  form.addEventListener('compositionend', () => {
+    composing = false;
+    later();
   });
   form.addEventListener('submit', (event) => {
     const what = event.submitter?.name === 'do' ? event.submitter.value : '';
