@@ -375,3 +375,74 @@ def test_a_section_that_is_added_can_be_read_as_what_it_is(owner: Client) -> Non
         found = problems_of(fields_of(page)["source"][0])
         assert {each.code for each in found if each.path.startswith(section)} <= {"missing_key"}, section
         assert "field-error" not in page, section
+
+
+def _fields(part: Any) -> dict[str, Field]:
+    """All fields of a form by their name."""
+    if isinstance(part, Field):
+        return {part.name: part}
+    found: dict[str, Field] = {}
+    for each in (*part.main, *part.more) if isinstance(part, Group) else part.items:
+        found |= _fields(each)
+    return found
+
+
+def _form(section: str, value: Any, language: str = "zh-hans", **others: Any) -> dict[str, Field]:
+    with translation.override(language):
+        return _fields(section_form(section, Context({section: value, **others}, {})))
+
+
+def _words(field: Field) -> dict[str, str]:
+    return {value: str(words) for value, words, _chosen in field.options}
+
+
+def test_a_choice_is_called_what_it_means_at_its_place() -> None:
+    rules = _form("earning", [{"id": "base", "give": "1", "per": "1"}])
+    assert _words(rules["s:earning.0.when.birthday"]) == {"day": "当天", "week": "当周", "month": "当月"}
+    assert "税" not in _words(rules["s:earning.0.stacking"])["exclusive"]
+    assert _words(rules["s:earning.0.expiry.round_to"])["none"] == "不延长"
+    coupons = _form("coupons", [{"code": "c", "type": "percent_off"}])
+    often = _words(coupons["s:coupons.0.limits.per_member_per"])
+    assert (often["week"], often["all"]) == ("每周", "总计")
+    assert "8.5 折" in coupons["s:coupons.0.percent"].help, "85 would take 85 per cent off"
+    rewards = _form("rewards", [{"code": "mug", "kind": "goods"}])
+    assert rewards["s:rewards.0.limit.per"].label == "周期"
+    assert _words(rewards["s:rewards.0.uncollected"])["keep"] == "不退积分"
+
+
+def test_staff_roles_are_called_by_their_names() -> None:
+    with translation.override("zh-hans"):
+        form = section_form("tiers", Context({"tiers": {"metric": "spend", "levels": []}}, {}))
+        overrides = next(each for each in form.more if getattr(each, "path", "") == "tiers.overrides")
+        names = [each.label for each in (*overrides.main, *overrides.more)]
+        assert (
+            said_place("tiers.overrides.store_manager.days", {}, sections())
+            == "等级 · 人工定级 · 店长 · 天数"
+        )
+    assert "店长" in names and "API 密钥" in names and not {"owner", "api_key"} & set(names)
+
+
+def test_what_counts_where_nothing_is_given_is_what_the_readers_say() -> None:
+    assets = _form("assets", {"points": {}, "growth": {}}, "en")
+    assert assets["s:assets.growth.expiry.model"].default == "never"
+    assert assets["s:assets.points.expiry.model"].default == "so many months after they came"
+    rules = _form("earning", [{"id": "base", "give": "1", "per": "1"}], "en")
+    assert rules["s:earning.0.expiry.model"].default == "as for the unit"
+    own = _form("earning", [{"id": "base", "give": "1", "per": "1", "expiry": {"months": "3"}}], "en")
+    assert own["s:earning.0.expiry.model"].default == "so many months after they came"
+
+
+def test_a_coupon_without_a_type_asks_only_for_what_all_coupons_have() -> None:
+    form = _form("coupons", [{"code": "c"}])
+    assert "s:coupons.0.type" in form and "s:coupons.0.minimum_spend" in form
+    assert not any(".gift" in name or ".amount" in name for name in form)
+
+
+def test_plans_and_tiers_of_the_draft_are_chosen_not_typed() -> None:
+    plans = [{"code": "plus", "name": {"en": "Plus"}}, {"code": "black", "name": {"en": "Black"}}]
+    levels = {"levels": [{"code": "gold", "name": {"en": "Gold"}}]}
+    form = _form("plans", plans, "en", tiers=levels)
+    assert _words(form["s:plans.0.tier"]) == {"gold": "Gold"}
+    assert _words(form["m:plans.0.upgrade_to"]) == {"plus": "Plus", "black": "Black"}
+    rules = _form("earning", [{"id": "base", "give": "1", "per": "1"}], "en", plans=plans)
+    assert _words(rules["m:earning.0.when.plans"]) == {"plus": "Plus", "black": "Black"}

@@ -286,7 +286,7 @@ _CHOICES: dict[str, str | Promise] = {
     "tier_up": pgettext_lazy("editor choice", "Higher tier"),
     "first_purchase": pgettext_lazy("editor choice", "First purchase"),
     "inclusive": pgettext_lazy("editor choice", "with tax"),
-    "exclusive": pgettext_lazy("editor choice", "without tax, or alone"),
+    "exclusive": pgettext_lazy("editor choice", "alone"),
     "upgrade": pgettext_lazy("editor choice", "only rise"),
     "reassess": pgettext_lazy("editor choice", "assessed anew"),
     "ignore": pgettext_lazy("editor choice", "do not count"),
@@ -309,7 +309,25 @@ _CHOICES: dict[str, str | Promise] = {
     "term": pgettext_lazy("editor choice", "per term"),
 }
 
+_LABELS_OF: dict[tuple[str, str], str | Promise] = {
+    ("limit", "per"): pgettext_lazy("editor", "In each period of"),
+    ("auto_issue", "on"): pgettext_lazy("editor", "Given on"),
+}
+"""Where one key means something else than elsewhere, by the key that holds it and its own."""
+
 _CHOICES_OF: dict[tuple[str, str], str | Promise] = {
+    ("round_to", "none"): pgettext_lazy("editor choice", "to the very day"),
+    ("prices", "exclusive"): pgettext_lazy("editor choice", "without tax"),
+    ("stacking", "exclusive"): CHOICES["exclusive"],
+    ("birthday", "day"): pgettext_lazy("editor choice", "on the day"),
+    ("birthday", "month"): pgettext_lazy("editor choice", "in the month"),
+    ("per_member_per", "week"): pgettext_lazy("editor choice", "per week"),
+    ("per_member_per", "all"): CHOICES["total"],
+    ("uncollected", "return"): pgettext_lazy("editor choice", "points come back"),
+    ("uncollected", "keep"): pgettext_lazy("editor choice", "points do not come back"),
+    ("refund_spent_points", "keep"): pgettext_lazy("editor choice", "not given back"),
+    ("refund_earned_points", "keep"): pgettext_lazy("editor choice", "left to the member"),
+    ("spent_bonus_on_return", "keep"): pgettext_lazy("editor choice", "not deducted"),
     ("policy", "none"): pgettext_lazy("editor choice", "nothing"),
     ("window", "rolling"): pgettext_lazy("editor choice", "the last so many months"),
     **{
@@ -322,9 +340,9 @@ _CHOICES_OF: dict[tuple[str, str], str | Promise] = {
 """Where one word means something else than elsewhere."""
 
 
-def label_of(key: str) -> str:
-    """What a key is called; the key itself when nobody named it."""
-    return str(_LABELS.get(key, key))
+def label_of(key: str, holder: str = "") -> str:
+    """What a key is called where `holder` holds it; the key itself when nobody named it."""
+    return str(_LABELS_OF.get((holder, key)) or _LABELS.get(key, key))
 
 
 _PLACES = {key: place for place, key in enumerate(_LABELS)}

@@ -21,6 +21,7 @@ from shuke.loyalty.probes import Shape
 from shuke.loyalty.words import localized
 
 _NAMED_BY = ("name", "code", "id")
+_PLANS = ("plans", "upgrade_to")
 LANGUAGES = ("zh-Hans", "zh-Hant", "en")
 
 
@@ -192,12 +193,11 @@ def build(shape: Shape, value: Any, path: str, context: Context, *, required: bo
 
 
 def _built(shape: Shape, value: Any, path: str, context: Context, *, required: bool) -> Any:
-    key = path.rpartition(".")[2]
     if shape.get("format") == "names":
         return _names(value, path, context, required=required)
     variants = _objects(shape)
     if variants:
-        return _group(variants, value, path, context)
+        return _group(variants, value, path, context, usual=shape.get("default"), required=required)
     if shape.get("type") == "object":
         return _table(shape, value, path, context)
     lists = [each for each in parts_of(shape) if each.get("type") == "array"]
@@ -206,13 +206,22 @@ def _built(shape: Shape, value: Any, path: str, context: Context, *, required: b
         if _objects(items):
             return _items(items, value, path, context)
         return _many(items, value, path, context, single=len(lists) < len(parts_of(shape)), required=required)
-    return _field(shape, value, path, context, label=label_of(key), required=required)
+    return _field(shape, value, path, context, label=_label(path), required=required)
 
 
 def _help(path: str) -> str:
     """The help of a place: a key may mean something else elsewhere."""
+    return help_of(*_key_and_holder(path))
+
+
+def _label(path: str) -> str:
+    """What the key of a place is called there."""
+    return label_of(*_key_and_holder(path))
+
+
+def _key_and_holder(path: str) -> tuple[str, str]:
     keys = [each for each in path.split(".") if not is_place(each)]
-    return help_of(keys[-1], keys[-2] if len(keys) > 1 else "")
+    return keys[-1], keys[-2] if len(keys) > 1 else ""
 
 
 def _objects(shape: Shape) -> list[Shape]:
@@ -226,22 +235,34 @@ def _objects(shape: Shape) -> list[Shape]:
 # Groups ----------------------------------------------------------------------------------------------
 
 
-def _group(variants: list[Shape], value: Any, path: str, context: Context) -> Group:
+def _group(
+    variants: list[Shape],
+    value: Any,
+    path: str,
+    context: Context,
+    *,
+    usual: Any = None,
+    required: bool = True,
+) -> Group:
+    """The fields of a thing; `usual` is what counts where nothing of it is given."""
     own = value if isinstance(value, dict) else {}
-    chosen = _variant(variants, own)
+    absent = usual if not own and isinstance(usual, dict) else {}
+    chosen = _variant(variants, own or absent)
     switches = _switches(variants)
-    key = path.rpartition(".")[2]
     is_open = bool(own) or context.must_open(path)
-    group = Group(path, label_of(key), _help(path), problems=context.of(path), open=is_open)
+    group = Group(path, _label(path), _help(path), problems=context.of(path), open=is_open)
     group.bad = context.is_bad(path)
-    for name, shape in chosen["properties"].items():
+    for name, shape in _asked(variants, chosen, switches, own).items():
         if name in switches:
-            shape = {"enum": switches[name], "default": shape.get("default", chosen.get("default"))}
+            usually = absent.get(name, shape.get("default", chosen.get("default")))
+            shape = {"enum": switches[name], "default": usually}
         made = build(
             shape, own.get(name), f"{path}.{name}", context, required=name in chosen.get("required", ())
         )
         if isinstance(made, Field) and name in switches:
             made = replace(made, switches=True)
+            if not (own or absent or required):
+                made = replace(made, default=pgettext("editor", "as for the unit"))
         is_main = name in chosen.get("required", ()) or name in switches or name in MAIN
         (group.main if is_main else group.more).append(made)
         group.more_open = group.more_open or (not is_main and context.must_open(f"{path}.{name}"))
@@ -250,6 +271,20 @@ def _group(variants: list[Shape], value: Any, path: str, context: Context) -> Gr
     if not group.main:
         group.main, group.more = group.more, []
     return group
+
+
+def _asked(
+    variants: list[Shape], chosen: Shape, switches: Mapping[str, Any], own: Mapping[str, Any]
+) -> dict[str, Shape]:
+    """The keys to ask for: only what all variants have, as long as a choice among them is needed and not made."""
+    asked: dict[str, Shape] = chosen["properties"]
+    if any(name in chosen.get("required", ()) and not own.get(name) for name in switches):
+        return {
+            name: shape
+            for name, shape in asked.items()
+            if all(name in variant["properties"] for variant in variants)
+        }
+    return asked
 
 
 def _switches(variants: list[Shape]) -> dict[str, list[str]]:
@@ -337,7 +372,6 @@ def fitting(shape: Shape, own: Any) -> Any:
 
 
 def _items(shape: Shape, value: Any, path: str, context: Context) -> Items:
-    key = path.rpartition(".")[2]
     groups = []
     for index, each in enumerate(value if isinstance(value, list) else ()):
         group = _group(_objects(shape), each, f"{path}.{index}", context)
@@ -347,7 +381,7 @@ def _items(shape: Shape, value: Any, path: str, context: Context) -> Items:
         group.open = context.must_open(group.path)
         group.sought = context.sought == group.path
         groups.append(group)
-    return Items(path, label_of(key), _help(path), groups, context.of(path))
+    return Items(path, _label(path), _help(path), groups, context.of(path))
 
 
 def _table(shape: Shape, value: Any, path: str, context: Context) -> Items:
@@ -364,7 +398,7 @@ def _table(shape: Shape, value: Any, path: str, context: Context) -> Items:
         groups.append(group)
     known = () if key == "assets" else [option[:2] for option in _references("asset", "", context)]
     left = [each for each in known if each[0] not in own]
-    return Items(path, label_of(key), _help(path), groups, context.of(path), coded=True, known=left)
+    return Items(path, _label(path), _help(path), groups, context.of(path), coded=True, known=left)
 
 
 def _title(value: Any, otherwise: str) -> str:
@@ -395,11 +429,11 @@ def _many(items: Shape, value: Any, path: str, context: Context, *, single: bool
     options: list[tuple[str, str, bool]] = []
     if "enum" in items:
         options = [(each, choice_word(key, each), each in chosen) for each in items["enum"]]
-    elif items.get("format") == "reference":
+    elif items.get("format") == "reference" or key in _PLANS:
         options = [(code, words, code in chosen) for code, words in _references(key, "", context)]
         options += [(each, each, True) for each in chosen if each not in {option[0] for option in options}]
     about: dict[str, Any] = {
-        "label": label_of(key),
+        "label": _label(path),
         "help": _help(path),
         "required": required,
         "problems": problems,
@@ -437,15 +471,14 @@ def _field(shape: Shape, value: Any, path: str, context: Context, *, label: str,
         words = choice_word(key, str(default)) if default is not None else ""
         options = [(str(each), choice_word(key, str(each)), str(each) == text) for each in shape["enum"]]
         return Field("select", options=options, default=words, **about)
-    if kind == "reference":
+    if kind == "reference" or key == "tier":
         found = _references(key, text, context)
         if found:
             words = dict(found).get(str(default), shown)
             return Field("select", options=[(c, w, c == text) for c, w in found], default=words, **about)
-    holder = next((each for each in reversed(path.split(".")[:-1]) if not is_place(each)), "")
     return Field(
         kind if kind in ("whole", "decimal", "amount", "date", "code") else "text",
-        default=shown or EXAMPLES.get((holder, key), ""),
+        default=shown or EXAMPLES.get(_key_and_holder(path)[::-1], ""),
         **about,
     )
 

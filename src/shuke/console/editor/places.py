@@ -104,7 +104,8 @@ def said_place(path: str, tree: Any, sections: dict[str, Shape]) -> str:
         elif index and any(isinstance(part.get("additionalProperties"), dict) for part in holders):
             words.append(_name(at) or _name((tree.get("assets") or {}).get(key)) or label_of(key))
         else:
-            words.append(_LANGUAGES.get(key) or label_of(key))
+            holder = next((each for each in reversed(keys[:index]) if not each.isdigit()), "")
+            words.append(_LANGUAGES.get(key) or label_of(key, holder))
     return pgettext("editor place", " · ").join(words)
 
 

@@ -5,7 +5,10 @@ from __future__ import annotations
 from django.utils.functional import Promise
 from django.utils.translation import pgettext_lazy
 
-from shuke.loyalty.key_words import choice_word, label_of
+from shuke.core.values import Role
+from shuke.ledger.values import KEY_ROLE
+from shuke.loyalty import key_words
+from shuke.loyalty.key_words import choice_word
 
 __all__ = ["EXAMPLES", "MAIN", "REFERENCES", "choice_word", "help_of", "label_of", "section_help"]
 
@@ -13,7 +16,8 @@ MAIN = frozenset({
     "discount_percent", "multiplier", "when", "factor", "per", "name", "max_percent", "levels", "weekdays", "birthday",
     "categories", "stores", "hours", "amount", "percent", "minimum_spend", "scope", "validity", "limits", "public_code",
     "stock", "points", "cash", "price", "duration", "benefits", "months", "days", "days_after_issue", "from", "until", "to",
-    "per_member", "expiry", "auto_issue", "coupons", "free_shipping",
+    "per_member", "expiry", "auto_issue", "coupons", "free_shipping", "coupon", "fulfilment", "top_up_least", "top_up_most",
+    "bonuses",
 })  # fmt: skip
 """Keys that most programmes use; a form shows them at once, the others under “more”."""
 
@@ -25,6 +29,8 @@ REFERENCES: dict[str, tuple[str, ...]] = {
     "up_to": ("tiers", "levels"),
     "coupon": ("coupons",),
     "template": ("coupons",),
+    "plans": ("plans",),
+    "upgrade_to": ("plans",),
     "default": ("taxes", "rates"),
 }
 """Where in the draft the codes stand that a key refers to."""
@@ -38,7 +44,10 @@ EXAMPLES: dict[tuple[str, str], str] = {
 
 _SECTION_HELPS: dict[str, str | Promise] = {
     "basics": pgettext_lazy("editor", "What the programme is called, its money and its clock."),
-    "assets": pgettext_lazy("editor", "What members collect. Points must be among them."),
+    "assets": pgettext_lazy(
+        "editor",
+        "What members collect. Points must be among them; for tiers by growth add one with the code growth.",
+    ),
     "earning": pgettext_lazy("editor", "What a purchase gives. One rule is enough to begin with."),
     "multipliers": pgettext_lazy(
         "editor", "When purchases give more: a member day, the birthday month, some goods."
@@ -49,6 +58,7 @@ _SECTION_HELPS: dict[str, str | Promise] = {
     "coupons": pgettext_lazy("editor", "Templates of coupons: what each takes off, for what, and how many."),
     "rewards": pgettext_lazy("editor", "What points are exchanged for."),
     "plans": pgettext_lazy("editor", "Memberships that are sold, and what they bring."),
+    "stored_value": pgettext_lazy("editor", "Money that members pay in ahead, and what it brings them."),
     "policies": pgettext_lazy(
         "editor", "What happens in cases that every programme meets, such as a refund."
     ),
@@ -67,13 +77,26 @@ _HELPS: dict[str, str | Promise] = {
 
 _HOUR_HELP = pgettext_lazy("editor", "Hours and minutes, such as 06:00.")
 _PLACE_HELPS: dict[tuple[str, str], str | Promise] = {
-    ("when", "plans"): pgettext_lazy("editor", "Codes of plans: it applies to members who hold one of them."),
+    ("when", "plans"): pgettext_lazy("editor", "It applies to members who hold one of them."),
     ("packs", "coupons"): pgettext_lazy("editor", "Which coupons a pack holds, and how many of each."),
     ("birthday", "coupons"): pgettext_lazy("editor", "Which coupons are given, and how many of each."),
+    ("coupons", "percent"): pgettext_lazy("editor", "15 takes 15 per cent off."),
+    ("coupons", "cap"): pgettext_lazy("editor", "The most money that it takes off in one sale."),
     ("tracks", "multiplier"): "",
     **dict.fromkeys(EXAMPLES, _HOUR_HELP),
 }
 """Where a key means something else than elsewhere, by the key that holds it."""
+
+
+_ROLES = {**{role.value: role.label for role in Role}, KEY_ROLE: pgettext_lazy("programme page", "API keys")}
+_BY_ROLE = ("overrides", "limits")
+
+
+def label_of(key: str, holder: str = "") -> str:
+    """What a key is called where `holder` holds it: staff roles as everywhere in the console."""
+    if holder in _BY_ROLE and key in _ROLES:
+        return str(_ROLES[key])
+    return key_words.label_of(key, holder)
 
 
 def section_help(section: str) -> str:
