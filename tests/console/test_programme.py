@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
@@ -201,6 +202,16 @@ def test_publishing_in_three_steps() -> None:
     version = ProgrammeVersion.objects.get(number=2)
     assert version.source == changed("threshold: 5000", "threshold: 6000"), "lines end as in a file"
     assert (version.note, version.published_by_id) == ("dearer gold", owner.id)
+
+
+def test_the_first_version_begins_by_the_clock_of_its_own_zone() -> None:
+    forget_versions()
+    day = (timezone.now() + timedelta(days=3)).date()
+    form = {"step": "publish", "source": DEMO, "effective_at": f"{day}T00:00"}
+    answer = client_of().post("/programme/publish", form, follow=True)
+    begins = ProgrammeVersion.objects.get().effective_at
+    assert begins.astimezone(ZoneInfo("Asia/Shanghai")).isoformat() == f"{day}T00:00:00+08:00"
+    assert f"it begins {day:%-d %b %Y}, 00:00" in text_of(answer)
 
 
 def test_a_file_counts_instead_of_the_text() -> None:

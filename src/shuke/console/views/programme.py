@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -12,6 +13,7 @@ from django.core.files.uploadedfile import UploadedFile
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_POST
@@ -337,7 +339,6 @@ def _review(
 
 
 def _publish(request: HttpRequest) -> HttpResponse:
-    form = PublishForm(request.POST)
     source = request.POST.get("source", "").replace("\r\n", "\n")
     try:
         document = validate(source)
@@ -345,6 +346,14 @@ def _publish(request: HttpRequest) -> HttpResponse:
         return show_source(
             request, SourceForm(initial={"source": source.replace("\x00", "\ufffd")}), error.problems
         )
+    # Before the first version the shop has no zone yet: its beginning is typed, and told, in that of the draft.
+    own = nullcontext() if queries.programme_at(clock.now()) else timezone.override(document["time_zone"])
+    with own:
+        return _publish_in_zone(request, document, source)
+
+
+def _publish_in_zone(request: HttpRequest, document: dict[str, Any], source: str) -> HttpResponse:
+    form = PublishForm(request.POST)
     if form.is_valid():
         begins: datetime | None = form.cleaned_data["effective_at"]
         version = attempt(
