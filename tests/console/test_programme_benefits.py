@@ -193,3 +193,19 @@ def test_the_page_and_that_of_a_version_show_it() -> None:
             "盟友",
         ]
         assert [each for each in words if each not in page] == []
+
+
+def test_a_coupon_tells_when_and_where_it_counts() -> None:
+    scope = "scope: {categories: [茶, 咖啡]"
+    narrow = f'{scope}, day_parts: [{{from: "07:00", to: "10:00"}}], weekdays: [fri, mon], channels: [pos], exclude_skus: [X1]'
+    source = SOURCE.replace(scope, narrow)
+    assert source != SOURCE
+
+    def about(language: str) -> str:
+        coupons = next(
+            each for each in told_in(language, source).offers if each.title in ("Coupons", "优惠券")
+        )
+        return next(row.terms for row in coupons.rows if row.name == "盒券")
+
+    assert "but not on the products X1 · through pos · every Monday, Friday · at 07:00–10:00" in about("en")
+    assert "每逢周一、周五" in about("zh-hans") and "时段 07:00–10:00" in about("zh-hans")

@@ -12,12 +12,14 @@ from django.utils.translation import ngettext, pgettext
 from shuke.console import formats
 from shuke.console.benefit_words import PERIODS, listed, price_parts, tell_benefit, whole_money
 from shuke.console.coupon_words import gives, term, ways
+from shuke.loyalty.conditions import WEEKDAYS
+from shuke.loyalty.earning_words import goods_words, time_parts
 from shuke.loyalty.plans.values import Duration, Plan
 from shuke.loyalty.programme import Programme
 from shuke.loyalty.words import Document, asset_name, localized, plan_name, tier_name
 from shuke.rewards.catalogue.values import Offer as Reward
 from shuke.rewards.catalogue.values import Price
-from shuke.rewards.values import CouponTemplate
+from shuke.rewards.values import CouponTemplate, Scope
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,8 +133,32 @@ def _coupon_terms(template: CouponTemplate, document: Document, programme: Progr
         yield pgettext("coupon", "for %(goods)s") % {"goods": listed(goods)}
     if template.scope.stores:
         yield _stores(template.scope.stores)
+    yield from _scope_terms(template.scope)
     yield pgettext("coupon", "good: %(term)s") % {"term": term(template)}
     yield _each(template.limits.per_member, template.limits.per_member_per)
+
+
+def _scope_terms(scope: Scope) -> Iterator[str]:
+    """What narrows a coupon besides its goods and stores."""
+    if exceptions := goods_words(
+        {
+            "categories": scope.exclude.categories,
+            "brands": sorted(scope.exclude.brands),
+            "skus": sorted(scope.exclude.skus),
+        }
+    ):
+        yield pgettext("programme", "but not on %s") % exceptions
+    if scope.channels:
+        yield pgettext("programme", "through %(channels)s") % {"channels": listed(sorted(scope.channels))}
+    if scope.tenders:
+        yield pgettext("programme", "paid by %s") % listed(sorted(scope.tenders))
+    hours = [{"from": clock_words(part.start), "to": clock_words(part.end)} for part in scope.day_parts]
+    yield from time_parts({"weekdays": [WEEKDAYS[day] for day in sorted(scope.weekdays)], "hours": hours})
+
+
+def clock_words(minute: int) -> str:
+    """A minute of the day as on a clock: "07:00"."""
+    return f"{minute // 60:02}:{minute % 60:02}"
 
 
 # Rewards -----------------------------------------------------------------------------------------------

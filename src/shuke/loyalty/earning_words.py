@@ -159,7 +159,7 @@ def describe_conditions(when: Mapping[str, Any] | None, document: Document) -> s
     """The conditions of a rule, which all must hold; "always" without any."""
     if not when:
         return pgettext("programme", "always")
-    parts = [*_member_parts(when, document), *_sale_parts(when, document), *_time_parts(when)]
+    parts = [*_member_parts(when, document), *_sale_parts(when, document), *time_parts(when)]
     return pgettext("programme", "; ").join(parts) or pgettext("programme", "always")
 
 
@@ -199,14 +199,14 @@ def _sale_parts(when: Mapping[str, Any], document: Document) -> list[str]:
         parts.append(pgettext("programme", "orders of %s") % _between(amount, f"%s {currency}"))
     if amount := when.get("lines_amount"):
         parts.append(pgettext("programme", "with these goods worth %s") % _between(amount, f"%s {currency}"))
-    if goods := _goods(when):
+    if goods := goods_words(when):
         parts.append(pgettext("programme", "on %(categories)s") % {"categories": goods})
-    if exceptions := _goods(when.get("except", {})):
+    if exceptions := goods_words(when.get("except", {})):
         parts.append(pgettext("programme", "but not on %s") % exceptions)
     return parts
 
 
-def _goods(raw: Mapping[str, Any]) -> str:
+def goods_words(raw: Mapping[str, Any]) -> str:
     """Categories by their paths, brands and SKUs by name."""
     kinds = []
     if categories := raw.get("categories"):
@@ -218,7 +218,8 @@ def _goods(raw: Mapping[str, Any]) -> str:
     return pgettext("programme", ", ").join(kinds)
 
 
-def _time_parts(when: Mapping[str, Any]) -> list[str]:
+def time_parts(when: Mapping[str, Any]) -> list[str]:
+    """The conditions of the time, each in words: ["every Monday", "at 07:00–10:00"]."""
     parts = []
     if weekdays := when.get("weekdays"):
         names = [str(WEEKDAYS[day]) for day in weekdays]
