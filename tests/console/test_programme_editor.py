@@ -23,6 +23,7 @@ from shuke.loyalty.document import problems_of, validate
 from shuke.loyalty.models import ProgrammeVersion
 from shuke.loyalty.queries import forget_versions
 from tests.console.pages import client_of
+from tests.factories.catalog import make_product, make_store
 from tests.factories.core import make_staff
 from tests.factories.loyalty import DEMO, publish
 from tests.loyalty.test_schema import RICH
@@ -446,3 +447,16 @@ def test_plans_and_tiers_of_the_draft_are_chosen_not_typed() -> None:
     assert _words(form["m:plans.0.upgrade_to"]) == {"plus": "Plus", "black": "Black"}
     rules = _form("earning", [{"id": "base", "give": "1", "per": "1"}], "en", plans=plans)
     assert _words(rules["m:earning.0.when.plans"]) == {"plus": "Plus", "black": "Black"}
+
+
+def test_codes_that_the_shop_knows_are_offered_beside_their_lists(owner: Client) -> None:
+    make_store("S7")
+    make_product(sku="LATTE", category="DRINKS/COFFEE")
+    page = owner.post(PAGE, {"source": DEMO, "do": "go:earning"}).content.decode()
+    lists = dict(re.findall(r'<datalist id="known-(\w+)">(.*?)</datalist>', page))
+    assert '<option value="S7">门店 S7</option>' in lists["stores"]
+    assert '<option value="DRINKS/COFFEE">' in lists["categories"] and 'value="LATTE"' in lists["products"]
+    assert 'value="cash"' in lists["tenders"] and "channels" in lists
+    assert 'list="known-stores" data-adds="l-earning-0-when-stores"' in page
+    offered = set(re.findall(r'list="known-(\w+)"', page))
+    assert offered <= set(lists), "every list that a field names is there"

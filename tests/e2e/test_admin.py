@@ -231,3 +231,25 @@ def test_what_is_typed_while_an_answer_is_on_its_way_stays(
     )
     assert page.input_value('[name="s:redemption.worth"]') == "3.00"
     assert page.input_value('[name="s:redemption.points"]') == typed
+
+
+def test_a_known_code_is_chosen_instead_of_typed(screen: OpenScreen, shop: None, owner: Staff) -> None:
+    window = screen(LAPTOP, owner)
+    window.goto("/programme/editor?section=earning")
+    page = window.page
+    page.locator(".editor-item summary").first.click()
+    page.locator('details[data-path="earning.0.when"] > summary').click()
+    chooser = page.locator('[data-adds="l-earning-0-when-stores"]')
+    chooser.fill("80001")
+    chooser.press("Enter")
+    page.wait_for_function("() => document.querySelector('#editor textarea').value.includes('80001')")
+    assert page.input_value('[name="l:earning.0.when.stores"]') == "80001"
+    assert chooser.input_value() == ""
+    chooser.fill("S9")
+    chooser.press("Tab")
+    assert page.input_value('[name="l:earning.0.when.stores"]') == "80001\nS9", (
+        "what is typed is not lost either"
+    )
+    chooser.scroll_into_view_if_needed()
+    window.shot("programme-known-codes")
+    assert window.axe() == []

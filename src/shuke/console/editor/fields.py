@@ -14,7 +14,7 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext
 
 from shuke.console.editor.places import dotted, is_below, is_place, is_single, parts_of, shapes_at, value_at
-from shuke.console.editor.words import EXAMPLES, MAIN, REFERENCES, choice_word, help_of, label_of
+from shuke.console.editor.words import EXAMPLES, MAIN, OFFERED, REFERENCES, choice_word, help_of, label_of
 from shuke.loyalty.document import described
 from shuke.loyalty.errors import Problem
 from shuke.loyalty.probes import Shape
@@ -43,6 +43,8 @@ class Field:
     """Another choice changes which fields there are."""
     sought: bool = False
     """The cursor goes there."""
+    offers: str = ""
+    """Which known codes can be chosen for it, see `known`."""
 
     @property
     def is_open(self) -> bool:
@@ -441,7 +443,7 @@ def _many(items: Shape, value: Any, path: str, context: Context, *, single: bool
     if options:
         return Field("ticks", f"{'x' if single else 'm'}:{path}", options=options, **about)
     prefix = "w" if single else "l"
-    return Field("lines", f"{prefix}:{path}", value="\n".join(chosen), **about)
+    return Field("lines", f"{prefix}:{path}", value="\n".join(chosen), offers=OFFERED.get(key, ""), **about)
 
 
 def _field(shape: Shape, value: Any, path: str, context: Context, *, label: str, required: bool) -> Field:

@@ -10,7 +10,7 @@ from shuke.ledger.values import KEY_ROLE
 from shuke.loyalty import key_words
 from shuke.loyalty.key_words import choice_word
 
-__all__ = ["EXAMPLES", "MAIN", "REFERENCES", "choice_word", "help_of", "label_of", "section_help"]
+__all__ = ["EXAMPLES", "MAIN", "OFFERED", "REFERENCES", "choice_word", "help_of", "label_of", "section_help"]
 
 MAIN = frozenset({
     "discount_percent", "multiplier", "when", "factor", "per", "name", "max_percent", "levels", "weekdays", "birthday",
@@ -34,6 +34,20 @@ REFERENCES: dict[str, tuple[str, ...]] = {
     "default": ("taxes", "rates"),
 }
 """Where in the draft the codes stand that a key refers to."""
+
+OFFERED = {
+    "stores": "stores",
+    "channels": "channels",
+    "tenders": "tenders",
+    "tags": "tags",
+    "categories": "categories",
+    "exclude_categories": "categories",
+    "skus": "products",
+    "exclude_skus": "products",
+    "brands": "brands",
+    "exclude_brands": "brands",
+}
+"""Which codes that the shop knows (`known`) a key takes."""
 
 EXAMPLES: dict[tuple[str, str], str] = {
     (holder, key): example

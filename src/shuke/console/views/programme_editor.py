@@ -36,6 +36,7 @@ from shuke.console.editor.fields import (
     seen_problems,
     with_gaps,
 )
+from shuke.console.editor.known import known_codes
 from shuke.console.editor.places import (
     BASICS,
     dotted,
@@ -92,7 +93,10 @@ class SampleForm(forms.Form):
         self.now = now
         for index in range(1, TRIES + 1):
             self.fields[f"category{index}"] = forms.CharField(
-                label=gettext_lazy("Category"), required=False, max_length=240
+                label=gettext_lazy("Category"),
+                required=False,
+                max_length=240,
+                widget=forms.TextInput(attrs={"list": "known-categories"}),
             )
             self.fields[f"price{index}"] = forms.CharField(
                 label=gettext_lazy("Price"), required=False, max_length=20
@@ -312,10 +316,9 @@ def _page(
         "tried": tried(text, sample, seen.problems, tree),
         "in_force": queries.programme_at(clock.now()),
     }
-    name = (
-        "console/editor_body.html" if request.headers.get("HX-Request") else "console/programme_editor.html"
-    )
-    return render(request, name, page)
+    if request.headers.get("HX-Request"):
+        return render(request, "console/editor_body.html", page)
+    return render(request, "console/programme_editor.html", {**page, "known": known_codes()})
 
 
 def _tiers(tree: dict[str, Any]) -> list[tuple[str, str]]:

@@ -85,7 +85,29 @@
       if (error.name !== 'AbortError') throw error;
     }
   }
-  form.addEventListener('change', later);
+  /* A code that is chosen or typed below a list becomes a line of it. */
+  function choose(field) {
+    const code = field.value.trim();
+    const area = document.getElementById(field.dataset.adds);
+    if (!code || !area) return;
+    const lines = area.value.split('\n').filter((each) => each.trim());
+    if (!lines.includes(code)) area.value = [...lines, code].join('\n');
+    field.value = '';
+    later();
+  }
+  form.addEventListener('input', (event) => {
+    const picked = !event.inputType || event.inputType === 'insertReplacementText';
+    if (picked && event.target.matches('[data-adds]')) choose(event.target);
+  });
+  form.addEventListener('keydown', (event) => {
+    if (event.key !== 'Enter' || !event.target.matches('[data-adds]')) return;
+    event.preventDefault();
+    choose(event.target);
+  });
+  form.addEventListener('change', (event) => {
+    if (event.target.matches('[data-adds]')) choose(event.target);
+    else later();
+  });
   form.addEventListener('compositionstart', () => {
     composing = true;
   });
