@@ -150,11 +150,11 @@ def commit_order(
         if turn.is_contested:  # by other processes, too, perhaps: an attempt would be lost to them
             answer = read_answer(actor, key, input_hash) or _commit_with_those_behind(turn)
             return answer or _commit_alone(asked, optimistic_tries=0)
-        answer = _together.ask(asked) if _may_share(asked) else None
-        if answer is None:
-            turn.is_contested = True
-            answer = _commit_alone(asked)
-        return answer
+        answer = None
+        if _may_share(asked):
+            answer = _together.ask(asked)
+            turn.is_contested = answer is None  # most likely another process was quicker
+        return answer or _commit_alone(asked)
 
 
 @dataclass(frozen=True, slots=True)
