@@ -312,26 +312,28 @@ def test_what_is_in_the_way_of_one_who_waits_is_told_to_it_alone(
 def test_a_statement_that_fails_leaves_each_of_those_who_wait_to_its_own_turn(queue: Queue) -> None:
     other = make_member(now=NOW)
     sell(("A", 1), member=other, now=NOW, number="N1")
-    first, taken, last = queue(
+    first, second, taken, last = queue(
         partial(sell, ("A", 1), member=queue.member, now=NOW),
+        partial(sell, ("A", 3), member=queue.member, now=NOW),
         partial(sell, ("A", 1), member=queue.member, now=NOW, number="N1"),
         partial(sell, ("A", 2), member=queue.member, now=NOW),
     )
-    assert queue.sizes == [3, 2, 1]
+    assert queue.sizes == [4, 3, 2, 1]
     assert isinstance(taken, errors.OrderExists)
-    assert [a["member"]["balances"]["points"] for a in (first, last)] == [12, 32]
-    assert points(queue.member) == 32
+    assert [a["member"]["balances"]["points"] for a in (first, second, last)] == [12, 42, 62]
+    assert points(queue.member) == 62
 
 
 def test_a_database_that_goes_away_is_told_to_all_whose_sales_it_took_along(
     queue: Queue, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What was under way may be written or not, so nobody tries again on the caller's behalf."""
-    under_lock = operations._try_under_lock
+    under_lock, killed = operations._try_under_lock, list[str]()
 
     def end_after(asked: Any) -> Any:
         answer = under_lock(asked)
-        if asked.key == "k2":
+        if asked.key == "k2" and not killed:
+            killed.append("k2")
             with connection.cursor() as cursor:
                 cursor.execute("SELECT pg_terminate_backend(pg_backend_pid())")
         return answer
