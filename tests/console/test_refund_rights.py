@@ -11,6 +11,7 @@ from django.test import Client
 
 from shuke.catalog.models import Store
 from shuke.checkout.models import Order, OrderStatus, Refund
+from shuke.console.views.cashier import signing
 from shuke.core.models import AuditEvent, Staff
 from shuke.core.values import Role
 from shuke.kit import clock
@@ -78,6 +79,26 @@ def test_parts_are_no_way_round_the_limit(shop: Store) -> None:
     assert till.post(path, {"reason": "x", "goods1": "10"}).status_code == 302
     assert till.post(path, {"reason": "x", "goods1": "1"}).status_code == 422
     assert Refund.objects.count() == 1
+
+
+def test_two_who_give_back_at_the_same_moment_see_each_other(
+    shop: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A second click in another process, or a colleague: each looked at the sale before the other was written."""
+    order = sell(("A", 20), now=clock.now())
+    till, path = cashier(shop), f"/cashier/refund/{order['id']}"
+    part = {"reason": "x", "goods1": "6", "seen": "0"}
+    others = iter([lambda: cashier(shop).post(path, part)])
+    original = signing.signer
+
+    def signer(*given: Any) -> Any:
+        for other in others:
+            assert other().headers["Location"] == f"{path}?done=1"
+        return original(*given)
+
+    monkeypatch.setattr(signing, "signer", signer)
+    assert till.post(path, part).headers["Location"] == path
+    assert Refund.objects.get().sales_minor == 6000, "not twice, nor beyond what a cashier gives back alone"
 
 
 def test_an_old_sale_and_a_signature_that_does_not_count(shop: Store) -> None:

@@ -281,6 +281,11 @@ class AlreadyRefunded(ShukeError):
     message = _("This order is already refunded.")
 
 
+class RefundedMeanwhile(ShukeError):
+    code, status = "refunded_meanwhile", 409
+    message = _("Something of this order was given back meanwhile. Look at it again.")
+
+
 class PartlyRefunded(ShukeError):
     code, status = "partly_refunded", 409
     message = _("Some of this order was given back already: refund the rest instead.")

@@ -24,7 +24,14 @@ _OF_AN_ORDER = ("id", "system", "number", "status", "occurred_at", "receipt_code
 
 
 def exchange_order(
-    *, actor: Actor, order_id: UUID, request: RefundRequest, sale: SaleRequest, reason: str, now: datetime
+    *,
+    actor: Actor,
+    order_id: UUID,
+    request: RefundRequest,
+    sale: SaleRequest,
+    reason: str,
+    now: datetime,
+    seen: int | None = None,
 ) -> dict[str, Any]:
     """Refund some of an order and sell something else to the same member, in one transaction.
 
@@ -37,7 +44,9 @@ def exchange_order(
     with transaction.atomic():
         # Looked at first: both halves happen at one instant, never before the sale that is given back.
         at = max(now, order.occurred_at)
-        refund = give_back(EXCHANGE, actor=actor, order_id=order_id, reason=reason, now=now, request=request)
+        refund = give_back(
+            EXCHANGE, actor=actor, order_id=order_id, reason=reason, now=now, request=request, seen=seen
+        )
         sold = json.loads(commit_order(actor=actor, sale=sale, now=at).body)
         Refund.objects.filter(id=refund["id"]).update(exchange_order_id=sold["id"])
     due = sold.get("due_minor", sold["payable_minor"])

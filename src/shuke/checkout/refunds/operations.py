@@ -14,7 +14,13 @@ from django.db import connection, transaction
 
 from shuke.checkout.answers import quantity_text
 from shuke.checkout.documents import transfer_document
-from shuke.checkout.errors import REFUND_REFUSALS, AlreadyRefunded, OrderNotFound, StoreOutOfScope
+from shuke.checkout.errors import (
+    REFUND_REFUSALS,
+    AlreadyRefunded,
+    OrderNotFound,
+    RefundedMeanwhile,
+    StoreOutOfScope,
+)
 from shuke.checkout.models import (
     Order,
     OrderStatus,
@@ -66,14 +72,23 @@ def quote_refund(
 
 
 def refund_order(
-    *, actor: Actor, order_id: UUID, reason: str, now: datetime, request: RefundRequest = ALL_THAT_IS_LEFT
+    *,
+    actor: Actor,
+    order_id: UUID,
+    reason: str,
+    now: datetime,
+    request: RefundRequest = ALL_THAT_IS_LEFT,
+    seen: int | None = None,
 ) -> dict[str, Any]:
     """Refund some of an order or all that is left of it, in one transaction.
 
-    A sale of a till whose clock runs ahead is refunded at the instant that the till stated, never before it. Raises
-    OrderNotFound, StoreOutOfScope, AlreadyRefunded and the refusals of `errors.REFUND_REFUSALS`.
+    A sale of a till whose clock runs ahead is refunded at the instant that the till stated, never before it. `seen`: how many
+    refunds of it were looked at when this one was decided. Raises OrderNotFound, StoreOutOfScope, AlreadyRefunded,
+    RefundedMeanwhile when there are others by now, and the refusals of `errors.REFUND_REFUSALS`.
     """
-    return give_back(REFUND, actor=actor, order_id=order_id, reason=reason, now=now, request=request)
+    return give_back(
+        REFUND, actor=actor, order_id=order_id, reason=reason, now=now, request=request, seen=seen
+    )
 
 
 def quote(
@@ -97,6 +112,7 @@ def give_back(
     now: datetime,
     request: RefundRequest,
     exchange_order_id: UUID | None = None,
+    seen: int | None = None,
 ) -> dict[str, Any]:
     """Plan and write one refund in this manner."""
     while True:
@@ -106,6 +122,8 @@ def give_back(
             # Under the books (or, without a member, the row lock) nobody else refunds this order.
             locked = Order.objects.select_for_update().get(id=order_id)
             if locked.member_id == order.member_id:
+                if seen is not None and Refund.objects.filter(order_id=order_id).count() != seen:
+                    raise RefundedMeanwhile
                 return _write(manner, actor, locked, reason, now, request, exchange_order_id)
         # A member was attached between our look and our lock: their book comes first.
 

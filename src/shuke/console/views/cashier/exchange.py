@@ -147,7 +147,13 @@ def carry_out_exchange(
 
     def act() -> dict[str, Any]:
         return exchange_order(
-            actor=actor, order_id=swap.order_id, request=swap.part, sale=sale, reason=reason, now=now
+            actor=actor,
+            order_id=swap.order_id,
+            request=swap.part,
+            sale=sale,
+            reason=reason,
+            now=now,
+            seen=len(order["refunds"]),
         )
 
     def work() -> tuple[int, bytes]:

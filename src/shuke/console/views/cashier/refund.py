@@ -17,7 +17,7 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
-from shuke.checkout.errors import AlreadyRefunded, OrderNotFound
+from shuke.checkout.errors import AlreadyRefunded, OrderNotFound, RefundedMeanwhile
 from shuke.checkout.models import OrderStatus, Refund
 from shuke.checkout.queries import OrderFilters, find_orders, get_order, list_orders, tenders_back
 from shuke.checkout.refunds import (
@@ -204,7 +204,7 @@ def _give_back(request: HttpRequest, order_id: UUID, *, is_void: bool) -> HttpRe
                 return HttpResponseRedirect(f"{reverse('console:refund', args=[order_id])}?done=1")
             # After a second click, or a colleague: the page shows what stands.
             return HttpResponseRedirect(reverse("console:refund", args=[order_id]))
-    except AlreadyRefunded:
+    except (AlreadyRefunded, RefundedMeanwhile):
         return HttpResponseRedirect(reverse("console:refund", args=[order_id]))
     except ShukeError as refusal:
         page.refuse(refusal)
@@ -246,7 +246,11 @@ def _carry_out(request: HttpRequest, page: Page) -> None:
     def act() -> dict[str, Any]:
         if page.is_void:
             return void_order(actor=actor, order_id=order_id, reason=reason, now=now)
-        return refund_order(actor=actor, order_id=order_id, reason=reason, now=now, request=page.part)
+        # What this person may give back alone, and a second click, were judged by these refunds.
+        seen = len(page.order["refunds"])
+        return refund_order(
+            actor=actor, order_id=order_id, reason=reason, now=now, request=page.part, seen=seen
+        )
 
     row = find_row(actor, order_id)
     carry_out(
