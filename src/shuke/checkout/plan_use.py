@@ -53,9 +53,10 @@ def enjoyed_on_sales(member_id: UUID, plan: str, begin: datetime, end: datetime)
                 "others_end": [last for _first, last in others],
             },
         )
-        discounts, points = cursor.fetchone()
-    deliveries, shipping = _delivered_free(member_id, plan, begin, end, held)
-    more = points or _bought_reserved(member_id, plan, begin, end, held)
+        discounts, points, sent, versions = cursor.fetchone()
+    deliveries, shipping = _delivered_free(member_id, plan, begin, end, held) if sent else (0, 0)
+    reserving = [each for each in versions or () if _reserves(version_by_id(each).programme, plan)]
+    more = points or (bool(reserving) and _bought_reserved(member_id, plan, begin, end, held, reserving))
     return Enjoyed(discounts, more, deliveries, shipping)
 
 
@@ -109,19 +110,16 @@ def _delivered_free(
     return deliveries, worth
 
 
-def _bought_reserved(member_id: UUID, plan: str, begin: datetime, end: datetime, held: _Longer) -> bool:
-    """Whether the member bought goods, and still has them, that nothing but this plan let them have."""
-    # Where the till had fixed the prices nobody asked who may buy.
-    bought = (
-        Order.objects.filter(member_id=member_id, occurred_at__range=(begin, end))
-        .filter(status=OrderStatus.COMMITTED, programme_version__isnull=False)
-        .exclude(settled=True)
+def _bought_reserved(
+    member_id: UUID, plan: str, begin: datetime, end: datetime, held: _Longer, reserving: list[UUID]
+) -> bool:
+    """Whether the member bought goods, and still has them, that nothing but this plan let them have: under the versions of
+    the programme that reserve some for it."""
+    rows = (
+        OrderLine.objects.filter(member_id=member_id, order__occurred_at__range=(begin, end))
+        .filter(order__status=OrderStatus.COMMITTED, order__programme_version_id__in=reserving)
+        .exclude(order__settled=True)  # where the till had fixed the prices nobody asked who may buy
     )
-    versions = list(bought.values_list("programme_version_id", flat=True).distinct())
-    reserving = [each for each in versions if _reserves(version_by_id(each).programme, plan)]
-    if not reserving:
-        return False
-    rows = OrderLine.objects.filter(order__in=bought.filter(programme_version_id__in=reserving))
     back = _quantities_back(member_id, begin)
     for row in rows.select_related("order", "product"):
         if back.get((row.order_id, row.line_no), 0) >= row.quantity:
