@@ -94,7 +94,7 @@ def _as_money(found: Any) -> Any:
 
 
 def _picked(key: str, found: list[Any] | tuple[Any, ...]) -> Any:
-    if key.isdigit() and 1 <= int(key) <= len(found):
+    if key.isascii() and key.isdigit() and len(key) < 9 and 1 <= int(key) <= len(found):
         return found[int(key) - 1]
     for name in NAMING_FIGURES:
         for item in found:
