@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import pytest
 from django.utils import timezone
-from playwright.sync_api import Route
+from playwright.sync_api import Dialog, Route
 
 from shuke.catalog.models import Product, Store
 from shuke.core.models import ApiKey, AuditEvent, Staff
@@ -253,3 +253,27 @@ def test_a_known_code_is_chosen_instead_of_typed(screen: OpenScreen, shop: None,
     chooser.scroll_into_view_if_needed()
     window.shot("programme-known-codes")
     assert window.axe() == []
+
+
+def test_a_changed_draft_is_not_left_without_a_question(screen: OpenScreen, shop: None, owner: Staff) -> None:
+    window = screen(ENGLISH, owner)
+    window.goto("/programme/editor?section=tiers")
+    page = window.page
+    asked: list[str] = []
+
+    def stay(dialog: Dialog) -> None:
+        asked.append(dialog.type)
+        dialog.dismiss()
+
+    page.on("dialog", stay)
+    page.click('button[value="go:redemption"]')
+    page.wait_for_selector('[name="s:redemption.worth"]')
+    assert asked == [], "nothing has changed yet, and the sections take the draft along"
+    page.fill('[name="s:redemption.worth"]', "4.00")
+    page.click('button[value="go:tiers"]')
+    page.wait_for_selector('[name="s:tiers.levels.0.code"]', state="attached")
+    assert asked == []
+    page.locator("nav a[href='/products']").first.click(no_wait_after=True)
+    page.wait_for_timeout(300)
+    assert asked == ["beforeunload"] and page.url.endswith("/programme/editor")
+    assert "worth: 4.00" in page.input_value("textarea[name=source]")

@@ -295,6 +295,7 @@ def _page(
     page = {
         "source": text,
         "section": section,
+        "changed": text.strip() != source_in_force().replace("\r\n", "\n").strip(),
         "title": _("Basics") if section == "basics" else label_of(section),
         "help": section_help(section),
         "parts": parts,

@@ -117,8 +117,21 @@
   });
   form.addEventListener('submit', (event) => {
     const what = event.submitter?.name === 'do' ? event.submitter.value : '';
-    if (!HERE.test(what)) return;
+    kept = !HERE.test(what);
+    if (kept) return;
     event.preventDefault();
     take(what);
+  });
+
+  /* A draft lives in this page only: whoever goes elsewhere with changes is asked. The form's own ways take it along. */
+  const first = written();
+  let kept = false;
+  window.addEventListener('pageshow', () => {
+    kept = false;
+  });
+  window.addEventListener('beforeunload', (event) => {
+    const typed = differing(first, written()).some((name) => !name.startsWith('try-') && name !== 'fresh');
+    const changed = document.getElementById('editor').hasAttribute('data-changed');
+    if (!kept && (typed || changed)) event.preventDefault();
   });
 })();
