@@ -19,6 +19,7 @@ from shuke.rewards.catalogue.invariants import verify_catalogue
 from shuke.rewards.catalogue.models import Redemption
 from shuke.rewards.catalogue.operations import code_of
 from tests.console.pages import MOST_QUERIES, client_of, queries_of, text_of
+from tests.factories.catalog import make_store
 from tests.factories.checkout import make_shop
 from tests.factories.core import PASSWORD, make_staff
 from tests.factories.ledger import give
@@ -115,6 +116,15 @@ def test_it_is_told_what_it_costs_before_it_is_booked(member: Member) -> None:
         refused = redeem(client_of(), member, **{"sure": "", **wrong})
         assert refused.status_code == 422 and 'id="redeem"' not in text_of(refused)
         assert said in text_of(refused).replace("1000", "1,000"), said
+
+
+def test_the_stores_of_a_pick_up_are_offered_by_name(member: Member) -> None:
+    make_store("S8", is_open=False)
+    page = text_of(client_of().get(f"/members/{member.id}/rewards"))
+    offered = page[page.index('<datalist id="places">') :].partition("</datalist>")[0]
+    store = Store.objects.get(code="S1")
+    assert f'<option value="S1">{store.name}</option>' in offered and "S8" not in offered
+    assert 'name="pick_up_store" list="places"' in page
 
 
 def test_who_had_as_many_as_allowed_is_told_so() -> None:

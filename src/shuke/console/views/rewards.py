@@ -19,6 +19,7 @@ from django.utils.translation import gettext_lazy, pgettext
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST
 
+from shuke.catalog.queries import list_stores
 from shuke.checkout.errors import RefundNeedsApproval
 from shuke.checkout.refunds.approval import Beyond, Subject, carry_out
 from shuke.console.access import requires, staff_of
@@ -248,6 +249,7 @@ def member_rewards(request: HttpRequest, member_id: UUID) -> HttpResponse:
         "name": member.name or member.number,
         "usable": usable,
         "store": store,
+        "places": list_stores(open_only=True) if found else [],
         "rows": [_row(each, points_word(now)) for each in found],
         "asked": asked,
         "currency": in_force.programme.currency if in_force else "CNY",
