@@ -209,6 +209,10 @@ def _note(note: Mapping[str, Any], currency: str, *, with_margin: bool) -> str:
                 note["times"],
             )
             return words % {"times": formats.number(note["times"])}
+        case "no_sales":
+            return _(
+                "No member bought anything in this time, so nothing can be compared. Choose another period."
+            )
         case "no_cost_prices":
             return _("No product sold has a cost price, so margins are not known.") if with_margin else ""
         case _:

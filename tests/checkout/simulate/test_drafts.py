@@ -120,6 +120,11 @@ def test_margins_are_told_for_what_has_a_cost_price() -> None:
     assert not any(note["code"] == "no_cost_prices" for note in found["notes"])
 
 
+def test_a_time_without_sales_is_told_as_such() -> None:
+    make_shop()
+    assert report()["notes"] == [{"code": "no_sales"}]
+
+
 def test_coupons_that_were_used_stay_worth_what_they_were(two: tuple[Any, Any]) -> None:
     line = OrderLine.objects.get(order__member=two[1])
     OrderLine.objects.filter(pk=line.pk).update(

@@ -131,6 +131,8 @@ def _noted(note: dict[str, Any], currency: str) -> str:
             return (
                 f"{note['times']:,} {note['what']} could not be replayed under the {note['side']} programme."
             )
+        case "no_sales":
+            return "No member bought anything in that time: there is nothing to hold the draft against."
         case "no_cost_prices":
             return "No product has a cost price: margins are not known."
         case _:

@@ -65,7 +65,9 @@ def _notes(sides: Mapping[str, Mapping[str, Any]], between: Between) -> list[dic
         for side in ("current", "draft")
         for what, times in sides[side]["unplayed"].items()
     ]
-    if not current["costed_minor"]:
+    if not current["orders"]:
+        notes.append({"code": "no_sales"})
+    elif not current["costed_minor"]:
         notes.append({"code": "no_cost_prices"})
     elif current["costed_minor"] < current["payable_minor"]:
         notes.append(
