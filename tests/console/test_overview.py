@@ -93,9 +93,9 @@ def test_before_the_first_sale_the_page_shows_the_way_to_start() -> None:
     assert "segmented" not in html
     steps = html.split("No sales yet")[1].split("</main>")[0]
     assert re.findall(r'href="(/[a-z]+)"', steps) == [
-        "/programme",
         "/stores",
         "/products",
+        "/programme",
         "/members",
         "/cashier",
     ]

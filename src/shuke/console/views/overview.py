@@ -37,8 +37,8 @@ STORES_A_PAGE = 6
 LATE = timedelta(minutes=15)
 """The worker refreshes every minute; figures older than this mean that it does not run."""
 WIDEST_AMOUNT = 10**7
-FIRST_STEPS = ("programme", "stores", "products", "members", "cashier")
-"""What a new shop does before its first sale, in order."""
+FIRST_STEPS = ("stores", "products", "programme", "members", "cashier")
+"""What a new shop does before its first sale, in order: the programme speaks of stores and of what is sold."""
 
 COLUMNS: tuple[tuple[str, str | Promise], ...] = (
     ("sales", gettext_lazy("Member sales")),
