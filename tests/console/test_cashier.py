@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from datetime import timedelta
+from datetime import date, timedelta
 from threading import Barrier, Thread
 from typing import Any
 from uuid import uuid4
@@ -28,6 +28,7 @@ from shuke.ledger.queries import balances_of, reconcile
 from shuke.loyalty.queries import forget_versions
 from shuke.members.models import Member
 from shuke.members.qr import issue_qr
+from shuke.members.queries.reading import open_profiles
 from tests.factories.catalog import make_product
 from tests.factories.checkout import make_shop, sale, sell
 from tests.factories.core import make_staff
@@ -386,8 +387,12 @@ def test_new_members_register_with_name_and_phone(desk: Desk, shop: Store) -> No
     assert "Type the phone number" in desk.post("register", 422, save="1", name="王小明", phone="")
     page = desk.post("register", 422, save="1", name="王小明", phone="12")
     assert 'value="王小明"' in page and 'id="new-phone_error"' in page
-    desk.post("register", save="1", name="王小明", phone="13900001234")
+    for day in ("1890-05-31", "2999-01-01", "31.5.1990"):
+        page = desk.post("register", 422, save="1", name="王小明", phone="13900001234", birthday=day)
+        assert 'id="new-birthday_error"' in page and f'value="{day}"' in page
+    desk.post("register", save="1", name="王小明", phone="13900001234", birthday="1990-05-31")
     member = Member.objects.get()
+    assert open_profiles([member.id])[member.id].birthday == date(1990, 5, 31)
     assert (member.join_store_id, member.join_staff_id) == (shop.id, desk.staff.id)
     assert member.number in desk.page()
     page = desk.post("register", 422, save="1", name="Other", phone="13900001234")

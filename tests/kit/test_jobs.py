@@ -35,6 +35,12 @@ def act_once(number: int) -> None:
     act(number=number)
 
 
+@jobs.after(event="test.happened.v1")
+@jobs.task(name="test.follow")
+def act_after() -> None:
+    act(number=9)
+
+
 @jobs.task(name="test.fail", retries=2)
 def act_and_fail() -> None:
     act()
@@ -124,6 +130,26 @@ def test_once_is_refused_quietly_and_leaves_the_transaction_usable() -> None:
     work()
     assert ran() == [0, 1]
     assert jobs.defer("test.act", once="act", number=3) is True
+
+
+def test_whoever_waits_for_what_follows_an_event_may_hurry_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(RuntimeError), transaction.atomic():
+        jobs.hurry(event="test.happened.v1")
+        raise RuntimeError
+    assert statuses() == []
+    with transaction.atomic():
+        jobs.hurry(event="test.happened.v1")
+        jobs.hurry(event="test.happened.v1")
+        jobs.hurry(event="test.unheard_of.v1")
+        assert statuses() == [], "nobody waits for a row of the queue while other locks are held"
+    assert statuses() == [("test.follow", "todo", 0)]
+    work()
+    assert ran() == [9]
+    with transaction.atomic():
+        act(number=1)
+        jobs.hurry(event="test.happened.v1")
+        monkeypatch.setattr(jobs, "_by_name", {})  # what cannot be queued fails nobody
+    assert ran() == [9, 1]
 
 
 def test_failures_are_repeated_and_then_given_up() -> None:

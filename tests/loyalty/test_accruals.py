@@ -9,10 +9,12 @@ from uuid import uuid4
 
 import pytest
 from django.db import IntegrityError, connection
+from procrastinate.contrib.django import app as queue
 
 from shuke.core.errors import InvalidInput, NotFound
 from shuke.core.models import AuditEvent, OutboxCursor, OutboxEvent
 from shuke.core.values import SYSTEM, Actor
+from shuke.kit import clock, jobs
 from shuke.ledger.models import Account, Entry, Lot, Transfer
 from shuke.ledger.queries import reconcile
 from shuke.loyalty.accruals import accrue
@@ -26,6 +28,7 @@ from shuke.members.models import Member
 from shuke.members.operations import change_status
 from shuke.members.operations.bulk import register_members_in_bulk
 from shuke.members.values import NewMember
+from shuke.rewards.models import Coupon
 from tests.core.races import race, settle
 from tests.factories.checkout import publish
 from tests.factories.ledger import owe
@@ -249,3 +252,26 @@ def test_new_members_get_what_joining_brings_once_and_those_brought_over_nothing
         pass
     assert (points(fresh), points(closed), points(moved)) == (30, 0, 0)
     assert Accrual.objects.get().member_id == fresh.id
+
+
+@pytest.mark.django_db(transaction=True)
+def test_who_joins_at_the_desk_has_what_joining_brings_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first purchase follows at once: nobody waits for the minute to be over."""
+    monkeypatch.setattr(queue.periodic_registry, "periodic_tasks", {})
+    publish(
+        accruals=[rule("gift", "registration", 30)],
+        coupons=[
+            {
+                "code": "first-cup",
+                "name": NAME,
+                "type": "percent_off",
+                "percent": 50,
+                "auto_issue": {"on": ["registration"]},
+            }
+        ],
+    )
+    member = make_member(now=clock.now())
+    settle()
+    jobs.run_worker(wait=False, concurrency=1)
+    assert points(member) == 30
+    assert [coupon.template for coupon in Coupon.objects.filter(member_id=member.id)] == ["first-cup"]

@@ -11,6 +11,7 @@ from shuke.checkout.simulate.runs import JOB, run_simulation
 from shuke.kit import clock, jobs
 from shuke.loyalty.coupon_occasions import issue_on_occasions
 from shuke.loyalty.tier_reviews import announce_downgrades, reassess_members, review_tiers
+from shuke.members.operations.register import REGISTERED
 
 
 @jobs.periodic(cron="12 * * * *")
@@ -40,6 +41,7 @@ def tell_of_downgrades() -> None:
         pass
 
 
+@jobs.after(event=REGISTERED)
 @jobs.periodic(cron="* * * * *")
 @jobs.task(name="checkout.issue_coupons", lock="checkout.issue_coupons", retries=3)
 def issue_coupons_on_occasions() -> None:

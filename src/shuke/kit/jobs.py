@@ -38,6 +38,7 @@ _BUILTIN_QUEUE = "builtin"
 _log = logging.getLogger("shuke.jobs")
 _registered: dict[Callable[..., Any], Task[Any, Any, Any]] = {}
 _by_name: dict[str, Task[Any, Any, Any]] = {}
+_followers: dict[str, list[str]] = {}
 
 
 def task(
@@ -82,6 +83,30 @@ def periodic(*, cron: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
         return function
 
     return schedule
+
+
+def after(*, event: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
+    """Besides its times, run a registered task as soon as `hurry` tells of this event."""
+
+    def follow(function: Callable[P, R]) -> Callable[P, R]:
+        _followers.setdefault(event, []).append(_registered[function].name)
+        return function
+
+    return follow
+
+
+def hurry(*, event: str) -> None:
+    """Somebody waits for what follows an event: queue its followers now, once this transaction is over.
+
+    A courtesy: should it fail, they run at their times. So nobody waits for a job that another transaction is queueing.
+    """
+
+    def queue_followers() -> None:
+        for name in _followers[event]:
+            defer(name, once=f"after:{name}")
+
+    if event in _followers:
+        transaction.on_commit(queue_followers, robust=True)
 
 
 def defer(

@@ -13,6 +13,7 @@ from shuke.loyalty.plans.giving import give_birthday_gifts, give_plan_packs, giv
 from shuke.loyalty.plans.levels import align_levels
 from shuke.loyalty.plans.renewals import charge_due
 from shuke.loyalty.subscribers import welcome_members
+from shuke.members.operations.register import REGISTERED
 
 
 @jobs.periodic(cron="27 * * * *")
@@ -22,6 +23,7 @@ def tell_what_expires() -> None:
     announce_expiring(now=clock.now())
 
 
+@jobs.after(event=REGISTERED)
 @jobs.periodic(cron="* * * * *")
 @jobs.task(name="loyalty.welcome_members", lock="loyalty.welcome_members", retries=3)
 def welcome_new_members() -> None:

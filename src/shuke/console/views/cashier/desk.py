@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from datetime import date
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
@@ -42,7 +43,7 @@ from shuke.console.views.cashier.gift_cards import looks_like_card, take_card
 from shuke.console.views.cashier.pricing import quote_cart
 from shuke.console.views.cashier.reading import PREPAID, Says, place, words_of
 from shuke.console.views.cashier.receipt import receipt_context
-from shuke.core.errors import NotFound
+from shuke.core.errors import InvalidInput, NotFound
 from shuke.core.idempotency import find_answer
 from shuke.core.text import storable
 from shuke.core.values import Permission
@@ -172,11 +173,12 @@ def pick_member(request: HttpRequest, counter: Counter) -> HttpResponse:
 
 @step
 def register(request: HttpRequest, counter: Counter) -> HttpResponse:
-    """Show the form for a new member, or register one with name and phone and take them to the desk."""
+    """Show the form for a new member, or register one with name, phone and birthday and take them to the desk."""
     if not staff_of(request).may(Permission.MEMBERS_WRITE):
         raise PermissionDenied
     name, phone = request.POST.get("name", ""), request.POST.get("phone", "")
-    form, says = {"name": name[:120], "phone": phone[:40]}, Says()
+    birthday = request.POST.get("birthday", "")
+    form, says = {"name": name[:120], "phone": phone[:40], "birthday": birthday[:10]}, Says()
     if "save" not in request.POST:
         cart = read_cart(request)
         return draw(request, counter, cart, says, focus="new-phone" if name else "new-name", form=form)
@@ -187,14 +189,15 @@ def register(request: HttpRequest, counter: Counter) -> HttpResponse:
             member = register_member(
                 actor=staff_of(request).as_actor(),
                 now=counter.now,
-                profile=Profile(name=name[:MAX_TEXT], phone=phone[:MAX_TEXT]),
+                profile=Profile(name=name[:MAX_TEXT], phone=phone[:MAX_TEXT], birthday=_birthday(birthday)),
                 join_store_id=counter.store.id,
                 join_staff_id=staff_of(request).id,
             )
         except ShukeError as error:
-            says.places["name" if (error.field or "").endswith("name") else "phone"] = words_of(error)
+            at = (error.field or "").rpartition(".")[2]
+            says.places[at if at in ("name", "birthday") else "phone"] = words_of(error)
     if says:
-        focus = "new-name" if says.at("name") else "new-phone"
+        focus = next((f"new-{at}" for at in ("name", "birthday") if says.at(at)), "new-phone")
         return draw(request, counter, read_cart(request), says, focus=focus, form=form)
     with open_cart(request) as cart:
         take_member(cart, member.id)
@@ -206,6 +209,14 @@ def register(request: HttpRequest, counter: Counter) -> HttpResponse:
         focus="scan",
         toast=_("Registered. The member number is %(number)s.") % {"number": member.number},
     )
+
+
+def _birthday(typed_day: str) -> date | None:
+    """Raises InvalidInput for what is no day."""
+    try:
+        return date.fromisoformat(typed_day) if typed_day else None
+    except ValueError as error:
+        raise InvalidInput(field="birthday", reason=_("A birthday lies between 1900 and today.")) from error
 
 
 @step
