@@ -47,6 +47,15 @@ def act_and_fail() -> None:
     raise RuntimeError("13800138000 is broken")
 
 
+@jobs.task(name="test.fail_and_follow", lock="test.fail_and_follow", retries=2)
+def fail_while_the_next_one_waits() -> None:
+    """The first time only."""
+    act(number=1 + AuditEvent.objects.count())
+    if AuditEvent.objects.count() == 1:
+        jobs.defer("test.fail_and_follow", once="the clock")
+        raise RuntimeError
+
+
 @jobs.task(name="test.chain")
 def act_and_defer() -> None:
     with transaction.atomic():
@@ -215,6 +224,24 @@ def test_a_job_whose_worker_was_killed_is_rescued_with_its_lock() -> None:
         "succeeded",
     ]
     assert len(ran()) == 3
+
+
+def test_of_a_word_that_waits_already_the_rescued_job_is_left_to_that_one() -> None:
+    """So it is with a job by the clock whose worker was killed: the next one waits behind its lock."""
+    jobs.defer("test.kill", once="the clock")
+    assert worker_process().wait(60) == 9
+    assert jobs.defer("test.kill", once="the clock"), "what runs does not wait"
+    rescue_now()
+    work()
+    assert statuses() == [("test.kill", "failed", 1), ("test.kill", "succeeded", 1)]
+    assert ran() == [None, None]
+
+
+def test_of_a_word_that_waits_already_the_failed_job_is_left_to_that_one() -> None:
+    jobs.defer("test.fail_and_follow", once="the clock")
+    work()
+    assert ran() == [1, 2]
+    assert statuses() == [("test.fail_and_follow", "failed", 1), ("test.fail_and_follow", "succeeded", 1)]
 
 
 def test_a_job_that_kills_every_worker_is_given_up() -> None:

@@ -25,6 +25,7 @@ from procrastinate import exceptions
 from procrastinate.contrib.django import app as _app
 from procrastinate.job_context import JobContext
 from procrastinate.jobs import Status
+from procrastinate.manager import JobManager
 from procrastinate.tasks import Task
 
 P = ParamSpec("P")
@@ -145,6 +146,7 @@ def run_worker(*, concurrency: int = 2, queues: Iterable[str] | None = None, wai
     its own transaction.
     """
     worker = _app.with_connector(_app.connector.get_worker_connector())  # type: ignore[attr-defined]
+    worker.job_manager = _Manager(worker.connector)
     worker.run_worker(
         queues=list(queues) if queues is not None else None,
         concurrency=concurrency,
@@ -153,6 +155,20 @@ def run_worker(*, concurrency: int = 2, queues: Iterable[str] | None = None, wai
         listen_notify=wait,
         fetch_job_polling_interval=2.0,
     )
+
+
+class _Manager(JobManager):
+    """A job that cannot go back to the queue, because another under its word waits there, leaves its work to that one.
+
+    Otherwise it would count as running for ever, with its lock, and so would that one never run.
+    """
+
+    async def retry_job_by_id_async(self, job_id: int, *args: Any, **kwargs: Any) -> None:
+        try:
+            await super().retry_job_by_id_async(job_id, *args, **kwargs)
+        except exceptions.UniqueViolation:
+            _log.warning("job %s is left to the one that waits already", job_id)
+            await self.finish_job_by_id_async(job_id, Status.FAILED, delete_job=False)
 
 
 def on_app_ready(app: procrastinate.App) -> None:
