@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 import duckdb
 import pytest
-from django.db import IntegrityError
+from django.db import IntegrityError, connection, transaction
 
 from shuke.catalog.models import Category, Product
 from shuke.checkout.bulk import HistoricOrder, commit_batch
@@ -17,7 +17,7 @@ from shuke.checkout.logic import CartLine
 from shuke.checkout.models import Order, OrderLine
 from shuke.checkout.operations import commit_order
 from shuke.checkout.values import LineRequest, MemberRef, SaleRequest
-from shuke.ledger.models import Account, Entry
+from shuke.ledger.models import Account, Entry, Transfer
 from shuke.ledger.queries import reconcile
 from shuke.loyalty.models import Standing, TierChange
 from tests.checkout.books import booked
@@ -174,6 +174,15 @@ def test_an_order_without_member_is_kept_and_earns_nothing(shop):
     result = commit_batch(reference="system:import", orders=[order(shop, "1", at)], now=at)
     assert (result.orders, result.sales_minor, result.points) == (1, 1000, 0)
     assert not Entry.objects.exists()
+
+
+def test_the_transfers_of_a_batch_bear_the_number_of_their_transaction(shop):
+    at, member = datetime(2026, 2, 1, tzinfo=UTC), make_member()
+    with transaction.atomic(), connection.cursor() as cursor:
+        commit_batch(reference="system:import", orders=[order(shop, n, at, member) for n in "12"], now=at)
+        cursor.execute("SELECT core_txid()")
+        [(number,)] = cursor.fetchall()
+    assert [each.txid for each in Transfer.objects.all()] == [number, number]
 
 
 def test_a_review_long_overdue_counts_the_time_before_it_as_the_till_does(shop):

@@ -12,6 +12,7 @@ from uuid import UUID
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from msgspec import structs
 
 from shuke.checkout.errors import CardLimitExceeded
 from shuke.checkout.gift_cards import activate_gift_cards, codes_of, issue_gift_cards
@@ -77,7 +78,7 @@ def test_stating_what_a_quote_said_gives_the_same_sale(plan, amounts, points, fu
     asked = Cart(lines, "S1", "pos", True, quoted.points_used, stated(list(quoted.paid)))
     committed = price(plan, asked, member, NOW, funds)
     assert sorted(committed.paid, key=repr) == sorted(quoted.paid, key=repr)
-    assert replace(committed, paid=()) == replace(quoted, paid=())
+    assert structs.replace(committed, paid=()) == structs.replace(quoted, paid=())
 
 
 def random_sale(random: Random, member, codes: list[str]):

@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import structs
 
 from shuke.loyalty.conditions import Birthday, MemberTraits, SaleContext, is_birthday
 from shuke.loyalty.earning import EPOCH, Earned, Room, Used
@@ -109,7 +110,7 @@ def test_a_rule_that_is_not_multiplied_keeps_out_of_the_multipliers() -> None:
 
 
 def test_an_exclusive_multiplier_stands_alone_even_before_the_tier() -> None:
-    gold = replace(CONTEXT, tier="gold")  # ×1.5
+    gold = structs.replace(CONTEXT, tier="gold")  # ×1.5
     ordinary = {"id": "x3", "factor": "3"}
     alone = {"id": "alone", "factor": "2", "stacking": "exclusive"}
     assert points(rule(), amounts=(1000,), context=gold, multipliers=[ordinary]) == 35
@@ -167,8 +168,8 @@ def test_each_condition_of_the_sale_and_the_member_holds_and_fails(
     when: dict[str, Any], holds: dict[str, Any], fails: dict[str, Any]
 ) -> None:
     only = rule(when=when, multiplied=False)
-    assert points(only, context=replace(CONTEXT, **holds)) == 19
-    assert points(only, context=replace(CONTEXT, **fails)) == 0
+    assert points(only, context=structs.replace(CONTEXT, **holds)) == 19
+    assert points(only, context=structs.replace(CONTEXT, **fails)) == 0
 
 
 LINES = [Goods("A", "FOOD/MILK", "bright"), Goods("B", "FOOD", "own"), Goods("C", "TOBACCO", "own")]
@@ -254,7 +255,7 @@ def test_a_rule_at_its_cap_gives_nothing_and_an_exclusive_one_stands_back() -> N
     assert points(alone, rule("base")) == 50
     assert points(alone, rule("base"), room=full) == 19
     double = {"id": "alone", "factor": "2", "stacking": "exclusive", "caps": {"day": 50}}
-    gold = replace(CONTEXT, tier="gold")
+    gold = structs.replace(CONTEXT, tier="gold")
     assert points(rule("base"), multipliers=[double], context=gold) == 38
     assert points(rule("base"), multipliers=[double], context=gold, room=full) == 28
 
@@ -398,7 +399,7 @@ def test_lines_rules_caps_and_budgets_always_agree(
     ids = [f"r{n}" for n in range(6)] + [f"m{n}" for n in range(4)]
     room = Room(dict(zip(ids, used, strict=True)), {"small": left[0], "large": left[1]})
     lines = [replace(line, quantity=2000) for line in LINES]
-    for found in earn(plan, replace(CONTEXT, tier=tier), amounts, lines, room):
+    for found in earn(plan, structs.replace(CONTEXT, tier=tier), amounts, lines, room):
         assert found.total == sum(found.by_line) == sum(part["points"] for part in found.parts) > 0
         assert found.total == sum(batch.amount for batch in found.batches)
         assert min(found.by_line) >= 0

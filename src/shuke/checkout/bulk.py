@@ -135,7 +135,7 @@ class _Copies:
         "checkout_linetax": "order_id, line_no, code, percent, taxable_minor, tax_minor",
         "checkout_tender": "order_id, seq, kind, amount_minor, reference",
         "ledger_transfer": "id, member_id, kind, occurred_at, recorded_at, order_id, store_id, programme_version_id,"
-        " actor, reason",
+        " actor, reason, txid",
         "ledger_lot": "id, member_id, asset, amount, remaining, earned_at, active_at, expires_at, order_id, pending,"
         " waits_for, slides",
         "ledger_entry": "transfer_id, seq, member_id, account, asset, amount, lot_id, explain",
@@ -173,7 +173,7 @@ def commit_batch(*, reference: str, orders: Sequence[HistoricOrder], now: dateti
             list(members),
             {line.sku for order in of_members for line in order.lines},
         )
-        copies = _Copies()
+        copies, txid = _Copies(), _transaction_number()
         windows: dict[tuple[UUID, str, Any], datetime] = {}
         slides: list[tuple[UUID, str, datetime, datetime]] = []
         for place, order in enumerate(orders):
@@ -192,7 +192,7 @@ def commit_batch(*, reference: str, orders: Sequence[HistoricOrder], now: dateti
                 debts = {asset: pair[1] for asset, pair in member.balances.items() if pair[1]}
                 transfer = earn_transfer(in_force.programme, priced, debts, order.occurred_at)
                 if transfer:
-                    _transfer_rows(copies, in_force, order, order_id, transfer, reference, now)
+                    _transfer_rows(copies, in_force, order, order_id, transfer, reference, now, txid)
                     _move_balances(member, transfer)
                     slides += [
                         (order.member_id, s.asset, order.occurred_at, s.until) for s in transfer.slides
@@ -217,6 +217,14 @@ def commit_batch(*, reference: str, orders: Sequence[HistoricOrder], now: dateti
         _slide(slides)
         _write_states(members)
     return result
+
+
+def _transaction_number() -> int:
+    """What the column's default would say of every transfer of the batch, asked once instead of row by row."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT core_txid()")
+        number: int = cursor.fetchone()[0]
+    return number
 
 
 def take_books(member_ids: Sequence[UUID]) -> None:
@@ -401,10 +409,10 @@ def _sale_rows(
     now: datetime,
 ) -> None:
     # Ids become text once per order, not once per line: that alone is a tenth of an import's time.
-    order_text, member = str(order_id), str(order.member_id) if order.member_id else _NULL
+    order_text, member = str(order_id), _kept(order.member_id) if order.member_id else _NULL
     copies.rows["checkout_order"].append(
         f"{order_text}\t{member}\t{_kept(order.store_id)}\t{_text(order.channel)}\t{_text(order.system)}\t{_text(order.number)}\t"
-        f"{order.occurred_at}\t{now}\t{in_force.programme.currency}\t{priced.list_minor}\t{priced.discount_minor}\t"
+        f"{_kept(order.occurred_at)}\t{_kept(now)}\t{in_force.programme.currency}\t{priced.list_minor}\t{priced.discount_minor}\t"
         f"{priced.sales_minor}\t{priced.points_minor}\t{priced.tax_minor}\t{priced.tax_added_minor}\t"
         f"{priced.payable_minor}\t{priced.qualifying_minor}\t0\t"
         f"{priced.earned_of('points')}\t{priced.earned_of('growth')}\t{priced.tier}\tcommitted\t{_kept(in_force.version_id)}\t"
@@ -417,9 +425,9 @@ def _sale_rows(
     append = copies.rows["checkout_orderline"].append
     for n, (line, out) in enumerate(zip(order.lines, priced.lines, strict=True), 1):
         append(
-            f"{order_text}\t{n}\t{member}\t{line.product_id}\t{line.quantity // 1000}.{line.quantity % 1000:03d}\t"
+            f"{order_text}\t{n}\t{member}\t{line.product_id}\t{_quantity(line.quantity)}\t"
             f"{out.list_minor}\t{out.discount_minor}\t{out.points_minor}\t{out.payable_minor}\t{out.points}\t"
-            f"{out.growth}\t{_document(out.detail)}\n"
+            f"{out.growth}\t{_NULL if out.detail is None else _document(out.detail)}\n"
         )
         if out.tax:
             copies.rows["checkout_linetax"].append(
@@ -435,29 +443,31 @@ def _transfer_rows(
     transfer: NewTransfer,
     reference: str,
     now: datetime,
+    txid: int,
 ) -> None:
     at, order_text, member, transfer_id = (
-        str(order.occurred_at),
+        _kept(order.occurred_at),
         str(order_id),
-        str(order.member_id),
+        _kept(order.member_id) if order.member_id else _NULL,
         str(transfer.id),
     )
     copies.rows["ledger_transfer"].append(
-        f"{transfer_id}\t{member}\t{transfer.kind}\t{at}\t{now}\t{order_text}\t{_kept(order.store_id)}\t"
-        f"{_kept(in_force.version_id)}\t{reference}\t\n"
+        f"{transfer_id}\t{member}\t{transfer.kind}\t{at}\t{_kept(now)}\t{order_text}\t{_kept(order.store_id)}\t"
+        f"{_kept(in_force.version_id)}\t{reference}\t\t{txid}\n"
     )
     lots: dict[UUID | None, str] = {None: _NULL}
     for lot in transfer.lots:
         lot_text = lots[lot.id] = str(lot.id)
+        expires_at = _kept(lot.expires_at) if lot.expires_at else _NULL
         copies.rows["ledger_lot"].append(
-            f"{lot_text}\t{member}\t{lot.asset}\t{lot.amount}\t{lot.remaining}\t{at}\t{lot.active_at}\t"
-            f"{lot.expires_at or _NULL}\t{order_text}\t{lot.active_at > lot.earned_at}\t{lot.waits_for or _NULL}\t"
+            f"{lot_text}\t{member}\t{lot.asset}\t{lot.amount}\t{lot.remaining}\t{at}\t{_kept(lot.active_at)}\t"
+            f"{expires_at}\t{order_text}\t{lot.active_at > lot.earned_at}\t{lot.waits_for or _NULL}\t"
             f"{lot.slides}\n"
         )
     for seq, entry in enumerate(transfer.entries, 1):
         copies.rows["ledger_entry"].append(
             f"{transfer_id}\t{seq}\t{member}\t{entry.account}\t{entry.asset}\t{entry.amount}\t"
-            f"{lots[entry.lot_id]}\t{_document(entry.explain)}\n"
+            f"{lots[entry.lot_id]}\t{_NULL if entry.explain is None else _document(entry.explain)}\n"
         )
 
 
@@ -532,9 +542,14 @@ _NULL = r"\N"
 
 
 @lru_cache(maxsize=10_000)
-def _kept(value: UUID) -> str:
-    """The text of an id that many rows share."""
+def _kept(value: UUID | datetime) -> str:
+    """The text of an id or an instant that many rows share."""
     return str(value)
+
+
+@lru_cache(maxsize=10_000)
+def _quantity(thousandths: int) -> str:
+    return f"{thousandths // 1000}.{thousandths % 1000:03d}"
 
 
 def _document(value: Any) -> str:

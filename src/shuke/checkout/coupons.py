@@ -13,6 +13,8 @@ from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
+from msgspec import structs
+
 from shuke.catalog.queries import brands_of
 from shuke.checkout.coupon_logic import MAX_COUPONS, Coupons
 from shuke.checkout.coupon_words import why_not
@@ -68,7 +70,7 @@ class SaleCoupons:
         """The cart with its coupons, and with brands where one of them looks at brands."""
         if any(each.template.uses_brands for each in self.coupons.candidates):
             cart = with_brands(cart, brands_of({line.sku for line in cart.lines}))
-        return replace(cart, coupons=self.coupons)
+        return structs.replace(cart, coupons=self.coupons)
 
     def check(self, priced: Priced) -> None:
         """Refuse a sale that names a coupon which does not count: the customer was promised it. Raises CouponNotUsable."""

@@ -6,7 +6,7 @@ Only a programme whose rules ask for it (`Programme.needs`) costs this; a plain 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
 
@@ -54,6 +54,6 @@ def with_brands(cart: Cart, brands: Mapping[str, str]) -> Cart:
     """The cart with the brand of each line."""
     if not brands:
         return cart
-    return replace(
+    return structs.replace(
         cart, lines=tuple(structs.replace(line, brand=brands.get(line.sku, "")) for line in cart.lines)
     )

@@ -8,12 +8,13 @@ spread over the lines by largest remainder, so that lines always add up to the o
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from shuke.checkout.coupon_logic import Coupons, CouponsTaken
 from shuke.checkout.tax_logic import LineTax, TaxedLine, TaxTotal, tax_lines, tax_totals
@@ -52,8 +53,7 @@ class CartLine(Struct, frozen=True, gc=False):
     """Filled in when a rule of the programme looks at brands."""
 
 
-@dataclass(frozen=True, slots=True)
-class Cart:
+class Cart(Struct, frozen=True):
     """What is being sold, where. `settled`: the selling system has fixed the prices, so the tier discount stays out."""
 
     lines: Sequence[CartLine]
@@ -74,8 +74,7 @@ class TrackFacts:
     qualifying: int
 
 
-@dataclass(frozen=True, slots=True)
-class MemberFacts:
+class MemberFacts(Struct, frozen=True):
     """What pricing knows of the member. `qualifying` is the tier metric in the window that ends now, before this sale."""
 
     tier: TierState
@@ -106,8 +105,7 @@ class PricedLine(Struct, frozen=True, gc=False):
     tax: LineTax | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Priced:
+class Priced(Struct, frozen=True):
     """A priced sale. Sums over `lines` equal the header. payable = sales − points + `tax_added_minor`: prices that contain
     their tax add none. `paid` is what the tenders pay of it, `due_minor` what is left to pay outside.
     """
@@ -134,7 +132,7 @@ class Priced:
     free_shipping: bool = False
     """By a benefit or by a coupon."""
     coupons: CouponsTaken | None = None
-    track_moves: Mapping[str, TierMove] = field(default_factory=dict)
+    track_moves: Mapping[str, TierMove] = {}
     """Moves on the tracks beside the main one."""
 
     @property
@@ -210,7 +208,7 @@ def _price(
     programme: Programme, cart: Cart, member: MemberFacts | None, now: datetime, funds: Funds
 ) -> Priced:
     lists = [line.list_minor for line in cart.lines]
-    given = [sum(minor for _, minor in line.given) for line in cart.lines]
+    given = [sum([minor for _, minor in line.given]) if line.given else 0 for line in cart.lines]
     if sum(lists) > MAX_MINOR:
         raise PricingRefusal("amount_too_large", "lines")
     for index, (full, off) in enumerate(zip(lists, given, strict=True)):

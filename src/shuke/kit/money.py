@@ -109,7 +109,8 @@ def allocate(total: int, weights: Sequence[int]) -> list[int]:
     parts = [total * w // whole for w in weights]
     left = total - sum(parts)
     if left:
-        order = sorted(range(count), key=lambda i: (-(total * weights[i] % whole), i))
+        # The sort is stable, also in reverse: of equal remainders the earlier part comes first.
+        order = sorted(range(count), key=[total * w % whole for w in weights].__getitem__, reverse=True)
         for i in order[:left]:
             parts[i] += 1
     return parts

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from functools import lru_cache
 from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
@@ -60,18 +61,31 @@ class Expiry:
         if self.model == "never":
             return None
         day = local_date(since, zone)
-        if self.model == "fixed_date":
-            assert self.on is not None
-            return end_of_day(self.on, zone)
-        if self.model == "end_of_year":
-            return end_of_day(date(day.year + self.months, 12, 31), zone)
-        last = day + timedelta(days=self.days) if self.days else add_months(day, self.months)
         if self.exact:
             # The wall clock's time on that day: a month is a calendar month, an hour change moves nothing.
+            last = self._later(day)
             return (
                 since.astimezone(zone).replace(year=last.year, month=last.month, day=last.day).astimezone(UTC)
             )
-        return end_of_day(round_up(last, self.round_to), zone)
+        return _lapse_of(self, day, zone)
+
+    def _later(self, day: date) -> date:
+        return day + timedelta(days=self.days) if self.days else add_months(day, self.months)
+
+    def last_day(self, day: date) -> date:
+        """The last local day on which units of a local day are valid, for every model but `never`."""
+        if self.model == "fixed_date":
+            assert self.on is not None
+            return self.on
+        if self.model == "end_of_year":
+            return date(day.year + self.months, 12, 31)
+        return round_up(self._later(day), self.round_to)
+
+
+@lru_cache(maxsize=1024)
+def _lapse_of(expiry: Expiry, day: date, zone: ZoneInfo) -> datetime:
+    """The same for all units of a local day, and asked for each of their sales."""
+    return end_of_day(expiry.last_day(day), zone)
 
 
 def round_up(day: date, to: RoundTo) -> date:

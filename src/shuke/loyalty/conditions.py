@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any, Literal, Protocol
 
+from msgspec import Struct
+
 from shuke.kit.money import to_minor
 
 Birthday = Literal["", "day", "week", "month"]
@@ -50,8 +52,7 @@ class MemberTraits:
 NO_TRAITS = MemberTraits()
 
 
-@dataclass(frozen=True, slots=True)
-class SaleContext:
+class SaleContext(Struct, frozen=True):
     """The sale's and the member's side of a rule. `at` is the local time; `birthday` (month, day) or None when unknown.
 
     An accrual without a sale has no store and no channel, and no rule that asks for one.

@@ -127,8 +127,7 @@ class AccrualRule:
     terms: Terms = PLAIN
 
 
-@dataclass(frozen=True, slots=True)
-class TierFactor:
+class TierFactor(Struct, frozen=True):
     """The multiplier that the member's tier, plan or both bring, in thousandths; points only."""
 
     tier: str
@@ -270,7 +269,7 @@ def earn(
             continue
         factors = _factors([m for m in extra if m.asset == asset], asset, tier, amounts, lines, counters)
         bonus, bonus_parts = _multipliers_give(asset, factors, multiplied, stacking, rounding, counters)
-        by_line = [a + b for a, b in zip(given, bonus, strict=True)]
+        by_line = [a + b for a, b in zip(given, bonus, strict=True)] if bonus_parts else given
         results.append(
             Earned(
                 asset,
@@ -311,7 +310,8 @@ def _rules_give(
     total, multiplied = [0] * len(amounts), [0] * len(amounts)
     parts: list[dict[str, Any]] = []
     # An exclusive rule stands alone; one that has nothing to give, or nothing left, stands back.
-    for rule in (*(r for r in rules if r.terms.exclusive), *(r for r in rules if not r.terms.exclusive)):
+    alone = [rule for rule in rules if rule.terms.exclusive]
+    for rule in [*alone, *(rule for rule in rules if not rule.terms.exclusive)] if alone else rules:
         base = _base(rule, amounts, lines)
         wanted = sum(base)
         if wanted == 0:
@@ -322,10 +322,10 @@ def _rules_give(
         counters.note(rule.id, rule.asset, rule.terms, granted)
         if granted < wanted:
             base = allocate(granted, base)
-        parts.append(_part({"id": rule.id}, granted, wanted, cut))
-        total = [a + b for a, b in zip(total, base, strict=True)]
+        total = [a + b for a, b in zip(total, base, strict=True)] if parts else base
         if rule.multiplied:
             multiplied = [a + b for a, b in zip(multiplied, base, strict=True)]
+        parts.append(_part({"id": rule.id}, granted, wanted, cut))
         if rule.terms.exclusive:
             break
     return total, parts, multiplied
@@ -364,8 +364,7 @@ def _amounts_hold(when: Conditions, amounts: Sequence[int], covered: list[bool] 
     return when.lines_amount.holds(sum(about))
 
 
-@dataclass(frozen=True, slots=True)
-class _Factor:
+class _Factor(Struct, frozen=True):
     """A multiplier that applies: `lines` None means all of them."""
 
     id: str
@@ -410,9 +409,7 @@ def _multipliers_give(
     extra = [0] * len(base)
     if not factors:
         return extra, []
-    shares = [_shares(stacking, factors, line) for line in range(len(base))]
-    # weights[k][i]: thousandths of units that factor k adds to line i.
-    weights = [[b * row[k] for b, row in zip(base, shares, strict=True)] for k in range(len(factors))]
+    weights = _weights(stacking, factors, base)
     by_factor = [sum(row) for row in weights]
     whole = sum(by_factor)
     if whole <= 0:
@@ -430,11 +427,25 @@ def _multipliers_give(
     return extra, parts
 
 
+def _weights(stacking: Stacking, factors: list[_Factor], base: list[int]) -> list[list[int]]:
+    """Thousandths of units that factor k adds to line i, as `[k][i]`."""
+    # Added up, each factor stands for itself: no line needs to look at the others.
+    if stacking == "add" or len(factors) == 1:
+        return [_alone(each, base) for each in factors]
+    shares = [_shares(stacking, factors, line) for line in range(len(base))]
+    return [[b * row[k] for b, row in zip(base, shares, strict=True)] for k in range(len(factors))]
+
+
+def _alone(factor: _Factor, base: list[int]) -> list[int]:
+    gain = factor.factor - 1000
+    if factor.lines is None:
+        return [b * gain for b in base]
+    return [b * gain if covered else 0 for b, covered in zip(base, factor.lines, strict=True)]
+
+
 def _shares(stacking: Stacking, factors: list[_Factor], line: int) -> list[int]:
-    """How many thousandths of the line's base each factor adds, under the stacking policy."""
+    """How many thousandths of the line's base each factor adds where only the best counts, or one acts on the other."""
     gains = [f.factor - 1000 if f.lines is None or f.lines[line] else 0 for f in factors]
-    if stacking == "add":
-        return gains
     if stacking == "best":
         best = max(range(len(gains)), key=lambda k: gains[k])
         return [g if k == best else 0 for k, g in enumerate(gains)]

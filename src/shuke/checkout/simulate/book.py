@@ -7,10 +7,13 @@ are moved in memory.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from uuid import UUID
+
+from msgspec.structs import replace
 
 from shuke.checkout.logic import Cart, MemberFacts, Priced, price
 from shuke.checkout.posting import slides_of
@@ -459,7 +462,7 @@ def _tenders(sale: Sale) -> tuple[tuple[Tender, ...], Funds]:
 
 
 def _never_was(rules: Rules) -> Rules:
-    return replace(rules, return_spent=True, claw_back=True, shortfall="debt")
+    return dataclasses.replace(rules, return_spent=True, claw_back=True, shortfall="debt")
 
 
 def _order(
