@@ -460,3 +460,104 @@ def test_codes_that_the_shop_knows_are_offered_beside_their_lists(owner: Client)
     assert 'list="known-stores" data-adds="l-earning-0-when-stores"' in page
     offered = set(re.findall(r'list="known-(\w+)"', page))
     assert offered <= set(lists), "every list that a field names is there"
+
+
+OFFERS = """
+coupons:
+  - {code: ten, name: {zh-Hans: 立减十元, en: Ten off}, type: amount_off, amount: 10.00, minimum_spend: 60.00}
+  - {code: alone, name: {zh-Hans: 单用八折, en: A fifth off alone}, type: percent_off, percent: 20, stacking: {exclusive: true}}
+  - {code: bread, name: {zh-Hans: 面包券, en: Bread free}, type: amount_off, amount: 5.00, scope: {skus: [BREAD]}}
+  - {code: south, name: {zh-Hans: 南店券, en: The south}, type: amount_off, amount: 1.00, scope: {stores: [S9]}}
+  - {code: by-card, name: {zh-Hans: 刷卡券, en: By card}, type: amount_off, amount: 1.00, scope: {tenders: [card]}}
+plans:
+  - code: plus
+    name: {zh-Hans: 畅享, en: Plus}
+    price: 99.00
+    duration: {months: 12}
+    benefits: {discount_percent: 10, free_shipping: true, free_shipping_from: 50.00}
+rewards:
+  - {code: cup, name: {zh-Hans: 马克杯, en: Cup}, kind: goods, points: 500, tier_prices: [{tier: gold, points: 300, cash: 5}]}
+  - {code: best, name: {zh-Hans: 金卡专享, en: For gold}, kind: goods, points: 900, tiers: [gold]}
+"""
+
+
+def told(page: str) -> str:
+    """What the sample cart says, as a reader sees it."""
+    panel = page[page.index('<div class="mt-3 border-t') : page.index("</form>", page.index('id="draft"'))]
+    return " ".join(re.sub(r"<[^>]+>", " ", unescape(panel)).split())
+
+
+def test_the_sample_uses_the_coupons_that_are_ticked_and_says_why_others_do_not_count(owner: Client) -> None:
+    make_store(code="S9")
+    page = owner.post(PAGE, {"source": STARTER + OFFERS, "do": "go:coupons"}).content.decode()
+    # All are ticked: 88.50 less 20 % alone is more than ten off.
+    assert fields_of(page)["try-coupons"] == ["ten", "alone", "bread", "south", "by-card"]
+    text = told(page)
+    assert "A fifth off alone -¥17.70" in text and "70.80" in text
+    assert (
+        "Ten off It cannot be used together with “A fifth off alone”" in text
+        and "S9" in text
+        and "Bread free None of the goods" in text
+    )
+    page = send(owner, page, "refresh", **{"try-coupons": ["ten", "south"]}).content.decode()
+    text = told(page)
+    assert "Ten off -¥10.00" in text and "78.50" in text and "A fifth off alone" not in text
+    assert fields_of(page)["try-coupons"] == ["ten", "south"], "what was not ticked stays so"
+    changed = {"try-coupons": ["ten", "south", "by-card"], "try-store": "S9", "try-tender": "card"}
+    page = send(owner, page, "refresh", **changed).content.decode()
+    assert "The south -¥1.00" in told(page) and "By card -¥1.00" in told(page) and "76.50" in told(page)
+
+
+def test_a_coupon_that_is_new_in_the_draft_is_tried_at_once(owner: Client) -> None:
+    page = owner.post(PAGE, {"source": STARTER + OFFERS, "do": "go:coupons"}).content.decode()
+    page = send(owner, page, "refresh", **{"try-coupons": ["ten"]}).content.decode()
+    new = "  - {code: more, name: {zh-Hans: 再减}, type: amount_off, amount: 2.00}\nplans:"
+    source = fields_of(page)["source"][0].replace("plans:", new)
+    page = owner.post(
+        PAGE, {**fields_of(page), "section": "", "source": source, "do": "refresh"}
+    ).content.decode()
+    assert fields_of(page)["try-coupons"] == ["ten", "more"]
+    assert "再减 -¥2.00" in told(page) and "Ten off -¥10.00" in told(page)
+
+
+def test_the_sample_is_bought_by_the_holder_of_a_plan_and_of_goods_in_the_catalogue(owner: Client) -> None:
+    make_product("面包", sku="BREAD", price_minor=2000)
+    page = owner.post(PAGE, {"source": STARTER + OFFERS, "do": "go:plans"}).content.decode()
+    changed = {
+        "try-plan": "plus",
+        "try-coupons": ["bread"],
+        "try-goods1": "BREAD",
+        "try-price1": "",
+        "try-price2": "",
+    }
+    text = told(send(owner, page, "refresh", **changed).content.decode())
+    # Two loaves at their own price, a tenth off, then the bread coupon; 31.00 ships free only from 50.00.
+    assert "40.00" in text and "Plus -¥4.00" in text and "Bread free -¥5.00" in text and "31.00" in text
+    assert "Free delivery" not in text
+    dearer = told(send(owner, page, "refresh", **{**changed, "try-price1": "38"}).content.decode())
+    assert "Free delivery yes" in dearer
+
+
+def test_what_rewards_cost_is_told_for_the_tier_of_the_sample(owner: Client) -> None:
+    page = owner.post(PAGE, {"source": STARTER + OFFERS, "do": "go:rewards"}).content.decode()
+    assert "Cup 500 " in told(page) and "For gold not for this tier" in told(page)
+    text = told(send(owner, page, "refresh", **{"try-tier": "gold"}).content.decode())
+    assert "Cup 300 + ¥5.00" in text and "For gold 900" in text
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        {"try-tier": "gone", "try-plan": "gone", "try-coupons": ["gone", "ten"]},
+        {"try-goods1": "\x00", "try-price1": "1"},
+        {"try-price1": "NaN"},
+        {"try-price1": "9" * 20},
+        {"try-quantity1": "-1"},
+        {"try-store": "nowhere"},
+        {"try-tender": "stored_value"},
+        {"try-drawn": "x" * 5000},
+    ],
+)
+def test_a_sample_that_makes_no_sense_breaks_nothing(owner: Client, sent: dict[str, Any]) -> None:
+    page = owner.post(PAGE, {"source": STARTER + OFFERS, "do": "go:coupons"}).content.decode()
+    assert send(owner, page, "refresh", **sent).status_code == 200

@@ -18,14 +18,17 @@ PRODUCTS_MOST = 200
 
 def known_codes() -> dict[str, list[tuple[str, str]]]:
     """(code, name) of each kind; of products only where a list can hold them all."""
-    products = find_products(limit=PRODUCTS_MOST)
+    found = find_products(limit=PRODUCTS_MOST)
+    products = [] if found.next_cursor else [(each.sku, each.name) for each in found.rows]
+    categories = _plain(list_category_paths())
     return {
         "stores": [(each.code, each.name) for each in list_stores()[:STORES_MOST]],
         "channels": [(each.code, each.name) for each in list_channels()],
         "tenders": [(code, str(words)) for code, words in TENDER_NAMES.items()],
         "tags": _plain(tags_in_use(None)),
-        "categories": _plain(list_category_paths()),
-        "products": [] if products.next_cursor else [(each.sku, each.name) for each in products.rows],
+        "categories": categories,
+        "products": products,
+        "goods": [*products, *categories],
         "brands": _plain(list_brands()),
     }
 

@@ -6,25 +6,16 @@ text, comments included.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from django import forms
 from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import render
 from django.utils import timezone
-from django.utils.formats import date_format
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
 
-from shuke.checkout.errors import PRICING_REFUSALS
-from shuke.checkout.logic import Priced
-from shuke.checkout.simulate.preview import Sample, SampleLine, preview
-from shuke.checkout.values import PricingRefusal
-from shuke.console import formats
 from shuke.console.access import requires
 from shuke.console.editor.fields import (
     Context,
@@ -48,96 +39,24 @@ from shuke.console.editor.places import (
     value_at,
 )
 from shuke.console.editor.posted import section_of, with_item, without
+from shuke.console.editor.sample import first_of, sample_form, tried
 from shuke.console.editor.tree import rewritten, tree_of
 from shuke.console.editor.words import label_of, section_help
 from shuke.console.views.programme import SourceForm, review_source, show_source, source_in_force
 from shuke.core.values import Permission
 from shuke.kit import clock
-from shuke.kit.money import BadAmount
 from shuke.loyalty import queries
-from shuke.loyalty.document import problems_of, validate
+from shuke.loyalty.document import problems_of
 from shuke.loyalty.errors import InvalidProgramme, Problem
-from shuke.loyalty.words import asset_word, localized
 
 FIRST = ("assets", "earning", "multipliers", "accruals", "tiers", "redemption", "coupons", "rewards", "plans")
 HIDDEN = ("shuke",)
-TRIES = 3
 
 
 def section_keys() -> list[str]:
     """The sections in the order in which one builds a programme; those this page has never heard of come last."""
     known = [key for key in sections() if key not in (*BASICS, *HIDDEN)]
     return ["basics", *(key for key in FIRST if key in known), *(key for key in known if key not in FIRST)]
-
-
-class SampleForm(forms.Form):
-    """A small cart to try the draft on."""
-
-    tier = forms.ChoiceField(label=gettext_lazy("Tier"), required=False)
-    points = forms.IntegerField(
-        label=gettext_lazy("Points to use"), required=False, min_value=0, max_value=10**9
-    )
-    weekday = forms.ChoiceField(label=gettext_lazy("Day"), required=False)
-    time = forms.TimeField(
-        label=gettext_lazy("Time of day"),
-        required=False,
-        widget=forms.TimeInput(attrs={"type": "time"}, format="%H:%M"),
-    )
-    is_birthday = forms.BooleanField(label=gettext_lazy("It is the member's birthday"), required=False)
-    is_first = forms.BooleanField(label=gettext_lazy("It is the first purchase"), required=False)
-
-    def __init__(self, *args: Any, tiers: list[tuple[str, str]], now: datetime, **kwargs: Any) -> None:
-        """`now` is local to the draft."""
-        super().__init__(*args, **kwargs)
-        self.prefix = "try"
-        self.now = now
-        for index in range(1, TRIES + 1):
-            self.fields[f"category{index}"] = forms.CharField(
-                label=gettext_lazy("Category"),
-                required=False,
-                max_length=240,
-                widget=forms.TextInput(attrs={"list": "known-categories"}),
-            )
-            self.fields[f"price{index}"] = forms.CharField(
-                label=gettext_lazy("Price"), required=False, max_length=20
-            )
-            self.fields[f"quantity{index}"] = forms.IntegerField(
-                label=gettext_lazy("Quantity"), required=False, min_value=1, max_value=1000
-            )
-        self.fields["tier"].choices = tiers  # type: ignore[attr-defined]
-        self.fields["weekday"].choices = [  # type: ignore[attr-defined]
-            (str(ahead), formats.day_short(day) + " " + date_format(day, "D"))
-            for ahead, day in ((ahead, (now + timedelta(days=ahead)).date()) for ahead in range(7))
-        ]
-
-    @property
-    def rows(self) -> list[tuple[Any, Any, Any]]:
-        """The fields of each line of the cart."""
-        return [(self[f"category{i}"], self[f"price{i}"], self[f"quantity{i}"]) for i in range(1, TRIES + 1)]
-
-    def moment(self) -> datetime:
-        """When the sample is bought; where no time is given, at the present one."""
-        data = self.cleaned_data
-        day = self.now.date() + timedelta(days=int(data["weekday"] or 0))
-        return datetime.combine(day, data["time"] or self.now.time(), self.now.tzinfo).astimezone(UTC)
-
-    def sample(self) -> Sample:
-        """The cart, of the lines that have a price."""
-        data = self.cleaned_data
-        lines = [
-            SampleLine(
-                f"sample-{i}", data[f"category{i}"].strip("/ "), data[f"quantity{i}"] or 1, data[f"price{i}"]
-            )
-            for i in range(1, TRIES + 1)
-            if data[f"price{i}"]
-        ]
-        return Sample(
-            lines or [SampleLine("sample-1", "", 1, "0")],
-            data["tier"],
-            data["points"] or 0,
-            is_birthday=data["is_birthday"],
-            is_first=data["is_first"],
-        )
 
 
 def now_of(tree: dict[str, Any]) -> datetime:
@@ -147,9 +66,6 @@ def now_of(tree: dict[str, Any]) -> datetime:
         return clock.now().astimezone(ZoneInfo(zone if isinstance(zone, str) else ""))
     except (ValueError, LookupError, OSError):
         return timezone.localtime(clock.now())
-
-
-_START = {"try-price1": "38", "try-quantity1": "2", "try-price2": "12.5", "try-quantity2": "1"}
 
 
 @requires(Permission.PROGRAMME_PUBLISH)
@@ -287,11 +203,9 @@ def _page(
     counts: dict[str, int] = {}
     for each in problems:
         counts[section_at(each.path)] = counts.get(section_at(each.path), 0) + 1
-    now = now_of(tree)
-    given = posted
-    if not any(str(name).startswith("try-") for name in posted):
-        given = {**_START, "try-time": f"{now:%H:%M}", **dict(posted.items())}
-    sample = SampleForm(given, tiers=_tiers(tree), now=now)
+    sample = sample_form(posted, tree, now_of(tree))
+    # Judged with what was only just added, which the page itself does not hold against anybody yet.
+    unfinished = [_said(each, tree) for each in seen.problems]
     page = {
         "source": text,
         "section": section,
@@ -314,24 +228,12 @@ def _page(
         "fresh": seen.fresh,
         "sought": seen.sought,
         "sample": sample,
-        "tried": tried(text, sample, seen.problems, tree),
+        "tried": first_of(unfinished) if unfinished else tried(text, sample),
         "in_force": queries.programme_at(clock.now()),
     }
     if request.headers.get("HX-Request"):
         return render(request, "console/editor_body.html", page)
     return render(request, "console/programme_editor.html", {**page, "known": known_codes()})
-
-
-def _tiers(tree: dict[str, Any]) -> list[tuple[str, str]]:
-    levels = (tree.get("tiers") or {}).get("levels") if isinstance(tree.get("tiers"), dict) else None
-    found = []
-    for level in levels if isinstance(levels, list) else ():
-        if isinstance(level, dict) and isinstance(level.get("code"), str) and level["code"]:
-            names = level.get("name")
-            found.append(
-                (level["code"], localized(names) if isinstance(names, dict) and names else level["code"])
-            )
-    return found or [("", "–")]
 
 
 def _said(problem: Problem, tree: dict[str, Any]) -> dict[str, str]:
@@ -340,53 +242,4 @@ def _said(problem: Problem, tree: dict[str, Any]) -> dict[str, str]:
         "find": dotted(problem.path),
         "place": said_place(problem.path, tree, sections()),
         "message": problem.message,
-    }
-
-
-def tried(text: str, form: SampleForm, problems: Sequence[Problem], tree: dict[str, Any]) -> dict[str, Any]:
-    """The sample under the draft and under what stands; or why it cannot be told, with the first problem."""
-    if problems:
-        words = _("The sample is priced as soon as the draft has no problems.")
-        return {"refusal": words, "first": _said(problems[0], tree), "others": len(problems) - 1}
-    if not form.is_valid():
-        return {"refusal": _("Some of the sample's fields cannot be read.")}
-    document = validate(text)
-    at = form.moment()
-    now = clock.now()
-    in_force = queries.programme_at(now)
-    before = queries.version_by_id(in_force.version_id).document if in_force else None
-    try:
-        draft = preview(document, form.sample(), at)
-    except PricingRefusal as refusal:
-        error = PRICING_REFUSALS[refusal.code](field=refusal.field, **refusal.params)
-        return {"refusal": str(error)}
-    except BadAmount:
-        return {"refusal": _("Write prices as a number such as 12.90.")}
-    found: dict[str, Any] = {
-        "draft": _told(draft),
-        "currency": document["currency"],
-        "before": None,
-        "points_name": asset_word(document, "points"),
-    }
-    if before is not None and before["currency"] == document["currency"]:
-        try:
-            found["before"] = _told(preview(before, form.sample(), at))
-        except PricingRefusal:
-            found["before"] = None
-    return found
-
-
-def _told(priced: Priced) -> dict[str, Any]:
-    return {
-        "list": priced.list_minor,
-        "off": priced.discount_minor,
-        "by_points": priced.points_minor,
-        "payable": priced.payable_minor,
-        "points": priced.earned_of("points"),
-        "parts": [
-            {"id": part["id"], "units": part["points"]}
-            for earned in priced.earned
-            if earned.asset == "points"
-            for part in earned.parts
-        ],
     }

@@ -1,0 +1,317 @@
+"""The sample cart beside the editor's forms: what is bought, by whom and where, and what the draft makes of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from django import forms
+from django.http import QueryDict
+from django.utils.formats import date_format
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, pgettext, pgettext_lazy
+
+from shuke.catalog.models import Product
+from shuke.catalog.queries import list_channels, list_stores, products_by_sku
+from shuke.checkout.coupon_words import why_not
+from shuke.checkout.errors import PRICING_REFUSALS
+from shuke.checkout.logic import Priced
+from shuke.checkout.simulate.preview import Sample, SampleLine, preview
+from shuke.checkout.values import OUTSIDE_TENDERS, PricingRefusal
+from shuke.console import formats
+from shuke.console.editor.known import STORES_MOST
+from shuke.console.views.cashier.receipt import TENDER_NAMES
+from shuke.kit import clock
+from shuke.kit.money import BadAmount, to_text
+from shuke.loyalty import queries
+from shuke.loyalty.assets import MONEY_KINDS
+from shuke.loyalty.document import validate
+from shuke.loyalty.programme import Programme, compile_programme
+from shuke.loyalty.words import (
+    asset_name,
+    asset_word,
+    coupon_name,
+    explain_earning,
+    localized,
+    plan_name,
+    tier_name,
+)
+from shuke.rewards.values import Reason
+
+LINES = 3
+COUPONS_MOST = 40
+REWARDS_MOST = 20
+PREFIX = "try"
+_START = {"price1": "38", "quantity1": "2", "price2": "12.5", "quantity2": "1"}
+_TILL = "pos"
+
+Posted = QueryDict | Mapping[str, str]
+Choices = list[tuple[str, str]]
+
+
+def sample_form(posted: Posted, tree: Mapping[str, Any], now: datetime) -> SampleForm:
+    """The sample as it was sent; one to begin with where none was. `now` is local to the draft."""
+    given: Posted = posted
+    if not any(str(name).startswith(f"{PREFIX}-") for name in posted):
+        start = {**_START, "time": f"{now:%H:%M}"}
+        given = {f"{PREFIX}-{name}": value for name, value in start.items()}
+    return SampleForm(_brought_up(given, tree), tree=tree, now=now)
+
+
+def _brought_up(given: Posted, tree: Mapping[str, Any]) -> QueryDict:
+    """What was sent, less what the draft no longer has, with a tick at each coupon that is new since the boxes were drawn."""
+    data = QueryDict(mutable=True)
+    for name in given:
+        data.setlist(name, given.getlist(name) if isinstance(given, QueryDict) else [given[name]])
+    for name, known in (("tier", _levels(tree)), ("plan", _named(tree.get("plans")))):
+        if data.get(f"{PREFIX}-{name}") not in dict(known):
+            data[f"{PREFIX}-{name}"] = ""
+    drawn = set(data.get(f"{PREFIX}-drawn", "").split())
+    codes = [code for code, _name in _coupons(tree)]
+    ticked = [each for each in data.getlist(f"{PREFIX}-coupons") if each in codes]
+    data.setlist(f"{PREFIX}-coupons", [*ticked, *(code for code in codes if code not in drawn)])
+    return data
+
+
+class SampleForm(forms.Form):
+    """A small cart to try the draft on."""
+
+    tier = forms.ChoiceField(label=gettext_lazy("Tier"), required=False)
+    plan = forms.ChoiceField(label=gettext_lazy("Plan"), required=False)
+    points = forms.IntegerField(
+        label=gettext_lazy("Points to use"), required=False, min_value=0, max_value=10**9
+    )
+    weekday = forms.ChoiceField(label=gettext_lazy("Day"), required=False)
+    time = forms.TimeField(
+        label=gettext_lazy("Time of day"),
+        required=False,
+        widget=forms.TimeInput(attrs={"type": "time"}, format="%H:%M"),
+    )
+    store = forms.ChoiceField(label=gettext_lazy("Store"), required=False)
+    channel = forms.ChoiceField(label=gettext_lazy("Channel"), required=False)
+    tender = forms.ChoiceField(label=pgettext_lazy("sample cart", "Paid by"), required=False)
+    is_birthday = forms.BooleanField(label=gettext_lazy("It is the member's birthday"), required=False)
+    is_first = forms.BooleanField(label=gettext_lazy("It is the first purchase"), required=False)
+    coupons = forms.MultipleChoiceField(
+        label=pgettext_lazy("sample cart", "Coupons that the member holds"),
+        required=False,
+        widget=forms.CheckboxSelectMultiple(attrs={"class": "checkbox"}),
+    )
+
+    def __init__(self, data: QueryDict, *, tree: Mapping[str, Any], now: datetime) -> None:
+        super().__init__(data, prefix=PREFIX)
+        self.now = now
+        for index in range(1, LINES + 1):
+            self.fields[f"goods{index}"] = forms.CharField(
+                label=gettext_lazy("Product or category"),
+                required=False,
+                max_length=240,
+                widget=forms.TextInput(attrs={"list": "known-goods"}),
+            )
+            self.fields[f"price{index}"] = forms.CharField(
+                label=gettext_lazy("Price"), required=False, max_length=20
+            )
+            self.fields[f"quantity{index}"] = forms.IntegerField(
+                label=gettext_lazy("Quantity"), required=False, min_value=1, max_value=1000
+            )
+        channels = [(each.code, each.name) for each in list_channels()]
+        self._choose("tier", _levels(tree) or [("", "–")])
+        self._choose("plan", [("", _("No plan")), *_named(tree.get("plans"))])
+        self._choose("weekday", _days(now))
+        self._choose(
+            "store",
+            [("", pgettext("sample cart", "Any")), *((s.code, s.name) for s in list_stores()[:STORES_MOST])],
+        )
+        self._choose("channel", sorted(channels, key=lambda each: each[0] != _TILL) or [(_TILL, _TILL)])
+        tenders = [(kind, str(words)) for kind, words in TENDER_NAMES.items() if kind in OUTSIDE_TENDERS]
+        self._choose("tender", [("", pgettext("sample cart", "Any")), *tenders])
+        self._choose("coupons", _coupons(tree))
+
+    def _choose(self, name: str, choices: Choices) -> None:
+        self.fields[name].choices = choices  # type: ignore[attr-defined]
+
+    @property
+    def rows(self) -> list[tuple[Any, Any, Any]]:
+        """The fields of each line of the cart."""
+        return [(self[f"goods{i}"], self[f"price{i}"], self[f"quantity{i}"]) for i in range(1, LINES + 1)]
+
+    @property
+    def drawn(self) -> str:
+        """The codes of the coupons that have a box: those that come later begin with a tick."""
+        return " ".join(str(code) for code, _words in self.fields["coupons"].choices)  # type: ignore[attr-defined]
+
+    def moment(self) -> datetime:
+        """When the sample is bought; where no time is given, at the present one."""
+        data = self.cleaned_data
+        day = self.now.date() + timedelta(days=int(data["weekday"] or 0))
+        return datetime.combine(day, data["time"] or self.now.time(), self.now.tzinfo).astimezone(UTC)
+
+    def sample(self, currency: str) -> Sample:
+        """The cart, of the lines that have a price or a product that has one."""
+        data = self.cleaned_data
+        named = [data[f"goods{i}"].strip().strip("/") for i in range(1, LINES + 1)]
+        products = products_by_sku(filter(None, named))
+        lines = [
+            _line(i, products.get(goods), goods, data[f"quantity{i}"] or 1, data[f"price{i}"], currency)
+            for i, goods in enumerate(named, 1)
+        ]
+        return Sample(
+            [line for line in lines if line.unit_price] or [SampleLine("sample-1", "", 1, "0")],
+            data["tier"],
+            data["points"] or 0,
+            store=data["store"],
+            channel=data["channel"] or _TILL,
+            is_birthday=data["is_birthday"],
+            is_first=data["is_first"],
+            plan=data["plan"],
+            tender=data["tender"],
+            coupons=data["coupons"],
+        )
+
+
+def _line(
+    place: int, product: Product | None, goods: str, quantity: int, unit_price: str, currency: str
+) -> SampleLine:
+    """A line of a product of the catalogue, at its own price where none is typed; else of something of that category."""
+    if product is None:
+        return SampleLine(f"sample-{place}", goods, quantity, unit_price)
+    if not unit_price and product.price_minor is not None and product.currency == currency:
+        unit_price = to_text(product.price_minor, currency)
+    return SampleLine(product.sku, product.category_id or "", quantity, unit_price, product.brand)
+
+
+def _days(now: datetime) -> Choices:
+    days = [(now + timedelta(days=ahead)).date() for ahead in range(7)]
+    return [
+        (str(ahead), formats.day_short(day) + " " + date_format(day, "D")) for ahead, day in enumerate(days)
+    ]
+
+
+def _levels(tree: Mapping[str, Any]) -> Choices:
+    tiers = tree.get("tiers")
+    return _named(tiers.get("levels") if isinstance(tiers, dict) else None)
+
+
+def _coupons(tree: Mapping[str, Any]) -> Choices:
+    return _named(tree.get("coupons"))[:COUPONS_MOST]
+
+
+def _named(items: Any) -> Choices:
+    """(code, name) of what a draft lists; it may be unfinished, so nothing about it is certain."""
+    found: dict[str, str] = {}
+    for each in items if isinstance(items, list) else ():
+        code = each.get("code") if isinstance(each, dict) else None
+        if isinstance(code, str) and code.strip():
+            names = each.get("name")
+            found[code] = (localized(names) if isinstance(names, dict) and names else "") or code
+    return list(found.items())
+
+
+def tried(text: str, form: SampleForm) -> dict[str, Any]:
+    """The sample under a draft that has no problems and under what stands, or why it cannot be told."""
+    if not form.is_valid():
+        return {"refusal": _("Some of the sample's fields cannot be read.")}
+    document = validate(text)
+    programme = compile_programme(document)
+    at, sample = form.moment(), form.sample(document["currency"])
+    try:
+        draft = preview(programme, sample, at)
+    except PricingRefusal as refusal:
+        error = PRICING_REFUSALS[refusal.code](field=refusal.field, **refusal.params)
+        return {"refusal": str(error)}
+    except BadAmount:
+        return {"refusal": _("Write prices as a number such as 12.90.")}
+    before = _in_force(document["currency"], sample, at)
+    columns = [_figures(draft, programme, document)] + ([_figures(*before)] if before else [])
+    return {
+        "rows": _rows(columns),
+        "currency": document["currency"],
+        "has_before": before is not None,
+        "earned": [
+            explain_earning({"rules": each.parts}, document, each.asset)
+            for each in draft.earned
+            if len(each.parts) > 1
+        ],
+        "refused": _not_counting(draft, programme, document),
+        "rewards": [
+            (localized(each.names), each.price_for(draft.tier), not each.tiers or draft.tier in each.tiers)
+            for each in list(programme.rewards.values())[:REWARDS_MOST]
+        ],
+    }
+
+
+def _in_force(
+    currency: str, sample: Sample, at: datetime
+) -> tuple[Priced, Programme, Mapping[str, Any]] | None:
+    """The sample under what stands, with that; None where it cannot be compared."""
+    in_force = queries.programme_at(clock.now())
+    if in_force is None or in_force.programme.currency != currency:
+        return None
+    try:
+        priced = preview(in_force.programme, sample, at)
+    except PricingRefusal:
+        return None
+    return priced, in_force.programme, queries.version_by_id(in_force.version_id).document
+
+
+_NAMES = {"tier": tier_name, "plan": plan_name, "coupon": coupon_name}
+Figures = dict[tuple[str, str], tuple[str, int]]
+"""(kind of row, what of) → (label, figure), in the order in which they are shown."""
+_ORDER = ("list", "discount", "coupon", "by_points", "payable", "shipping", "points", "asset", "money")
+
+
+def _figures(priced: Priced, programme: Programme, document: Mapping[str, Any]) -> Figures:
+    points = asset_word(document, "points")
+    found: Figures = {("list", ""): (pgettext("sample cart", "Goods"), priced.list_minor)}
+    for line in priced.lines:
+        for part in line.detail or ():
+            kind, code = part["kind"], part["code"]
+            key = ("coupon" if kind == "coupon" else "discount", f"{kind}:{code}")
+            label, so_far = found.get(key, (_NAMES[kind](document, code), 0))
+            found[key] = (label, so_far - part["minor"])
+    if priced.points_minor:
+        label = pgettext("sample cart", "Paid with %(points_name)s") % {"points_name": points}
+        found["by_points", ""] = (label, -priced.points_minor)
+    found["payable", ""] = (pgettext("sample cart", "To pay"), priced.payable_minor)
+    if priced.free_shipping:
+        found["shipping", ""] = (pgettext("sample cart", "Free delivery"), 1)
+    title = points[:1].upper() + points[1:]
+    words = pgettext("sample cart", "%(points_title)s earned")
+    found["points", ""] = (words % {"points_title": title}, priced.earned_of("points"))
+    for each in priced.earned:
+        if each.asset != "points":
+            kind = "money" if programme.assets[each.asset].kind in MONEY_KINDS else "asset"
+            label = words % {"points_title": asset_name(document, each.asset)}
+            found[kind, each.asset] = (label, each.total)
+    return found
+
+
+def _rows(columns: list[Figures]) -> list[dict[str, Any]]:
+    keys = dict.fromkeys(key for column in columns for key in column)
+    rows = []
+    for key in sorted(keys, key=lambda each: _ORDER.index(each[0])):
+        label = next(column[key][0] for column in columns if key in column)
+        rows.append(
+            {
+                "kind": key[0],
+                "label": label,
+                "values": [column[key][1] if key in column else None for column in columns],
+            }
+        )
+    return rows
+
+
+def _not_counting(priced: Priced, programme: Programme, document: Mapping[str, Any]) -> Choices:
+    """The coupons of the sample that do not count, and why."""
+    if priced.coupons is None:
+        return []
+    refused = {**{code: Reason("not_chosen") for code in priced.coupons.adds}, **priced.coupons.refused}
+    return [(coupon_name(document, code), why_not(reason, programme)) for code, reason in refused.items()]
+
+
+def first_of(problems: Iterable[dict[str, str]]) -> dict[str, Any]:
+    """What is told while the draft has problems."""
+    listed = list(problems)
+    words = _("The sample is priced as soon as the draft has no problems.")
+    return {"refusal": words, "first": listed[0], "others": len(listed) - 1}
