@@ -161,7 +161,7 @@ class SampleForm(forms.Form):
             data["tier"],
             data["points"] or 0,
             store=data["store"],
-            channel=data["channel"] or _TILL,
+            channel=data["channel"] or self.fields["channel"].choices[0][0],  # type: ignore[attr-defined]
             is_birthday=data["is_birthday"],
             is_first=data["is_first"],
             plan=data["plan"],
