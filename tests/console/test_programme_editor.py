@@ -538,6 +538,15 @@ def test_the_sample_is_bought_by_the_holder_of_a_plan_and_of_goods_in_the_catalo
     assert "Free delivery yes" in dearer
 
 
+def test_goods_for_holders_only_are_refused_to_the_sample_by_name(owner: Client) -> None:
+    make_product("面包", sku="BREAD", price_minor=2000)
+    offers = OFFERS.replace("discount_percent: 10,", "exclusive: [{skus: [BREAD]}],")
+    page = owner.post(PAGE, {"source": STARTER + offers, "do": "go:plans"}).content.decode()
+    page = send(owner, page, "refresh", **{"try-goods1": "BREAD"}).content.decode()
+    assert "BREAD is only for: Plus." in told(page)
+    assert "¥" in told(send(owner, page, "refresh", **{"try-plan": "plus"}).content.decode())
+
+
 def test_what_rewards_cost_is_told_for_the_tier_of_the_sample(owner: Client) -> None:
     page = owner.post(PAGE, {"source": STARTER + OFFERS, "do": "go:rewards"}).content.decode()
     assert "Cup 500 " in told(page) and "For gold not for this tier" in told(page)

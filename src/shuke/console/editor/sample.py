@@ -18,7 +18,7 @@ from shuke.checkout.coupon_words import why_not
 from shuke.checkout.errors import PRICING_REFUSALS
 from shuke.checkout.logic import Priced
 from shuke.checkout.simulate.preview import Sample, SampleLine, preview
-from shuke.checkout.values import OUTSIDE_TENDERS, PricingRefusal
+from shuke.checkout.values import OUTSIDE_TENDERS, PRODUCT_RESERVED, PricingRefusal
 from shuke.console import formats
 from shuke.console.editor.known import STORES_MOST
 from shuke.console.views.cashier.receipt import TENDER_NAMES
@@ -33,6 +33,7 @@ from shuke.loyalty.words import (
     asset_word,
     coupon_name,
     explain_earning,
+    holder_names,
     localized,
     plan_name,
     tier_name,
@@ -218,8 +219,10 @@ def tried(text: str, form: SampleForm) -> dict[str, Any]:
     try:
         draft = preview(programme, sample, at)
     except PricingRefusal as refusal:
-        error = PRICING_REFUSALS[refusal.code](field=refusal.field, **refusal.params)
-        return {"refusal": str(error)}
+        params = dict(refusal.params)
+        if refusal.code == PRODUCT_RESERVED:
+            params["holders"] = holder_names(document, str(params["holders"]))
+        return {"refusal": str(PRICING_REFUSALS[refusal.code](field=refusal.field, **params))}
     except BadAmount:
         return {"refusal": _("Write prices as a number such as 12.90.")}
     before = _in_force(document["currency"], sample, at)
