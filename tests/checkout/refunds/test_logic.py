@@ -229,6 +229,16 @@ def test_what_is_missing_is_owed_or_paid_in_money_as_the_policy_says(shortfall, 
     assert (done.deducted, done.money_back) == (deducted, 10_000 - deducted)
 
 
+def test_missing_points_are_paid_in_whole_cents_rounded_down_over_all_refunds_together():
+    # Three points are worth a cent: 5 missing cost 1, 5 more make 10, which cost 3, so 2 more.
+    sold = order(line(1, 1000, 1000, points=5), line(2, 1000, 1000, points=5))
+    rules = Rules(shortfall="cash_value", points=3, worth=1)
+    first = plan(sold, RefundRequest(lines=(LineBack(1, quantity=1000),)), rules=rules)
+    assert (first.movement("points").bought, first.deducted) == (5, 1)
+    second = plan(sold, rules=rules, past=Past(bought=5), backs=first.after)
+    assert (second.movement("points").bought, second.deducted) == (5, 2)
+
+
 def test_missing_points_cost_no_more_than_the_money_that_goes_back():
     sold = order(line(sales=30, points=100))
     done = plan(sold, rules=Rules(shortfall="cash_value", points=1, worth=1))
