@@ -17,7 +17,7 @@ from shuke.checkout.logic import CartLine
 from shuke.checkout.models import Order, OrderLine
 from shuke.checkout.operations import commit_order
 from shuke.checkout.values import LineRequest, MemberRef, SaleRequest
-from shuke.ledger.models import Account, Entry, Transfer
+from shuke.ledger.models import Account, Entry, Lot, Transfer
 from shuke.ledger.queries import reconcile
 from shuke.loyalty.models import Standing, TierChange
 from tests.checkout.books import booked
@@ -174,6 +174,40 @@ def test_an_order_without_member_is_kept_and_earns_nothing(shop):
     result = commit_batch(reference="system:import", orders=[order(shop, "1", at)], now=at)
     assert (result.orders, result.sales_minor, result.points) == (1, 1000, 0)
     assert not Entry.objects.exists()
+
+
+def test_weighed_goods_and_units_that_wait_are_written_as_the_till_writes_them(shop):
+    start = datetime(2026, 2, 1, tzinfo=UTC)
+    waits = {
+        "points": {"name": {"zh-Hans": "积分"}, "pending": {"usable": "after_days", "days": 7}},
+        "growth": {"name": {"zh-Hans": "成长值"}, "pending": {"usable": "on_event", "event": "delivered"}},
+    }
+    publish(effective_at=start, **{**RULES, "assets": waits})
+    till, bulk = make_member(now=start), make_member(now=start)
+    product = Product.objects.get(sku="A")
+    goods = [(1050, 1050), (5, 5), (12_345, 12_345)]
+    for n, (quantity, minor) in enumerate(goods):
+        at = start + timedelta(days=n)
+        line = LineRequest("A", quantity, list_minor=minor)
+        sold = SaleRequest(
+            store="S1", channel="pos", system="till", number=str(n), settled=True,
+            member=MemberRef("id", str(till.id)), lines=(line,),
+        )  # fmt: skip
+        commit_order(actor=TILL, now=at, sale=sold)
+    weighed = [
+        HistoricOrder("bulk", str(n), bulk.id, shop.id, "S1", "pos", start + timedelta(days=n),
+                      [CartLine(product.id, "A", "FOOD", quantity, minor)])
+        for n, (quantity, minor) in enumerate(goods)
+    ]  # fmt: skip
+    commit_batch(reference="system:import", orders=weighed, now=start + timedelta(days=3))
+    assert booked(till) == booked(bulk)
+    lines = OrderLine.objects.filter(member_id=bulk.id).order_by("order__occurred_at")
+    assert [each.quantity for each in lines] == [Decimal("1.050"), Decimal("0.005"), Decimal("12.345")]
+    wait = [
+        list(Lot.objects.filter(member=m).order_by("earned_at", "asset").values_list("pending", "waits_for"))
+        for m in (till, bulk)
+    ]
+    assert wait[0] == wait[1] and set(wait[0]) == {(True, None), (True, "delivered")}
 
 
 def test_the_transfers_of_a_batch_bear_the_number_of_their_transaction(shop):
