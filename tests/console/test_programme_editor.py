@@ -570,3 +570,65 @@ def test_what_rewards_cost_is_told_for_the_tier_of_the_sample(owner: Client) -> 
 def test_a_sample_that_makes_no_sense_breaks_nothing(owner: Client, sent: dict[str, Any]) -> None:
     page = owner.post(PAGE, {"source": STARTER + OFFERS, "do": "go:coupons"}).content.decode()
     assert send(owner, page, "refresh", **sent).status_code == 200
+
+
+def test_what_the_draft_takes_away_is_still_shown_as_it_stands(owner: Client) -> None:
+    make_product("面包", sku="BREAD")
+    make_store(code="S9")
+    publish(STARTER + OFFERS)
+    page = owner.post(PAGE, {"source": STARTER + OFFERS, "do": "go:plans"}).content.decode()
+    chosen = {"try-plan": "plus", "try-coupons": ["ten"]}
+    page = send(owner, page, "refresh", **chosen).content.decode()
+    assert "Plus -¥8.85 -¥8.85 Ten off -¥10.00 -¥10.00 To pay ¥69.65 ¥69.65" in told(page)
+    bare = owner.post(
+        PAGE, {**fields_of(page), "section": "", "source": STARTER, "do": "refresh"}
+    ).content.decode()
+    assert "Plus – -¥8.85 Ten off – -¥10.00 To pay ¥88.50 ¥69.65" in told(bare)
+    assert "Plus (only in force)" in bare and "Ten off (only in force)" in bare
+    goldie = STARTER.replace("code: gold,", "code: goldie,")
+    fields = {**fields_of(page), "section": "", "source": goldie, "do": "refresh", "try-tier": "goldie"}
+    assert "What is in force has no such tier" in told(owner.post(PAGE, fields).content.decode())
+
+
+def test_what_is_odd_about_the_goods_of_the_sample_is_said(owner: Client) -> None:
+    make_product("散装", sku="LOOSE", price_minor=None)
+    make_product("旧款", sku="OLD", price_minor=100, is_active=False)
+    page = owner.post(PAGE, {"source": STARTER, "do": "go:earning"}).content.decode()
+    goods = {
+        "try-goods1": "LOOSE",
+        "try-price1": "",
+        "try-goods2": "OLD",
+        "try-goods3": "ELSE",
+        "try-price3": "2",
+    }
+    text = told(send(owner, page, "refresh", **goods).content.decode())
+    assert "LOOSE has no price" in text and "OLD is no longer sold" in text and "category “ELSE” yet" in text
+    for price in ("-5", "+3", "abc", "1e5", "9" * 17):
+        wrong = send(owner, page, "refresh", **{"try-price1": price}).content.decode()
+        assert "id_try-price1_error" in wrong and "Write prices as a number such as 12.90." in wrong
+    wrong = send(owner, page, "refresh", **{"try-quantity1": "0"}).content.decode()
+    assert 'id="id_try-quantity1_error"' in wrong
+
+
+def test_tax_on_top_is_a_row_of_the_sample(owner: Client) -> None:
+    taxed = (
+        STARTER + "taxes: {prices: exclusive, default: vat, rates: [{code: vat, name: {zh-Hans: 税}, percent: 13}]}\n"
+    )
+    page = owner.post(PAGE, {"source": taxed, "do": "go:taxes"}).content.decode()
+    text = told(
+        send(
+            owner, page, "refresh", **{"try-price1": "10", "try-quantity1": "1", "try-price2": ""}
+        ).content.decode()
+    )
+    assert "Goods ¥10.00 Tax on top ¥1.30 To pay ¥11.30" in text
+
+
+@pytest.mark.parametrize("name", ["[Silver, Argent]", "{a: b}", "7", "2020-01-01", "true"])
+@pytest.mark.parametrize("section", ["coupons", "plans", "tiers"])
+def test_a_name_that_is_no_text_is_a_problem_and_not_a_failure(
+    owner: Client, section: str, name: str
+) -> None:
+    source = STARTER + OFFERS
+    word = {"coupons": "en: Ten off", "plans": "en: Plus", "tiers": "en: Gold"}[section]
+    source = source.replace(word, f"en: {name}")
+    assert owner.post(PAGE, {"source": source, "do": f"go:{section}"}).status_code == 200

@@ -233,6 +233,41 @@ def test_what_is_typed_while_an_answer_is_on_its_way_stays(
     assert page.input_value('[name="s:redemption.points"]') == typed
 
 
+def test_the_caret_and_the_list_stay_where_they_are_when_the_sample_is_priced_again(
+    screen: OpenScreen, shop: None, owner: Staff
+) -> None:
+    window = screen(ENGLISH, owner)
+    window.goto("/programme/editor?section=coupons")
+    page = window.page
+
+    def priced_again_by(key: str) -> None:
+        with page.expect_response("**/programme/editor") as answer:
+            page.keyboard.press(key)
+        answer.value.finished()
+        page.wait_for_timeout(150)
+
+    page.fill('[name="try-price1"]', "20")
+    priced_again_by("Tab")
+    # The quantity was entered with Tab and so selected as a whole: what is typed takes its place.
+    page.keyboard.type("1")
+    page.keyboard.type("2")
+    assert page.input_value('[name="try-quantity1"]') == "12"
+    page.locator('button[value="add:coupons"]').click()
+    page.wait_for_selector('[name="s:coupons.0.code"]', state="attached")
+    for code in ("one", "two"):
+        place = page.locator('[name$=".code"][name^="s:coupons."]').count() - 1
+        page.fill(f'[name="s:coupons.{place}.code"]', code)
+        priced_again_by("Tab")
+        if code == "one":
+            page.locator('button[value="add:coupons"]').click()
+            page.wait_for_selector('[name="s:coupons.1.code"]', state="attached")
+    box = page.locator('[name="try-coupons"][value="two"]')
+    box.focus()
+    priced_again_by("Space")
+    assert page.evaluate("document.activeElement.value") == "two"
+    assert not box.is_checked()
+
+
 def test_a_known_code_is_chosen_instead_of_typed(screen: OpenScreen, shop: None, owner: Staff) -> None:
     window = screen(LAPTOP, owner)
     window.goto("/programme/editor?section=earning")

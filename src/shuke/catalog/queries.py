@@ -44,6 +44,16 @@ def store_names() -> dict[UUID, tuple[str, str]]:
     return {row_id: (code, name) for row_id, code, name in Store.objects.values_list("id", "code", "name")}
 
 
+def names_of_stores(codes: Iterable[str]) -> dict[str, str]:
+    """The names of these stores by code; unknown ones are left out. One query."""
+    return dict(Store.objects.filter(code__in=set(codes)).values_list("code", "name"))
+
+
+def names_of_channels(codes: Iterable[str]) -> dict[str, str]:
+    """The names of these channels by code; unknown ones are left out. One query."""
+    return dict(Channel.objects.filter(code__in=set(codes)).values_list("code", "name"))
+
+
 def list_channels() -> list[Channel]:
     """Every channel by code."""
     return list(Channel.objects.order_by("code"))

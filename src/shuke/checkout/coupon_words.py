@@ -11,6 +11,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, pgettext_lazy
 
+from shuke.catalog.queries import names_of_channels, names_of_stores
 from shuke.kit import wording
 from shuke.kit.clock import local_date
 from shuke.loyalty.programme import Programme
@@ -80,6 +81,9 @@ def _told(key: str, value: Any, programme: Programme) -> str:
         return _listed(str(WEEKDAYS[day]) for day in value)
     if key == "tenders":
         return _listed(str(_TENDERS.get(kind, kind)) for kind in value)
+    if key in ("stores", "channels"):
+        names = names_of_stores(value) if key == "stores" else names_of_channels(value)
+        return _listed(names.get(code, code) for code in value)
     if key == "coupon":
         template = programme.coupons.get(value)
         return localized(template.name) if template else str(value)

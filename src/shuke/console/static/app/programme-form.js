@@ -21,7 +21,17 @@
   function place(removed) {
     const parts = [...form.querySelectorAll('details')];
     const open = new Map(parts.map((each) => [after(each.dataset.path, removed), each.open]));
-    return { open, id: document.activeElement?.name, x: window.scrollX, y: window.scrollY };
+    const rolled = [...form.querySelectorAll('[data-keep]')].map((each) => [each.dataset.keep, each.scrollTop]);
+    return { open, field: focused(document.activeElement), rolled, x: window.scrollX, y: window.scrollY };
+  }
+  /* The field with the cursor: several ticks share a name, and the caret stands somewhere in a text. */
+  function focused(field) {
+    if (!field?.name) return null;
+    const caret = typeof field.selectionStart === 'number' && [field.selectionStart, field.selectionEnd];
+    return { name: field.name, tick: field.type === 'checkbox' || field.type === 'radio' ? field.value : null, caret };
+  }
+  function same(each, { name, tick }) {
+    return each.name === name && (tick === null || each.value === tick);
   }
   /* What stands behind an item that is taken out of its list moves up by one. */
   function after(path, removed) {
@@ -37,14 +47,19 @@
       each.open = before.open.get(each.dataset.path) ?? each.open;
     }
     const sought = form.querySelector('[autofocus]');
-    const field = sought || (before.id && [...form.elements].find((each) => each.name === before.id));
+    const field = sought || (before.field && [...form.elements].find((each) => same(each, before.field)));
     field?.focus({ preventScroll: true });
+    if (!sought && before.field?.caret) field?.setSelectionRange?.(...before.field.caret);
+    for (const [name, top] of before.rolled) {
+      const list = form.querySelector(`[data-keep="${name}"]`);
+      if (list) list.scrollTop = top;
+    }
     window.scrollTo(before.x, before.y);
     sought?.scrollIntoView({ block: 'center' });
   }
-  function later() {
+  function later(pause = 250) {
     clearTimeout(wait);
-    wait = setTimeout(() => take('refresh'), 250);
+    wait = setTimeout(() => take('refresh'), pause);
   }
   /* Text that was typed into fields of the old state goes into those of the new one. */
   function carry(names, now) {
@@ -106,7 +121,8 @@
   });
   form.addEventListener('change', (event) => {
     if (event.target.matches('[data-adds]')) choose(event.target);
-    else later();
+    /* A time and a date change part by part, and which part has the cursor nobody can tell. */
+    else later(event.target.matches('[type="time"], [type="date"], [type="datetime-local"]') ? 1500 : 250);
   });
   form.addEventListener('compositionstart', () => {
     composing = true;
