@@ -612,7 +612,8 @@ def test_what_is_odd_about_the_goods_of_the_sample_is_said(owner: Client) -> Non
 
 def test_tax_on_top_is_a_row_of_the_sample(owner: Client) -> None:
     taxed = (
-        STARTER + "taxes: {prices: exclusive, default: vat, rates: [{code: vat, name: {zh-Hans: 税}, percent: 13}]}\n"
+        STARTER
+        + "taxes: {prices: exclusive, default: vat, rates: [{code: vat, name: {zh-Hans: 税}, percent: 13}]}\n"
     )
     page = owner.post(PAGE, {"source": taxed, "do": "go:taxes"}).content.decode()
     text = told(
