@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 from django.utils.translation import gettext_lazy as _
 
 from shuke.catalog.errors import UnknownStore as UnknownStore
+from shuke.checkout.values import PRODUCT_RESERVED, PricingRefusal
 from shuke.core.errors import IdempotencyConflict as IdempotencyConflict
 from shuke.core.errors import OutOfStoreScope
 from shuke.kit.errors import ShukeError
 from shuke.loyalty.errors import NoProgramme as NoProgramme
+from shuke.loyalty.words import holder_names
 
 StoreOutOfScope = OutOfStoreScope
 
@@ -456,6 +459,15 @@ PRICING_REFUSALS: dict[str, type[ShukeError]] = {
         ProductReserved,
     )
 }
+
+
+def error_of(refusal: PricingRefusal, document: Mapping[str, Any]) -> ShukeError:
+    """The error that tells a refusal of pricing, in the words of the programme that priced."""
+    params = dict(refusal.params)
+    if refusal.code == PRODUCT_RESERVED:
+        params["holders"] = holder_names(document, str(params["holders"]))
+    return PRICING_REFUSALS[refusal.code](field=refusal.field, **params)
+
 
 REFUND_REFUSALS: dict[str, type[ShukeError]] = {
     error.code: error

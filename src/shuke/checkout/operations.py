@@ -26,7 +26,7 @@ from shuke.checkout.answers import order_body, priced_body
 from shuke.checkout.coupons import SaleCoupons, read_coupons
 from shuke.checkout.documents import sale_document
 from shuke.checkout.earning_facts import NO_EARNING_FACTS, read_earning_facts, with_brands
-from shuke.checkout.errors import PRICING_REFUSALS, BadInstant, NoProgramme, OrderExists
+from shuke.checkout.errors import BadInstant, NoProgramme, OrderExists, error_of
 from shuke.checkout.facts import (
     Asked,
     MemberAccount,
@@ -52,7 +52,7 @@ from shuke.checkout.posting import (
 from shuke.checkout.queries import qualifying_totals
 from shuke.checkout.tender_logic import NO_FUNDS, Tender, stored_value_limit
 from shuke.checkout.trust import NO_TRUST, Trust, trust_of
-from shuke.checkout.values import PRODUCT_RESERVED, Answer, PricingRefusal, SaleRequest
+from shuke.checkout.values import Answer, PricingRefusal, SaleRequest
 from shuke.core.values import Actor
 from shuke.kit.connection import is_database_away, on_common_connection
 from shuke.kit.errors import ShukeError
@@ -62,7 +62,6 @@ from shuke.kit.together import Together
 from shuke.kit.turns import Turn, Turns
 from shuke.loyalty.queries import InForce, programme_at, version_by_id
 from shuke.loyalty.tier_reviews import review_member
-from shuke.loyalty.words import holder_names
 
 OPTIMISTIC_TRIES = 1
 OLDEST_LIVE_SALE = timedelta(hours=24)
@@ -550,7 +549,4 @@ def _price(
             in_force.programme, cart, facts, at, trust.added_to(purse.funds(at)) if cart.tenders else NO_FUNDS
         )
     except PricingRefusal as refusal:
-        if refusal.code == PRODUCT_RESERVED:
-            document = version_by_id(in_force.version_id).document
-            refusal.params["holders"] = holder_names(document, str(refusal.params["holders"]))
-        raise PRICING_REFUSALS[refusal.code](field=refusal.field, **refusal.params) from refusal
+        raise error_of(refusal, version_by_id(in_force.version_id).document) from refusal

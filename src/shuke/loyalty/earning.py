@@ -431,12 +431,12 @@ def _weights(stacking: Stacking, factors: list[_Factor], base: list[int]) -> lis
     """Thousandths of units that factor k adds to line i, as `[k][i]`."""
     # Added up, each factor stands for itself: no line needs to look at the others.
     if stacking == "add" or len(factors) == 1:
-        return [_alone(each, base) for each in factors]
+        return [_weights_of(each, base) for each in factors]
     shares = [_shares(stacking, factors, line) for line in range(len(base))]
     return [[b * row[k] for b, row in zip(base, shares, strict=True)] for k in range(len(factors))]
 
 
-def _alone(factor: _Factor, base: list[int]) -> list[int]:
+def _weights_of(factor: _Factor, base: list[int]) -> list[int]:
     gain = factor.factor - 1000
     if factor.lines is None:
         return [b * gain for b in base]

@@ -15,11 +15,12 @@ from django.utils.translation import gettext_lazy, pgettext, pgettext_lazy
 
 from shuke.catalog.models import Product
 from shuke.catalog.queries import list_channels, list_stores, missing_goods, products_by_sku
+from shuke.checkout.coupon_logic import MAX_COUPONS
 from shuke.checkout.coupon_words import why_not
-from shuke.checkout.errors import PRICING_REFUSALS
+from shuke.checkout.errors import error_of
 from shuke.checkout.logic import Priced
 from shuke.checkout.simulate.preview import Sample, SampleLine, preview
-from shuke.checkout.values import OUTSIDE_TENDERS, PRODUCT_RESERVED, PricingRefusal
+from shuke.checkout.values import OUTSIDE_TENDERS, PricingRefusal
 from shuke.console import formats
 from shuke.console.editor.known import STORES_MOST
 from shuke.console.views.cashier.receipt import TENDER_NAMES
@@ -34,7 +35,6 @@ from shuke.loyalty.words import (
     asset_word,
     coupon_name,
     explain_earning,
-    holder_names,
     localized,
     plan_name,
     tier_name,
@@ -42,7 +42,6 @@ from shuke.loyalty.words import (
 from shuke.rewards.values import Reason
 
 LINES = 3
-COUPONS_MOST = 40
 REWARDS_MOST = 20
 PREFIX = "try"
 _START = {"price1": "38", "quantity1": "2", "price2": "12.5", "quantity2": "1"}
@@ -95,7 +94,7 @@ def _brought_up(given: Posted, offers: Offers) -> QueryDict:
         if data.get(f"{PREFIX}-{name}") not in dict(known):
             data[f"{PREFIX}-{name}"] = ""
     drawn = set(data.get(f"{PREFIX}-drawn", "").splitlines())
-    codes = [code for code, _name in offers.coupons[:COUPONS_MOST]]
+    codes = [code for code, _name in offers.coupons[:MAX_COUPONS]]
     ticked = [each for each in data.getlist(f"{PREFIX}-coupons") if each in codes]
     data.setlist(f"{PREFIX}-coupons", [*ticked, *(code for code in codes if code not in drawn)])
     return data
@@ -136,7 +135,7 @@ class SampleForm(forms.Form):
     def __init__(self, data: QueryDict, *, offers: Offers, currency: Any, now: datetime) -> None:
         super().__init__(data, prefix=PREFIX)
         self.now = now
-        self.more_coupons = max(len(offers.coupons) - COUPONS_MOST, 0)
+        self.more_coupons = max(len(offers.coupons) - MAX_COUPONS, 0)
         self._currency = currency if isinstance(currency, str) else ""
         for index in range(1, LINES + 1):
             self.fields[f"goods{index}"] = forms.CharField(
@@ -162,7 +161,7 @@ class SampleForm(forms.Form):
         self._choose("channel", sorted(channels, key=lambda each: each[0] != _TILL) or [(_TILL, _TILL)])
         tenders = [(kind, str(words)) for kind, words in TENDER_NAMES.items() if kind in OUTSIDE_TENDERS]
         self._choose("tender", [("", pgettext("sample cart", "Any")), *tenders])
-        self._choose("coupons", offers.coupons[:COUPONS_MOST])
+        self._choose("coupons", offers.coupons[:MAX_COUPONS])
 
     def _choose(self, name: str, choices: Choices) -> None:
         self.fields[name].choices = choices  # type: ignore[attr-defined]
@@ -275,10 +274,7 @@ def tried(text: str, form: SampleForm) -> dict[str, Any]:
     try:
         draft = preview(programme, sample, at)
     except PricingRefusal as refusal:
-        params = dict(refusal.params)
-        if refusal.code == PRODUCT_RESERVED:
-            params["holders"] = holder_names(document, str(params["holders"]))
-        return {"refusal": str(PRICING_REFUSALS[refusal.code](field=refusal.field, **params))}
+        return {"refusal": str(error_of(refusal, document))}
     before = _in_force(document["currency"], sample, at, notes)
     if sample.tier and sample.tier not in programme.tiers.by_code:
         notes.append(_("The draft has no such tier: its lowest one counts."))
@@ -375,7 +371,7 @@ def _not_counting(priced: Priced, programme: Programme, document: Mapping[str, A
     return [(coupon_name(document, code), why_not(reason, programme)) for code, reason in refused.items()]
 
 
-def first_of(problems: Iterable[dict[str, str]]) -> dict[str, Any]:
+def not_priced_yet(problems: Iterable[dict[str, str]]) -> dict[str, Any]:
     """What is told while the draft has problems."""
     listed = list(problems)
     words = _("The sample is priced as soon as the draft has no problems.")

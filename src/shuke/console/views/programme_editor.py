@@ -39,7 +39,7 @@ from shuke.console.editor.places import (
     value_at,
 )
 from shuke.console.editor.posted import section_of, with_item, without
-from shuke.console.editor.sample import first_of, sample_form, tried
+from shuke.console.editor.sample import not_priced_yet, sample_form, tried
 from shuke.console.editor.tree import rewritten, tree_of
 from shuke.console.editor.words import label_of, section_help
 from shuke.console.views.programme import SourceForm, review_source, show_source, source_in_force
@@ -228,7 +228,7 @@ def _page(
         "fresh": seen.fresh,
         "sought": seen.sought,
         "sample": sample,
-        "tried": first_of(unfinished) if unfinished else tried(text, sample),
+        "tried": not_priced_yet(unfinished) if unfinished else tried(text, sample),
         "in_force": queries.programme_at(clock.now()),
     }
     if request.headers.get("HX-Request"):
